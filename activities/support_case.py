@@ -167,7 +167,7 @@ class Support:
 
     @activity.defn(name="support.page")
     async def page(self, order: PageOrder) -> None:
-        """Page whoever is on call, and put on record that they were once the webhook has taken it.
+        """Page whoever is on call, and put on record whether the webhook has taken it.
 
         The same page may arrive twice, with the same id.
 
@@ -194,10 +194,11 @@ class Support:
             # Also where it refuses for good: somebody may be setting it right, and nobody is to sleep through this.
             given_up = activity.info().attempt >= order.attempts
             reason = f"the paging webhook did not take it: {refusal}"
-            raise ApplicationError(reason, type="Unpaged", non_retryable=given_up) from None
-        if not order.lead:
             async with self.store.writing() as connection:
-                await support_case.put_paged(connection, order.ref, order.turn, now())
+                await support_case.put_refused(connection, order.ref, order.turn, str(refusal), now())
+            raise ApplicationError(reason, type="Unpaged", non_retryable=given_up) from None
+        async with self.store.writing() as connection:
+            await support_case.put_paged(connection, order.ref, order.turn, now(), lead=order.lead)
 
     @activity.defn(name="support.project")
     async def project(self, projection: CaseProjection) -> None:

@@ -208,10 +208,26 @@ async def beside_tasks(connection: Connection, member: Member, now: datetime) ->
 
 
 async def cases(connection: Connection, member: Member | None, now: datetime) -> list[Item]:
-    """The support cases that wait for whoever leads support to give them to somebody; of nobody in particular, all."""
-    if member is not None and Role.SUPPORT_LEAD not in member.roles:
-        return []
-    return [
+    """The support cases that nobody has, or whose owner can't be paged, for whoever leads support, and that owner.
+
+    Args:
+        member: Whose; without one all of them.
+    """
+    leads = member is None or Role.SUPPORT_LEAD in member.roles
+    asleep = [
+        _item(one.account, one.of, f"{one.ref}: {one.heading}", one.told, one.due, now).model_copy(
+            update={
+                "case": one.ref,
+                "since": one.since,
+                "unblock": support_case.way_on(CaseState.QUEUED if leads else CaseState.OPEN, one.ref),
+            }
+        )
+        for one in await case_records.unpaged(connection)
+        if leads or (member is not None and one.owner == member.id)
+    ]
+    if not leads:
+        return asleep
+    return asleep + [
         _item(
             one.account, one.of, f"{one.ref}: {one.heading}", f"no one has it: {one.reason}", one.due, now
         ).model_copy(

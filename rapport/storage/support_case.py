@@ -19,7 +19,7 @@ from rapport.rules.support_case import heading
 from rapport.storage import account as accounts, search
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import AssignmentRow, CaseLogRow, CaseRow
-from rapport.storage.tables import AccountRow, EndedOutsideRow, SubmissionRow
+from rapport.storage.tables import AccountRow, EndedOutsideRow, MemberRow, SubmissionRow, UtcInstant
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new, put
 
@@ -124,6 +124,8 @@ class Assignment(WireModel):
     Attributes:
         to_page: Whether whoever got it had to be paged.
         paged: Whether they were: the webhook has taken it.
+        refused_at, refusal: Since when it refuses the page, and what it answered last.
+        lead_paged: Whether a lead was paged instead.
     """
 
     ref: str
@@ -134,6 +136,9 @@ class Assignment(WireModel):
     reason: str
     to_page: bool
     paged: bool
+    refused_at: Instant | None
+    refusal: str | None
+    lead_paged: bool
     considered: tuple[CandidateRecord, ...]
 
 
@@ -388,16 +393,27 @@ async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice
     await put(connection, AssignmentRow, rows)
 
 
-async def put_paged(connection: Connection, ref: str, turn: int, now: datetime) -> None:
-    """Keep that whoever got a case was paged."""
+async def put_paged(connection: Connection, ref: str, turn: int, now: datetime, *, lead: bool = False) -> None:
+    """Keep that whoever got a case was paged, or a lead in their place."""
     mine = update(AssignmentRow).where(AssignmentRow.ref == ref, AssignmentRow.turn == turn)
-    await connection.execute(mine.values(paged_at=now))
+    await connection.execute(mine.values({"lead_paged_at" if lead else "paged_at": now}))
+
+
+async def put_refused(connection: Connection, ref: str, turn: int, refusal: str, now: datetime) -> None:
+    """Keep that the webhook refuses the page, what it answered last, and since when that is so."""
+    mine = update(AssignmentRow).where(AssignmentRow.ref == ref, AssignmentRow.turn == turn)
+    since = func.coalesce(AssignmentRow.refused_at, sqlalchemy.literal(now, UtcInstant))
+    await connection.execute(mine.values(refused_at=since, refusal=refusal))
 
 
 async def assignments(connection: Connection, ref: str) -> list[Assignment]:
     """What the desk decided of a case, turn by turn."""
     rows = await connection.execute(
-        select(AssignmentRow.__table__, AssignmentRow.paged_at.is_not(None).label("paged"))
+        select(
+            AssignmentRow.__table__,
+            AssignmentRow.paged_at.is_not(None).label("paged"),
+            AssignmentRow.lead_paged_at.is_not(None).label("lead_paged"),
+        )
         .where(AssignmentRow.ref == ref)
         .order_by(AssignmentRow.turn)
     )
@@ -458,6 +474,8 @@ _UNOWNED: Final = (
         AssignmentRow.reason,
         AssignmentRow.at,
         AssignmentRow.look_again,
+        AssignmentRow.refusal,
+        AssignmentRow.lead_paged_at,
     )
     .join(AccountRow, AccountRow.key == CaseRow.account)
     .outerjoin(SubmissionRow, SubmissionRow.id == CaseRow.question)
@@ -480,7 +498,7 @@ async def unowned(connection: Connection, now: datetime) -> list[Unowned]:
         Unowned.made_of(
             row,
             heading=heading(row.said) or row.ref,
-            reason=row.reason if routed else NOT_HANDED_OUT,
+            reason=_why_unowned(row) if routed else NOT_HANDED_OUT,
             since=row.at if routed else row.opened_at,
             look_again=row.look_again if routed else None,
         )
@@ -488,6 +506,78 @@ async def unowned(connection: Connection, now: datetime) -> list[Unowned]:
         for routed in [row.at is not None and row.member is None]
         if routed or row.opened_at <= now - ROUTED_WITHIN
     ]
+
+
+def _why_unowned(row: Row[Any]) -> str:
+    if row.refusal is None or row.lead_paged_at is not None:
+        return str(row.reason)
+    return f"{row.reason}. No lead was paged either: {row.refusal}"
+
+
+class Unpaged(WireModel):
+    """A case whose owner was to be paged, and the webhook refuses it.
+
+    Attributes:
+        owner: Who has it, by id.
+        refusal: What the webhook answered last.
+        since: Since when it refuses it.
+        lead_paged: Whether a lead was paged instead.
+    """
+
+    ref: str
+    account: str
+    of: str
+    heading: str
+    severity: int
+    owner: str
+    owner_name: str
+    refusal: str
+    since: Instant
+    lead_paged: bool
+    due: Instant | None
+
+    @property
+    def told(self) -> str:
+        """What is wrong, in words that follow the case's number."""
+        instead = "a lead was paged instead" if self.lead_paged else "no lead was paged either"
+        return f"{self.owner_name} has it and couldn't be paged: {self.refusal}; {instead}"
+
+
+_UNPAGED: Final = (
+    select(
+        CaseRow.ref,
+        CaseRow.account,
+        AccountRow.name.label("of"),
+        SubmissionRow.text.label("said"),
+        CaseRow.severity,
+        CaseRow.owner,
+        MemberRow.name.label("owner_name"),
+        AssignmentRow.refusal,
+        AssignmentRow.refused_at.label("since"),
+        AssignmentRow.lead_paged_at.is_not(None).label("lead_paged"),
+        CaseRow.due,
+    )
+    .join(AccountRow, AccountRow.key == CaseRow.account)
+    .join(MemberRow, MemberRow.id == CaseRow.owner)
+    .outerjoin(SubmissionRow, SubmissionRow.id == CaseRow.question)
+    .join(_LAST_TURN, _LAST_TURN.c.ref == CaseRow.ref)
+    .join(AssignmentRow, (AssignmentRow.ref == CaseRow.ref) & (AssignmentRow.turn == _LAST_TURN.c.turn))
+    .where(
+        # Whoever has answered since is awake.
+        CaseRow.state == CaseState.OPEN,
+        or_(CaseRow.first_answered_at.is_(None), CaseRow.first_answered_at < AssignmentRow.at),
+        AssignmentRow.member == CaseRow.owner,
+        AssignmentRow.refused_at.is_not(None),
+        AssignmentRow.paged_at.is_(None),
+        (sqlalchemy.literal(case_id("")) + CaseRow.ref).not_in(select(EndedOutsideRow.workflow_id)),
+    )
+    .order_by(CaseRow.severity, CaseRow.number)
+)
+
+
+async def unpaged(connection: Connection) -> list[Unpaged]:
+    """The cases whose owner is to be paged, has not answered, and cannot be paged as the webhook refuses it."""
+    return [Unpaged.made_of(row, heading=heading(row.said) or row.ref) for row in await connection.execute(_UNPAGED)]
 
 
 async def given_since(connection: Connection, since: datetime) -> dict[str, tuple[GivenCase, ...]]:

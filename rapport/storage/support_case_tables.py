@@ -79,6 +79,8 @@ class AssignmentRow(Base):
     Attributes:
         severity: As it was then; what everybody was given lately goes by it.
         to_page, paged_at: Whether they had to be paged, and when the webhook took that.
+        refused_at, refusal: Since when the webhook refuses the page, and what it answers.
+        lead_paged_at: When it took a page to a lead instead.
         look_again: Where nobody got it, when somebody can.
         considered: Everybody as they stood, for `why`.
     """
@@ -93,5 +95,8 @@ class AssignmentRow(Base):
     reason: Mapped[str]
     to_page: Mapped[bool]
     paged_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
+    refusal: Mapped[str | None]
+    lead_paged_at: Mapped[datetime | None]
     look_again: Mapped[datetime | None]
     considered: Mapped[list[Any]]

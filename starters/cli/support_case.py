@@ -130,6 +130,7 @@ def _print(case: CaseShown) -> None:
         ("ended", when(case.ended_since) if case.ended_since else None),
         ("owner", f"{case.owner}, since {when(case.since)}" if case.owner else "nobody yet"),
         ("promised", f"{case.promise} by {when(case.due)}" if case.due else None),
+        ("paging", case.unpaged),
         ("engineering", case.escalation),
         ("area's team", case.team),
         *(("tech review", f"{one.ref}, {(one.outcome or one.phase).replace('_', ' ')}") for one in case.reviews),
@@ -155,7 +156,10 @@ def _print(case: CaseShown) -> None:
         about = _plain(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
         out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {_plain(solved.answer)}")
     for choice in case.why:
-        out.print(f"[dim]why, {when(choice.at)}:[/dim] {choice.owner or 'nobody'}: {choice.reason}")
+        out.print(
+            f"[dim]why, {when(choice.at)}:[/dim] {choice.owner or 'nobody'}: {choice.reason}"
+            + (f"; {_plain(choice.page_told)}" if choice.page_told else "")
+        )
         for seen in choice.considered:
             out.print(
                 f"    {_plain(seen.name)} {seen.bar or f'load {seen.load}, given {seen.given} in {seen.hours} h'}"

@@ -99,7 +99,7 @@ def _print_inbox(found: Inbox) -> None:
         command = read_by(in_name(f"rapport message approve --account {pile.account}"), found.member)
         out.print(f"\n{escape(pile.of)}: {mails} to be read: {command}", soft_wrap=True)
     for heading, items in (
-        ("Support cases without an owner", found.cases),
+        ("Support cases that need someone", found.cases),
         ("Your accounts wait for you to do", found.steps),
     ):
         if items:

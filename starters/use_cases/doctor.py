@@ -609,20 +609,25 @@ async def _crm(store: Store, settings: Settings) -> Check:
 async def _cases(store: Store) -> Check:
     """Whether each support case has somebody, or gets them without anybody's doing."""
     async with store.reading() as connection:
-        found = await support_case.unowned(connection, datetime.now(UTC))
-    if not found:
-        return Check(check="cases", verdict=CheckVerdict.OK, what="each open case has an owner")
+        unowned = await support_case.unowned(connection, datetime.now(UTC))
+        unpaged = await support_case.unpaged(connection)
+    told = [
+        (one.ref, f"severity {one.severity}, for {_age(datetime.now(UTC) - one.since)}: {one.told}") for one in unpaged
+    ]
+    told += [
+        (one.ref, f"severity {one.severity}, no owner for {_age(datetime.now(UTC) - one.since)}: {one.reason}")
+        for one in unowned
+    ]
+    if not told:
+        return Check(check="cases", verdict=CheckVerdict.OK, what="each open case has an owner who was told")
     named = tuple(
-        Finding(
-            where=one.ref,
-            problem=f"severity {one.severity}, no owner for {_age(datetime.now(UTC) - one.since)}: {one.reason}",
-            fix=way_on_of_case(CaseState.QUEUED, one.ref) or "",
-        )
-        for one in found[:MOST_NAMED]
+        Finding(where=ref, problem=problem, fix=way_on_of_case(CaseState.QUEUED, ref) or "")
+        for ref, problem in told[:MOST_NAMED]
     )
-    what = amount(len(found), "case has no owner", "cases have no owner")
+    what = amount(len(told), "case needs someone", "cases need someone")
     fix = "support leads have them in their inboxes; the desk looks again when someone who can take one is at work"
-    verdict = CheckVerdict.TROUBLE if any(one.is_urgent for one in found) else CheckVerdict.NOTE
+    urgent = bool(unpaged) or any(one.is_urgent for one in unowned)
+    verdict = CheckVerdict.TROUBLE if urgent else CheckVerdict.NOTE
     return Check(check="cases", verdict=verdict, what=what, fix=fix, findings=named)
 
 

@@ -84,6 +84,8 @@ class Why(WireModel):
     Attributes:
         to_page: Whether whoever got it had to be paged.
         paged: Whether they were: the paging webhook has taken it.
+        refused_at, refusal: Since when it refuses the page, and what it answered last.
+        lead_paged: Whether a lead was paged instead.
     """
 
     turn: int
@@ -92,7 +94,20 @@ class Why(WireModel):
     reason: str
     to_page: bool
     paged: bool
+    refused_at: Instant | None = None
+    refusal: str | None = None
+    lead_paged: bool = False
     considered: tuple[Looked, ...]
+
+    @property
+    def page_told(self) -> str | None:
+        """What became of the page, in words; nothing where nobody was to be paged."""
+        instead = ", a lead was paged instead" if self.lead_paged else ""
+        if self.paged:
+            return "paged"
+        if self.refusal is not None:
+            return f"the page is refused ({self.refusal}){instead}"
+        return "not paged yet" if self.to_page else "a lead was paged" if self.lead_paged else None
 
 
 class SolvedBefore(WireModel):
@@ -142,6 +157,7 @@ class CaseShown(CaseLine):
         similar: Solved cases that resemble it, the nearest first.
         duplicates: Open cases of the account that are likely about the same; somebody has to say so.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
+        unpaged: Why its owner couldn't be paged, while they haven't answered.
         drafts: The keys of words to the customer that wait to be read.
         reviews, gaps: The tech reviews that came out of it, and the product gaps that came up in it.
     """
@@ -162,6 +178,7 @@ class CaseShown(CaseLine):
     deviations: tuple[KnownDeviation, ...] = ()
     similar: tuple[SolvedBefore, ...] = ()
     duplicates: tuple[str, ...] = ()
+    unpaged: str | None = None
     drafts: tuple[str, ...] = ()
     reviews: tuple[ReviewOfCase, ...] = ()
     gaps: tuple[GapOfCase, ...] = ()
@@ -218,6 +235,7 @@ async def show(services: Services, ref: str) -> CaseShown:
         granted = await tech_review.deviations(connection, case.account)
         alike = await search.similar(connection, case.said or "", area=case.area, but=ref)
         doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
+        unpaged = next((one for one in await support_case.unpaged(connection) if one.ref == ref), None)
         asked = await tech_review.of_case(connection, ref)
         lacking = await gap.known(connection, linked=("case", ref))
         known = (await sweep.standing_still(connection)).get(case_id(ref))
@@ -252,6 +270,7 @@ async def show(services: Services, ref: str) -> CaseShown:
         deviations=tuple(granted),
         similar=tuple(SolvedBefore(**one.model_dump(exclude={"area"})) for one in alike),
         duplicates=() if case.state.is_over else tuple(one.ref for one in doubles),
+        unpaged=unpaged.told if unpaged is not None else None,
         drafts=view.drafts if view is not None else (),
         reviews=tuple(ReviewOfCase(**one.model_dump(include=set(ReviewOfCase.model_fields))) for one in asked),
         gaps=tuple(GapOfCase(**one.model_dump(include=set(GapOfCase.model_fields))) for one in lacking),

@@ -102,7 +102,7 @@ class Inbox(WireModel):
         checked: As of when it is known that none of them was ended in Temporal; nothing if that was never looked at.
         drafts: The mails of their accounts that wait to be read.
         steps: What else their accounts wait for them to do.
-        cases: The support cases that they have to find an owner for.
+        cases: The support cases that nobody has, or whose owner can't be paged.
         overdue: How many wait for them beyond their deadline.
         further, further_asked: How many more there are of each.
     """

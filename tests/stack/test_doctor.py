@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleOverlapPolicy
 from typer.testing import CliRunner
 
@@ -16,9 +16,9 @@ from rapport.model.account import MembersFile, Role
 from rapport.model.announcement import Announce
 from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered
-from rapport.storage import announcement
+from rapport.storage import account as accounts, announcement
 from rapport.storage.access import MailSwitch, throw_mail_switch
-from rapport.storage.support_case_tables import CaseRow
+from rapport.storage.support_case_tables import AssignmentRow, CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
 from starters.services import present
@@ -269,6 +269,27 @@ async def test_a_case_without_owner_or_end_is_found_and_one_that_does_not_run(he
     await here.client.get_workflow_handle(case_id(ref)).terminate("test")
     [gone] = [one for one in of(await examine(here), "workflows").findings if one.where == case_id(ref)]
     assert "does not run" in gone.problem
+
+
+async def test_a_page_that_is_refused_is_told_until_its_owner_answers(here: Installation) -> None:
+    """The doctor names the case, who has it and what the webhook answers; whoever has answered is awake."""
+    await open_desk(here, day=None)
+    ref = (await ask(here, severity=1)).ref
+    async with here.services.store.writing() as connection:
+        engineer = await accounts.member_by_email(connection, SAM)
+        assert engineer is not None
+        row = {"ref": ref, "turn": 9, "severity": 1, "at": present(), "member": engineer.id, "reason": "on call"}
+        page = {"to_page": True, "refused_at": present(), "refusal": "it answers 503", "considered": []}
+        await connection.execute(insert(AssignmentRow).values(**row, **page))
+        owned = {"state": "open", "owner": engineer.id, "projected": 1_000, "first_answered_at": None}
+        await connection.execute(update(CaseRow).where(CaseRow.ref == ref).values(**owned))
+    check = of(await examine(here), "cases")
+    (finding,) = check.findings
+    assert (check.verdict, finding.where) == (CheckVerdict.TROUBLE, ref)
+    assert "Sam Okafor has it and couldn't be paged: it answers 503; no lead was paged either" in finding.problem
+    async with here.services.store.writing() as connection:
+        await connection.execute(update(CaseRow).where(CaseRow.ref == ref).values(first_answered_at=present()))
+    assert of(await examine(here), "cases").verdict is CheckVerdict.OK
 
 
 async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Installation) -> None:

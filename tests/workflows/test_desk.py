@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from rapport.model.ids import desk_id
 from rapport.model.support_case import DESK, Assigned, DeskStart, QueuedCase
+from rapport.storage.agenda import Item
 from starters.use_cases import desk, support_case, task, timeline
 from starters.use_cases.member import people_changed
 from starters.use_cases.support_case import Assign, Say
@@ -253,6 +254,20 @@ async def test_whoever_cannot_be_paged_is_not_said_to_be_and_the_lead_hears_at_o
             assert LEAD in [page["on_call"] for page in lead.pages]
             (why,) = (await support_case_views.show(installation.services, ref)).why
             assert (why.to_page, why.paged) == (True, False)
+            services = installation.services
+
+            async def is_told() -> bool:
+                return any(one.what.endswith("; a lead was paged instead") for one in await cases(LEAD))
+
+            async def cases(who: str) -> tuple[Item, ...]:
+                return (await task.inbox(services, by(who))).cases
+
+            await until(is_told, "the inbox to say so")
+            for who in (LEAD, SAM):
+                (line,) = await cases(who)
+                assert (line.case, line.what.startswith("Sam Okafor has it and couldn't be paged: ")) == (ref, True)
+            assert await cases(KIM) == ()
+            assert "couldn't be paged" in ((await support_case_views.show(services, ref)).unpaged or "")
 
             webhook.refuse = 0
             await installation.sleep_until(began + timedelta(minutes=5))
@@ -261,6 +276,8 @@ async def test_whoever_cannot_be_paged_is_not_said_to_be_and_the_lead_hears_at_o
                 return (await support_case_views.show(installation.services, ref)).why[0].paged
 
             await until(paged, "the page to be on record")
+            assert await cases(LEAD) == ()
+            assert (await support_case_views.show(services, ref)).unpaged is None
             assert [page["case"] for page in webhook.pages] == [ref]
             told = [line.kind for line in await timeline.timeline_of(installation.services, "versayce")]
             assert [kind for kind in told if kind in ("case.unpaged", "case.paged")] == ["case.unpaged", "case.paged"]
