@@ -49,6 +49,7 @@ from activities.task import Tasks
 from activities.tech_review import Reviews
 from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
+from activities.words import Recall
 from rapport import outgoing, support_rules
 from rapport.mail.context import MailSettings
 from rapport.mail.smtp import Mailer, Relay
@@ -280,6 +281,7 @@ async def build(
         undelivered = UndeliveredMails(store)
         sweeping = Sweeping(store, policy, client)
         children = Children(client)
+        recall = Recall(store, client)
         missing = Missing(store, client, settings.task_queue)
         records = Projections(store)
         gates = Gates(store, settings.data)
@@ -312,12 +314,14 @@ async def build(
                 messages.drop_departed,
                 messages.drop_left_behind,
                 messages.left_invitation,
+                messages.offered,
                 undelivered.look,
                 undelivered.settle,
                 sweeping.look,
                 missing.gone,
                 children.find,
                 children.result,
+                recall.recall,
                 missing.settle,
                 planning.dues,
                 planning.propose,

@@ -37,6 +37,7 @@ from rapport.mail.letters import MessageDraft
 from rapport.mail.smtp import Mailer
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.model.ids import meeting_id, purpose_of
+from rapport.model.meeting import Booking, Proposal
 from rapport.model.message import (
     LEFT_BEHIND,
     Bundle,
@@ -106,6 +107,22 @@ class LeftInvitation(WireModel):
 
 PROPOSAL: Final = "meeting_proposal"
 """The email that offers times, and no more."""
+
+
+class Offering(WireModel):
+    """What was on offer for a meeting in one round of one attempt, and what was booked?"""
+
+    contract: str
+    step: str
+    attempt: int
+    round: int
+
+
+class Offered(WireModel):
+    """The times that people have before them, and the one that stands in their calendars, as the mails say."""
+
+    proposal: Proposal | None = None
+    booking: Booking | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +262,21 @@ class Messages:
         start = cancels.meeting.booking.start.astimezone(ZoneInfo(tam.schedule.zone))
         city = tam.schedule.zone.rpartition("/")[2].replace("_", " ")
         return LeftInvitation(cancels=cancels, when=f"{start:%a} {start.day} {start:%b}, {start:%H:%M} ({city} time)")
+
+    @activity.defn(name="messages.offered")
+    async def offered(self, asked: Offering) -> Offered:
+        """What a meeting has offered and booked, by the record of what was written."""
+        async with self.store.reading() as connection:
+            written = await outbox.of_attempt(connection, asked.contract, asked.step, asked.attempt)
+        occasions = [MessageRequest.model_validate(draft.occasion) for draft in written]
+        facts = [one.meeting for one in occasions if one.round == asked.round and one.meeting is not None]
+        proposals = [one.proposal for one in facts if one.proposal is not None]
+        bookings = [one.booking for one in facts if one.booking is not None]
+        booking = max(bookings, key=lambda one: one.sequence, default=None)
+        return Offered(
+            proposal=proposals[-1] if proposals else None,
+            booking=booking if booking is not None and not booking.called_off else None,
+        )
 
     @activity.defn(name="messages.drop_departed")
     async def drop_departed(self, order: Departed) -> Outcomes:

@@ -19,6 +19,7 @@ from rapport.model.access import TokenScope
 from rapport.model.account import Member, Role
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
+from rapport.model.words import LATER as LATER
 from rapport.rules import audit
 from rapport.settings import Settings
 from rapport.storage import account
@@ -39,9 +40,6 @@ LISTED: Final = 200
 STARTS_IN_FLIGHT: Final = 4
 """How many onboardings one process starts at the same time: starts starve completions. With 32, up to a fifth of the
 workflow tasks of a burst waited too long for their worker and were handed out anew; with 4, hardly any."""
-
-LATER: Final = "recorded, will be checked when a worker is back"
-"""The outcome of a decision that no worker could take at once."""
 
 Channel = Literal["cli", "api", "page", "link", "hook"]
 

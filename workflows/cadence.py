@@ -131,6 +131,7 @@ class Cadence(AccountWorkflow):
             self.timeline.record("cadence.began")
         while not self.closing:
             self.changed = False
+            await self.words.all_known()
             await self.stand_still()
             await self.follow_the_playbook()
             self.send_what_is_due()

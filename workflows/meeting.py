@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.message import Messages, Offering
     from activities.planning import Confirm, Gather, Planning, Propose, Reopen, ResumedWaits
     from activities.projection import Projections
     from rapport.model.commands import in_name
@@ -28,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
         Venue,
         Vote,
     )
-    from rapport.model.message import MeetingFacts, MessageRequest, Purpose
+    from rapport.model.message import MeetingFacts, MessageRequest, MessageState, Purpose
     from rapport.model.projection import StepNews, Wait
     from rapport.model.workflows import MEETING
     from rapport.rules import audience, details, quorum
@@ -44,7 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.wording import amount
 
 from workflows.base import AccountWorkflow
-from workflows.options import CALENDARS, PLANNING
+from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, done
 from workflows.projection import Projector
 from workflows.timeline import Timeline
@@ -95,7 +96,7 @@ class Meeting(AccountWorkflow):
         self.round = 0
         self.nudges: list[Nudge] = []
         self.reminders = 0
-        self.notices = 0
+        self.notices: Counter[str] = Counter()
         self.timeline = Timeline(start.account, start.contract, start.step.name)
         self.projector = Projector(Projections.tell_step, self._gather, lambda: details.meeting(self.view()))
         self.wait = Wait()
@@ -136,6 +137,8 @@ class Meeting(AccountWorkflow):
             return False
         self.begin_round()
         self.proposal = await self._find_times()
+        if self.booking is not None:
+            return True
         self.booking = Booking(start=start, end=start + timedelta(minutes=self.step.minutes), by="agreed")
         return True
 
@@ -146,6 +149,8 @@ class Meeting(AccountWorkflow):
         if self._is_over:
             return
         proposal = self.proposal = await self._find_times()
+        if self.booking is not None:
+            return
         self.timeline.record("meeting.proposed", about=str(len(proposal.slots)))
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
@@ -162,7 +167,7 @@ class Meeting(AccountWorkflow):
 
         Times that wait too long become too near to be offered. New ones take their place, in new drafts.
         """
-        if self.phase is MeetingPhase.PROPOSING and self._is_over:
+        if self.booking is not None or (self.phase is MeetingPhase.PROPOSING and self._is_over):
             return
         while (
             self.phase is MeetingPhase.DRAFTED and self.messages.drafts_for(Purpose.PROPOSAL) and not self._is_diverted
@@ -173,12 +178,13 @@ class Meeting(AccountWorkflow):
             else:
                 await self._news(self._wait_for_release(), self._current.stale_at, "Times in the drafts come too near")
         await self._act_on_releases()
-        self.held_back = self.phase is MeetingPhase.DRAFTED and not self._is_diverted
+        self.held_back = self.phase is MeetingPhase.DRAFTED and not self._is_diverted and not self._have_gone()
         if self.phase is not MeetingPhase.VOTING and not self.held_back:
             await self._open()
 
     async def agree_on_a_time(self) -> None:
         """Book the time that suits as soon as there is one; without agreement, the TAM finds one."""
+        await self.words.all_known()
         while self.booking is None and not self._starts_over:
             tally = quorum.tally(self._current, self.votes, workflow.now())
             reason = HELD_BACK if self.held_back else tally.reason
@@ -199,6 +205,7 @@ class Meeting(AccountWorkflow):
     async def hear_how_it_went(self) -> None:
         """Invite everyone, and ask the TAM once it is over; until then the time can still be moved by hand."""
         asks = await self._invite() if self.booking is not None else ()
+        await self.words.all_known()
         while self.booking is not None and self.report is None and not self._starts_over:
             if self.wanted:
                 self._book_by_hand()
@@ -260,7 +267,32 @@ class Meeting(AccountWorkflow):
 
     # How it is done
 
+    async def _known_times(self) -> Proposal | None:
+        """What was on offer in this round before a reset made this workflow forget it, with what was booked.
+
+        People have these times before them, and have voted on them; another look into calendars would find others.
+        """
+        asked = Offering(
+            contract=self.start.contract, step=self.step.name, attempt=self.start.attempt, round=self.round
+        )
+        known = await done(Messages.offered, asked, "What was on offer before?", RECORDS)
+        if known.booking is not None:
+            self.booking = known.booking
+            self.words.are_done("book", known.booking.submission)
+        return known.proposal
+
+    def _have_gone(self) -> bool:
+        """Whether mails with this round's times are out already, as after a reset."""
+        out = (MessageState.READY, MessageState.DEFERRED, MessageState.SENDING, MessageState.SENT)
+        return any(
+            state in out and purpose_of(key) == Purpose.PROPOSAL and round_of(key) == self.round
+            for key, state in self.messages.states.items()
+        )
+
     async def _find_times(self) -> Proposal:
+        await self.words.all_known()
+        if self.words.was_reset and (known := await self._known_times()) is not None:
+            return known
         question = Propose(
             account=self.account, step=self.step, round=self.round, now=workflow.now(), opens=self.start.opens
         )
@@ -663,8 +695,8 @@ class Meeting(AccountWorkflow):
         )
 
     def _write_to_the_tam(self, email: str, summary: str) -> None:
-        self.notices += 1
-        occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices)
+        self.notices[email] += 1
+        occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices[email])
         self.messages.write(occasion, summary)
 
     def _occasion(

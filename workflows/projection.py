@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import RECORDS
 from workflows.outcomes import done
+from workflows.reset import past_all, whenever_reset
 
 N = TypeVar("N", bound=WireModel)
 R = TypeVar("R")
@@ -43,10 +44,15 @@ class Projector(Generic[N, R]):
             number: How many batches an earlier run of the same workflow has told.
         """
         self.number = number
+        whenever_reset(self._number_anew)
         self._act = act
         self._gather = gather
         self._details = details
         self._take_back = take_back
+
+    def _number_anew(self) -> None:
+        """What it tells from now on is later than all that it told before it was reset in Temporal."""
+        self.number = past_all(self.number)
 
     def take(self) -> N | None:
         """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""

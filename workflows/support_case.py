@@ -10,7 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.support_case import PAGE_ON, PageOrder, Support
     from rapport.model.account import Role
-    from rapport.model.ids import desk_id
+    from rapport.model.ids import desk_id, number_of
     from rapport.model.message import CaseFacts, MessageRequest, Purpose
     from rapport.model.operation import ControlKind
     from rapport.model.projection import Wait
@@ -43,6 +43,7 @@ from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING
 from workflows.outcomes import Denied, attempted, done, told
 from workflows.projection import Projector
+from workflows.reset import past_all, whenever_reset
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, control
 from workflows.words import checks, takes
@@ -118,12 +119,14 @@ class SupportCase(AccountWorkflow):
             Support.project, self._gather, lambda: details.case(self.view()), number=self.status.projected
         )
         self.alarm = Alarm()
+        whenever_reset(self._number_log_anew)
 
     @workflow.run
     async def run(self, start: CaseStart) -> CaseResult:
         """See to an owner and to what was promised, until the case is over and all that it has to say is said."""
         await self.begin(start)
         while True:
+            await self.words.all_known()
             await self.send_what_was_approved()
             await self.act()
             if self.status.state.is_over:
@@ -375,6 +378,10 @@ class SupportCase(AccountWorkflow):
 
     # How it is done
 
+    def _number_log_anew(self) -> None:
+        """No line has the number of one that was written before a reset."""
+        self.status = self.status.model_copy(update={"log": past_all(self.status.log)})
+
     def _log(self, kind: str, by: str | None, submission: str | None, about: str | None = None) -> None:
         self.status = self.status.model_copy(update={"log": self.status.log + 1})
         self.log.append(
@@ -491,7 +498,8 @@ class SupportCase(AccountWorkflow):
         """Write a mail; all that it says of the case is read when it is written."""
         if not to:
             return
-        self.status = self.status.model_copy(update={"mails": self.status.mails + 1})
+        mailed = self.status.mailed | {email: self.status.mailed.get(email, 0) + 1}
+        self.status = self.status.model_copy(update={"mailed": mailed})
         facts = CaseFacts(
             ref=self.ref,
             said=act.submission if act else said,
@@ -509,7 +517,8 @@ class SupportCase(AccountWorkflow):
             title=self.ref,
             workflow_id=workflow.info().workflow_id,
             attempt=self.status.runs,
-            occurrence=self.status.mails,
+            # By the act that it tells of: in whatever order a case that was reset hears of them, none is told twice.
+            occurrence=number_of(facts.said) if facts.said is not None else mailed[email],
             purpose=purpose,
             email=email,
             to=to,
@@ -587,7 +596,7 @@ class SupportCase(AccountWorkflow):
     @staticmethod
     def _as_told(projection: CaseProjection) -> CaseProjection:
         """What of it is worth telling: no instant, and no count."""
-        status = projection.status.model_copy(update={"written": 0, "projected": 0, "mails": 0})
+        status = projection.status.model_copy(update={"written": 0, "projected": 0, "mailed": {}})
         return projection.model_copy(update={"now": None, "number": 0, "status": status})
 
     def _may_turn_over(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -79,7 +80,7 @@ class HumanTask(AccountWorkflow):
         self.people_moved = False
         self.turned_away: list[tuple[str, str]] = []
         self.opened = workflow.now()
-        self.mails = 0
+        self.mails: Counter[str] = Counter()
         self.timeline = Timeline(start.account, start.contract, start.on_record)
         self.projector = Projector(Tasks.project, self._gather, lambda: details.task(self.view()))
         self.alarm = Alarm()
@@ -373,6 +374,7 @@ class HumanTask(AccountWorkflow):
         Returns:
             Whether it was settled; if not, time has run out, or nobody is left to be asked.
         """
+        await self.words.all_known()
         while not settled():
             self._tell_the_refused()
             if self.closing:
@@ -388,6 +390,7 @@ class HumanTask(AccountWorkflow):
                 return False
             else:
                 await self._news(assignees)
+            await self.words.all_known()
         return True
 
     async def _climb(self, assignees: Assignees, rung: EscalationStep) -> None:
@@ -456,7 +459,7 @@ class HumanTask(AccountWorkflow):
             writes = self.assignees.ladder == "drafting" and email in _TO_WRITERS
             named = self.start.mails.get("task_request" if writes else email)
             email = named or own.get(self.assignees.ladder, {}).get(email, email)
-        self.mails += 1
+        self.mails[email] += 1
         occasion = MessageRequest(
             account=self.account,
             contract=self.start.contract,
@@ -464,7 +467,7 @@ class HumanTask(AccountWorkflow):
             title=self.start.title,
             workflow_id=workflow.info().workflow_id,
             attempt=self.start.attempt,
-            occurrence=self.mails,
+            occurrence=self.mails[email],
             round=self.round,
             purpose=Purpose.TASK,
             email=email,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -84,7 +85,7 @@ class TechReview(AccountWorkflow):
         self.attempts: dict[str, int] = {}
         self.wait = Wait()
         self.people = LaidOut(tellings=(), leaders=(), others=())
-        self.mails = 0
+        self.mails: Counter[tuple[str, str]] = Counter()
         self.written: ReviewView | None = None
         self.ended = False
         self.timeline = Timeline(start.account, start.ref, start.ref)
@@ -113,6 +114,7 @@ class TechReview(AccountWorkflow):
 
     async def open_the_round(self) -> None:
         """Take the request as it stands by now, plan its dates backwards, and tell everyone whom it concerns."""
+        await self.words.all_known()
         self.round = self.next_round
         self.verdict = self.decided = self.told = self.acknowledged = self.revisit = None
         self.overdue = False
@@ -606,14 +608,14 @@ class TechReview(AccountWorkflow):
 
     def _write_to(self, to: Sequence[str], email: str, what: str, summary: str) -> None:
         """Write to members; each gets one mail."""
-        self.mails += 1
+        self.mails[what, email] += 1
         occasion = MessageRequest(
             account=self.account,
             contract=self.ref,
             step=what,
             title=self.ref,
             workflow_id=workflow.info().workflow_id,
-            occurrence=self.mails,
+            occurrence=self.mails[what, email],
             round=self.round.number,
             purpose=Purpose.NOTICE,
             email=email,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from datetime import datetime
 from typing import Final
 
@@ -40,7 +42,8 @@ class Timeline:
         self.wait = wait or Wait()
         self.untold = False
         self._entries: list[TimelineEvent] = []
-        self.written = written
+        self._page = self.written = written
+        self._alike: Counter[str] = Counter()
 
     def record(
         self,
@@ -52,15 +55,25 @@ class Timeline:
         instant: datetime | None = None,
         submission: str | None = None,
     ) -> None:
-        """Queue an entry for the timeline."""
+        """Queue an entry for the timeline.
+
+        Its key says what happened, and the how manyth of its like it is. A workflow that was reset in Temporal lives
+        through what it had told already, and perhaps in another order: it tells nothing twice, and loses nothing.
+        """
+        step = step or self.step
+        said = (kind, step, who, about, instant.isoformat() if instant is not None else None, submission)
+        digest = hashlib.sha256(repr(said).encode()).hexdigest()[:12]
         self.written += 1
+        self._alike[digest] += 1
         self._entries.append(
             TimelineEvent(
-                key=timeline_key(self.contract, workflow.info().workflow_id, self.written),
+                key=timeline_key(
+                    self.contract, workflow.info().workflow_id, f"{self._page}-{digest}-{self._alike[digest]}"
+                ),
                 account=self.account,
                 at=workflow.now(),
                 kind=kind,
-                step=step or self.step,
+                step=step,
                 who=who,
                 about=about,
                 instant=instant,

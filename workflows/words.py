@@ -25,11 +25,14 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.words import Recall
     from rapport.model.base import WireModel
     from rapport.model.meeting import Receipt
-    from rapport.model.words import Left, Unread
+    from rapport.model.words import LATER, Left, RecallAsked, SaidBefore, Unread
 
-from workflows.outcomes import REFUSED
+from workflows.options import RECORDS
+from workflows.outcomes import REFUSED, beside, done
+from workflows.reset import whenever_reset
 
 UNREADABLE: Final = "it can't be read here; please say it again"
 
@@ -80,7 +83,7 @@ def takes(
 
         take.__doc__ = effect.__doc__
         take.__annotations__ = {"word": kind, "return": Receipt}
-        take.kind, take.judge = kind, judge  # type: ignore[attr-defined]
+        take.kind, take.judge, take.effect = kind, judge, effect  # type: ignore[attr-defined]
         return take
 
     return handler_of
@@ -90,12 +93,18 @@ def checks(judge: Callable[[H, W], str | None]) -> Callable[[H, W], None]:
     """Make an update's validator of the rule by which `takes` goes: a word that was answered before passes."""
 
     def check(self: H, word: W) -> None:
-        if self.words.receipt(word) is None and (reason := judge(self, word)) is not None:
+        if self.words.are_recalled or self.words.receipt(word) is not None:
+            return
+        if (reason := judge(self, word)) is not None:
             raise ApplicationError(reason, type=REFUSED, non_retryable=True)
 
     check.__annotations__ = {"word": _kind(judge), "return": None}
     check.judge = judge  # type: ignore[attr-defined]
     return check
+
+
+def _receipt(taken: Receipt | str) -> Receipt:
+    return taken if isinstance(taken, Receipt) else Receipt(accepted=True, outcome=taken)
 
 
 def _kind(method: Callable[..., Any]) -> type[WireModel]:
@@ -111,13 +120,79 @@ def handlers_of(cls: type) -> dict[str, Any]:
 
 
 class Words:
-    """The receipts of all that was said to a workflow, and the one way in."""
+    """The receipts of all that was said to a workflow, and the one way in.
+
+    A run that was reset in Temporal to an earlier point asks what was said to it after that. Words count again once
+    they can: a decision when the question is put again, a vote when the times are on offer. Until it knows them it
+    judges none, and what it would refuse waits.
+
+    Attributes:
+        are_recalled: Whether that is being asked.
+        was_reset: Whether it ever was.
+    """
 
     def __init__(self, owner: Hears) -> None:
         """Nothing was said yet."""
         self.receipts: dict[str, Receipt] = {}
         self._owner = owner
         self._at_the_door = asyncio.Lock()
+        self._waiting: dict[str, SaidBefore] = {}
+        self.was_reset = self.are_recalled = False
+        whenever_reset(self._recall_soon)
+        beside(self._recall_whenever_reset())
+
+    def _recall_soon(self) -> None:
+        self.are_recalled = True
+
+    async def _recall_whenever_reset(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self.are_recalled)
+            asked = RecallAsked(workflow_id=workflow.info().workflow_id, run_id=workflow.info().run_id)
+            found = await done(Recall.recall, asked, "Recall what was said before a reset", RECORDS)
+            self._waiting |= {
+                one.left.word["id"]: one for one in found.words if one.left.word["id"] not in self.receipts
+            }
+            self.receipts |= {id_: one.receipt for id_, one in self._waiting.items() if one.receipt is not None}
+            self.was_reset, self.are_recalled = found.was_reset, False
+            self.take_up()
+            if self._waiting:
+                beside(self._take_up_in_time())
+
+    async def _take_up_in_time(self) -> None:
+        """Take each word up once it can be; what never counted and still does not is turned away."""
+        await workflow.sleep(ONCE_MORE, summary="Hear words again that do not count yet")
+        for said in list(self._waiting.values()):
+            if said.receipt is None and (read := self._read(said.left)) is not None:
+                del self._waiting[read[1].id]
+                read[0](self._owner, read[1])
+        while self._waiting:
+            await workflow.wait_condition(self._may_take_one_up)
+            self.take_up()
+
+    def take_up(self) -> None:
+        """Take up what was said before a reset, in its order, as far as it counts by now."""
+        for id_, said in list(self._waiting.items()):
+            if (read := self._read(said.left)) is not None and read[0].judge(self._owner, read[1]) is None:
+                del self._waiting[id_]
+                self._owner.changed = True
+                # The receipt that was given stays what it is.
+                self.receipts.setdefault(id_, _receipt(read[0].effect(self._owner, read[1])))
+
+    def are_done(self, update: str, last: str | None) -> None:
+        """Take what was said by one kind of word before a reset for done, up to this one: what came of it stands."""
+        same = [id_ for id_, said in self._waiting.items() if said.left.update == update]
+        for id_ in same[: same.index(last) + 1] if last in same else ():
+            del self._waiting[id_]
+
+    def _may_take_one_up(self) -> bool:
+        found = (self._read(said.left) for said in self._waiting.values())
+        return not self._waiting or any(one is not None and one[0].judge(self._owner, one[1]) is None for one in found)
+
+    async def all_known(self) -> None:
+        """Wait until it is known what was said before a reset, and take up what counts by now."""
+        if self.are_recalled:
+            await workflow.wait_condition(lambda: not self.are_recalled)
+        self.take_up()
 
     def recall(self, receipts: Mapping[str, Receipt]) -> None:
         """Take over what an earlier run of the same workflow remembered, the oldest first."""
@@ -135,9 +210,14 @@ class Words:
             return seen
         self._owner.changed = True
         if (reason := judge(self._owner, word)) is not None:
+            if self.are_recalled:
+                names = (name for name, one in handlers_of(type(self._owner)).items() if one.effect is effect)
+                self._waiting[word.id] = SaidBefore(  # type: ignore[attr-defined]
+                    left=Left(update=next(names), word=word.model_dump(mode="json"))
+                )
+                return Receipt(accepted=True, outcome=LATER)
             return self._turn_away(word, reason)
-        taken = effect(self._owner, word)
-        return self._remember(word, taken if isinstance(taken, Receipt) else Receipt(accepted=True, outcome=taken))
+        return self._remember(word, _receipt(effect(self._owner, word)))
 
     async def hear_later(self, left: Left) -> None:
         """Take a word that was left at the door; judged by the same rule, in the order they came.
@@ -145,19 +225,27 @@ class Words:
         Nobody has looked at it yet: one that this version does not know, or cannot read, does not count either.
         """
         async with self._at_the_door:
-            door = handlers_of(type(self._owner)).get(left.update)
-            try:
-                word = door.kind.model_validate(left.word) if door is not None else None
-            except ValidationError:
-                word = None
-            if door is None or word is None:
+            await self.all_known()
+            read = self._read(left)
+            if read is None:
                 self._turn_away_unread(left)
+                return
+            door, word = read
+            if word.id in self._waiting:
                 return
             if self.receipt(word) is None and door.judge(self._owner, word) is not None:
                 # A worker that dies takes the end of a workflow's task with it, not what that has put on record: people
                 # answer what the workflow is only about to ask again. A timer runs once this task is whole.
                 await workflow.sleep(ONCE_MORE, summary="Hear a word again that does not count yet")
             door(self._owner, word)
+
+    def _read(self, left: Left) -> tuple[Any, Any] | None:
+        """What takes a word that was left, and the word; nothing where it is not known here, or cannot be read."""
+        door = handlers_of(type(self._owner)).get(left.update)
+        try:
+            return (door, door.kind.model_validate(left.word)) if door is not None else None
+        except ValidationError:
+            return None
 
     def _turn_away_unread(self, left: Left) -> None:
         """Refuse a word of which no more can be read than who said it; without that, nobody waits for an answer."""

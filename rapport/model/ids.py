@@ -139,9 +139,14 @@ def person_of(message: str) -> str:
     return message.rpartition("/")[2]
 
 
-def timeline_key(contract: str, workflow_id: str, sequence: int) -> str:
+def timeline_key(contract: str, workflow_id: str, entry: str) -> str:
     """The key of one entry that a workflow writes on the timeline."""
-    return f"{contract}/{workflow_id}/{sequence}"
+    return f"{contract}/{workflow_id}/{entry}"
+
+
+def number_of(id_: str) -> int:
+    """A number that says which of many an id is, where something is counted by what it is about."""
+    return int(hashlib.sha256(id_.encode()).hexdigest()[:8], 16)
 
 
 def new_id(prefix: str) -> str:

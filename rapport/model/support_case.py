@@ -140,6 +140,7 @@ class CaseStatus(WireModel):
         escalations: How many times engineering was interrupted.
         written: How many timeline entries it wrote.
         log: How many words on the case are on record.
+        mailed: How many mails it wrote, by the email's name.
         context_asked: Whether the account's TAM was asked for context.
         projected: How often it told SQL how it stands.
         reminded, drafted, breached: What was done about the promise that runs.
@@ -161,7 +162,7 @@ class CaseStatus(WireModel):
     escalations: int = 0
     written: int = 0
     log: int = 0
-    mails: int = 0
+    mailed: dict[str, int] = Field(default_factory=dict)
     projected: int = 0
     clock: CaseClock | None = None
     context_asked: bool = False

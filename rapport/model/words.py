@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AliasChoices, AliasPath, Field
 
 from rapport.model.base import WireModel
+from rapport.model.meeting import Receipt
+
+LATER: Final = "recorded, will be checked when a worker is back"
+"""The outcome of a word that could not be judged at once."""
 
 _Id = Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]+$", max_length=64)]
 
@@ -33,3 +37,24 @@ class Unread(WireModel):
     def submission(self) -> str:
         """The same as its id."""
         return self.id
+
+
+class RecallAsked(WireModel):
+    """Which run of a workflow was reset in Temporal, and may have forgotten what it was told."""
+
+    workflow_id: str
+    run_id: str
+
+
+class SaidBefore(WireModel):
+    """A word that an earlier run has taken, and the receipt that it gave, where that is known."""
+
+    left: Left
+    receipt: Receipt | None = None
+
+
+class Recalled(WireModel):
+    """The words that such a run does not know any more, the first first; and whether it was reset at all."""
+
+    words: tuple[SaidBefore, ...] = ()
+    was_reset: bool = False

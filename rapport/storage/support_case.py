@@ -314,7 +314,14 @@ async def project(connection: Connection, projection: CaseProjection) -> None:
             projected=projection.number,
         )
     )
-    await insert_new(connection, CaseLogRow, [{"ref": projection.ref, **line.model_dump()} for line in projection.log])
+    said = [line.submission for line in projection.log if line.submission is not None]
+    known = select(CaseLogRow.kind, CaseLogRow.submission).where(
+        CaseLogRow.ref == projection.ref, CaseLogRow.submission.in_(said)
+    )
+    # A case that was reset in Temporal hears again what it was told, and logs it under other numbers.
+    logged = {(row.kind, row.submission) for row in await connection.execute(known)} if said else set()
+    lines = [line for line in projection.log if (line.kind, line.submission) not in logged]
+    await insert_new(connection, CaseLogRow, [{"ref": projection.ref, **line.model_dump()} for line in lines])
     await append(connection, projection.entries)
     await search.put(connection, projection.ref)
 

@@ -583,7 +583,7 @@ class TimelineRow(Base):
     """The append-only record of all that happened to an account.
 
     Attributes:
-        key: `<contract>/<workflow id>/<sequence>` of a workflow's entry, else the business key of the effect.
+        key: `<contract>/<workflow id>/<digest>` of a workflow's entry, else the business key of the effect.
         who: The person whom the entry is about or who acted: a contact's or member's id.
         about: A step, message key or round, by id.
         submission: What a person said with it.

@@ -107,6 +107,9 @@ class ChildWorkflows:
             self.open.setdefault(name, []).append(id_)
             if self.state.is_paused:
                 await control(id_, ControlKind.PAUSE)
+            elif isinstance(child, Known):
+                # It may have been told to stand still before this one was reset.
+                await control(id_, ControlKind.RESUME)
         return await ended(child, kind)
 
     async def withdraw(self, name: str, about: str) -> None:

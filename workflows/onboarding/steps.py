@@ -99,6 +99,7 @@ class Steps:
         """Begin what is due, write down what is new, and wait for either."""
         while self.owner.has_news:
             self.owner.changed = False
+            await self.owner.words.all_known()
             self._venues.offer_conversions()
             if not self.state.is_paused:
                 await self.vacancies.look(self.users.look_again)

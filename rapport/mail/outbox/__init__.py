@@ -12,6 +12,7 @@ from rapport.mail.outbox.drafting import (
     freeze,
     have_had,
     invited,
+    of_attempt,
     polled,
     set_aside,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "messages",
     "move",
     "next_try",
+    "of_attempt",
     "of_occasion",
     "outcomes",
     "polled",

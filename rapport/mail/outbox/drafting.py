@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select, update
 
 from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, is_put_off
 from rapport.model.base import Instant, WireModel
+from rapport.model.ids import purpose_of
 from rapport.model.message import FOR_CALENDARS, LEFT_BEHIND, MessageState, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, UtcInstant
@@ -86,14 +87,13 @@ async def draft_of(connection: Connection, occasion: str, person: str) -> Draft 
     return Draft.model_validate(row._mapping) if row else None
 
 
-async def invited(connection: Connection, contract: str, step: str, attempt: int) -> list[Draft]:
-    """What one attempt at a meeting has written for calendars, the oldest first."""
+async def of_attempt(connection: Connection, contract: str, step: str, attempt: int) -> list[Draft]:
+    """What one attempt at a step has written, the oldest first."""
     rows = await connection.execute(
         DRAFTS.where(
             MessageRow.contract == contract,
             MessageRow.step == step,
             MessageRow.key.startswith(f"{contract}/{step}/{attempt}/", autoescape=True),
-            MessageRow.purpose.in_(FOR_CALENDARS),
         ).order_by(MessageRow.created_at, MessageRow.key)
     )
     return [Draft.model_validate(row._mapping) for row in rows]
@@ -139,6 +139,12 @@ async def have_had(connection: Connection, contract: str, step: str, email: str)
 
 OUT: Final = (MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN)
 """What its reader has, or may have."""
+
+
+async def invited(connection: Connection, contract: str, step: str, attempt: int) -> list[Draft]:
+    """What one attempt at a meeting has written for calendars, the oldest first."""
+    written = await of_attempt(connection, contract, step, attempt)
+    return [draft for draft in written if purpose_of(draft.key) in FOR_CALENDARS]
 
 
 async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:

@@ -1,0 +1,196 @@
+"""Workflows that were reset in Temporal to before people spoke, on a real server: what was said stays said."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
+from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
+from rapport.model.operation import Operate
+from rapport.model.task import TaskResult
+from rapport.storage.tables import MessageRow, TimelineRow
+from starters.use_cases import meeting as meetings, onboarding, operation, support_case, task as tasks
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.support_case import Assign, Say
+from starters.views import support_case as support_case_views
+from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
+from tests.support import desk
+from tests.support.approval import MANAGER, opened
+from tests.support.ended import answers, is_open, milestone, onboarded, runs
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+KEPT = (
+    ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
+    ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
+)
+"""What Temporal does not hand to the new run, where whoever resets says so."""
+
+
+async def reset(here: Installation, id_: str, *, reapply: bool) -> None:
+    """Reset a workflow as an operator may, to before it did anything."""
+    handle = here.client.get_workflow_handle(id_)
+    events = [one async for one in handle.fetch_history_events()]
+    first = next(one for one in events if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    await here.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=here.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=id_, run_id=(await handle.describe()).run_id),
+            workflow_task_finish_event_id=first.event_id,
+            reason="by hand",
+            request_id=new_id("request"),
+            reset_reapply_exclude_types=[] if reapply else list(KEPT),
+        )
+    )
+
+
+@pytest.mark.parametrize("reapply", [True, False])
+@pytest.mark.parametrize("open_still", [True, False])
+async def test_a_decision_stands_after_its_task_was_reset(here: Installation, reapply: bool, open_still: bool) -> None:
+    """Reset to before anybody was asked, a task is decided as it was: it asks nobody again, and says nothing twice."""
+    task = (await opened(here)).task
+    handle = here.client.get_workflow_handle(task)
+    if not open_still:
+        receipt = await tasks.decide(here.services, task, "approve", by(MANAGER))
+        await handle.result()
+    mails = await written(here, task)
+    told = await entries(here, task)
+    await reset(here, task, reapply=reapply)
+    if open_still:
+        await known_again(here, task)
+        receipt = await tasks.decide(here.services, task, "approve", by(MANAGER))
+    assert receipt.outcome == "approve"
+    result = TaskResult.model_validate(await here.client.get_workflow_handle(task).result())
+    assert (result.outcome, result.submission is not None, result.request is not None) == ("approve", True, True)
+    assert not await is_open(here, task)
+    if not open_still:
+        assert await written(here, task) == mails
+        assert await entries(here, task) == told
+
+
+@pytest.mark.parametrize("reapply", [True, False])
+@pytest.mark.parametrize("booked", [True, False])
+async def test_votes_stand_after_their_meeting_was_reset(here: Installation, reapply: bool, booked: bool) -> None:
+    """Reset to before any times were found, a meeting has the times that people know, their votes, and what is booked;
+    nobody hears of it.
+    """
+    key, _ = await onboarded(here)
+    kickoff = meeting_id(key, "kickoff", 1)
+    times = [slot.start for slot in (await meetings.show(here.services, key, "kickoff")).slots]
+    await meetings.vote(here.services, key, "kickoff", ("2",), by(CHAMPION))
+    if booked:
+        await meetings.vote(here.services, key, "kickoff", ("2",), by(USER))
+        await until(lambda: is_booked(here, key), "the time to be booked")
+    mails, told = await written(here, kickoff), await entries(here, kickoff)
+    # Whatever they have in their calendars by now, such as this meeting itself, the times stay those that were sent.
+    await reset(here, kickoff, reapply=reapply)
+    await known_again(here, kickoff)
+    if booked:
+        await until(lambda: is_booked(here, key), "the time to be booked as it was")
+    else:
+        assert (await answers(here, key))["Luca Bianchi"]
+        assert not (await answers(here, key))["Mara Osei"]
+    assert [slot.start for slot in (await meetings.show(here.services, key, "kickoff")).slots] == times
+    assert await written(here, kickoff) == mails
+    assert set(await entries(here, kickoff)) == set(told)
+    await runs(here, onboarding_id(key), kickoff)
+    if not booked:
+        await meetings.vote(here.services, key, "kickoff", ("2",), by(USER))
+        await until(lambda: is_booked(here, key), "the time to be booked")
+
+
+async def is_booked(here: Installation, key: str) -> bool:
+    """Whether a time for the kickoff stands, and its invitations are out."""
+    shown = await meetings.show(here.services, key, "kickoff")
+    return shown.phase == "booked" and shown.booked is not None
+
+
+async def test_an_onboarding_that_was_reset_is_paused_as_it_was(here: Installation) -> None:
+    """What a member said of the whole counts again, in its order; its meeting runs on, and no step fails."""
+    key, _ = await onboarded(here)
+    await operation.operate(here.services, key, Operate.PAUSE, OperationWritten(reason="They move house."), TAM)
+    mails = len(here.mails())
+    await reset(here, onboarding_id(key), reapply=False)
+    await known_again(here, onboarding_id(key))
+    shown = await onboarding.status(here.services, key)
+    assert shown.paused
+    receipt = await operation.operate(here.services, key, Operate.RESUME, OperationWritten(reason="They are in."), TAM)
+    assert receipt.outcome == "resumed"
+
+    async def resumed() -> bool:
+        return not (await onboarding.status(here.services, key)).paused
+
+    await until(resumed, "it to go on, also where people see it")
+
+    async def meets() -> bool:
+        return await milestone(here, key, "kickoff") == "running"
+
+    await until(meets, "its meeting to go on")
+    assert len(here.mails()) == mails
+    for voter in (CHAMPION, USER):
+        await meetings.vote(here.services, key, "kickoff", ("2",), by(voter))
+    await until(lambda: is_booked(here, key), "the time to be booked")
+
+
+@pytest.mark.parametrize("reapply", [True, False])
+async def test_a_case_that_was_reset_has_its_owner_and_its_words(here: Installation, reapply: bool) -> None:
+    """Who has it and what was said is what it was; its log says nothing twice, and what is said next is not lost."""
+    await desk.open_desk(here, day=None)
+    ref = (await desk.ask(here)).ref
+
+    async def begun() -> bool:
+        return (await support_case_views.show(here.services, ref)).live
+
+    await until(begun, "the case")
+    await support_case.assign(here.services, ref, Assign(to=desk.SAM), by(desk.LEAD))
+    await desk.in_state(here, ref, "open")
+    await support_case.note(here.services, ref, Say(text="Their proxy is the cause."), by(desk.SAM))
+    before = await notes(here, ref)
+    mails = await written(here, case_id(ref))
+    await reset(here, case_id(ref), reapply=reapply)
+    await known_again(here, case_id(ref))
+    await support_case.note(here.services, ref, Say(text="It is mended."), by(desk.SAM))
+
+    async def noted() -> bool:
+        return await notes(here, ref) == [*before, "It is mended."]
+
+    await until(noted, "the note")
+    assert await desk.owner_of(here, ref) == desk.SAM
+    assert set(mails) == set(await written(here, case_id(ref)))
+
+
+async def notes(here: Installation, ref: str) -> list[str]:
+    """What was noted on a case."""
+    shown = await support_case_views.show(here.services, ref)
+    return [line.text for line in shown.log if line.text and line.kind == "note"]
+
+
+async def entries(here: Installation, id_: str) -> list[tuple[str, str | None]]:
+    """What a workflow has written on the timeline."""
+    async with here.services.store.reading() as connection:
+        query = select(TimelineRow.kind, TimelineRow.who).where(TimelineRow.key.contains(f"/{id_}/", autoescape=True))
+        return [(row.kind, row.who) for row in await connection.execute(query.order_by(TimelineRow.id))]
+
+
+async def written(here: Installation, id_: str) -> list[str]:
+    """The emails that a workflow has written, by key."""
+    async with here.services.store.reading() as connection:
+        query = select(MessageRow.key).where(MessageRow.workflow_id == id_).order_by(MessageRow.key)
+        return list(await connection.scalars(query))
+
+
+async def known_again(here: Installation, id_: str) -> None:
+    """Wait until a workflow knows what was said to it before."""
+
+    async def recalled() -> bool:
+        events = [one async for one in here.client.get_workflow_handle(id_).fetch_history_events()]
+        return any(
+            one.event_type == EventType.EVENT_TYPE_MARKER_RECORDED
+            and b"words.recall" in one.marker_recorded_event_attributes.SerializeToString()
+            for one in events
+        )
+
+    await until(recalled, "it to recall what was said")
