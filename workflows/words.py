@@ -40,7 +40,7 @@ ONCE_MORE: Final = timedelta(seconds=1)
 """Any time will do."""
 
 REMEMBERED: Final = 500
-"""How many words a workflow remembers, to recognise a repeated one."""
+"""How many words that do not count a workflow remembers, to recognise a repeated one."""
 
 
 class Hears(Protocol):
@@ -263,7 +263,13 @@ class Words:
         return self._remember(word, Receipt(accepted=False, reason=reason))
 
     def _remember(self, word: Any, receipt: Receipt) -> Receipt:
+        """Keep a receipt.
+
+        What counts is never forgotten: whoever heard no answer may say it again after years, and it must not count
+        twice. What does not count changes nothing by being said again, but to be told so once more.
+        """
         self.receipts[word.id] = receipt
-        if len(self.receipts) > REMEMBERED:
-            del self.receipts[next(iter(self.receipts))]
+        refused = [id_ for id_, one in self.receipts.items() if not one.accepted]
+        for id_ in refused[:-REMEMBERED]:
+            del self.receipts[id_]
         return receipt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from rapport.model.tech_review import ReviewEdit
 from rapport.model.words import Unread
 from tests.conftest import ROOT
 from worker import WORKFLOWS
+from workflows import words
 from workflows.base import AccountWorkflow
 from workflows.words import handlers_of
 
@@ -53,3 +56,28 @@ def test_what_nobody_said_is_not_answered(said: dict[str, object]) -> None:
     """A word without its id, or without somebody's, has nobody who waits for an answer."""
     with pytest.raises(ValidationError):
         Unread.model_validate(said)
+
+
+def test_what_counts_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is said after it, a word that is said again gets its receipt, and counts no second time."""
+    monkeypatch.setattr(words, "whenever_reset", lambda hear: None)
+    monkeypatch.setattr(words, "beside", lambda work: work.close())
+    owner = SimpleNamespace(changed=False, turn_away=lambda word, reason: None)
+    heard = words.Words(cast("Any", owner))
+    counted: list[str] = []
+
+    def judge(_: Any, vote: Vote) -> str | None:
+        return "no time was chosen" if not vote.slots else None
+
+    def effect(_: Any, vote: Vote) -> str:
+        counted.append(vote.id)
+        return "counted"
+
+    for number in range(3 * words.REMEMBERED):
+        for slots in ((), ("1",)):
+            heard.take(Vote(id=f"v_{number}_{len(slots)}", voter="c_1", round=1, slots=slots), judge, effect)
+    first = Vote(id="v_0_1", voter="c_1", round=1, slots=("1",))
+    assert heard.take(first, judge, effect).outcome == "counted"
+    assert counted.count(first.id) == 1
+    # What does not count is bounded: nobody's memory grows by it.
+    assert sum(not one.accepted for one in heard.receipts.values()) == words.REMEMBERED
