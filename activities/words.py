@@ -37,7 +37,7 @@ class Recall:
     """Finds what a workflow was told by people, and by other workflows, that a reset made it forget.
 
     A reset keeps the history up to its point. What came later is handed to the new run once more, unless whoever reset
-    it said that it is not; and then it is too early for much of it. See docs/adr/0029-reset.md.
+    it said that it is not; and then it is too early for much of it. See docs/adr/0031-reset.md.
     """
 
     store: Store

@@ -21,7 +21,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
-from starters.use_cases import meeting, message, onboarding, timeline
+from starters.use_cases import account as accounts, meeting, message, onboarding, timeline
 from starters.use_cases.message import Edit
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
@@ -143,7 +143,7 @@ async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(sk
     assert len(skipping.mails(BUSINESS)) == 1
     for address in (CHAMPION, USER, SECOND_USER):
         reminders = skipping.mails(address)[1:]
-        assert [str(mail["Subject"]) for mail in reminders] == ["Still open: times for Kickoff"] * 2
+        assert [str(mail["Subject"]) for mail in reminders] == ["Reminder: pick a time for the kickoff by Thu 10 Dec"] * 2
         for mail in reminders:
             sent = mail["Date"].datetime.astimezone(ZURICH)
             assert sent.weekday() < 5
@@ -338,6 +338,7 @@ async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Install
 
 async def test_stopped_mail_holds_up_no_decision(skipping: Installation) -> None:
     """While all mail is stopped the vote goes on; what is still true goes out once, after the start."""
+    await accounts.import_account(skipping.services, reviewed("auto"))
     await message.stop_mail(skipping.services, LEAD, "A test")
     await begin(skipping)
     await in_phase(skipping, "voting")
