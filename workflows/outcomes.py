@@ -69,6 +69,9 @@ REFUSED: Final = "Refused"
 ONCE: Final = WorkflowIDReusePolicy.REJECT_DUPLICATE
 """For what runs once, as far back as Temporal remembers."""
 
+RUNS: Final = "Runs"
+"""The type of what another workflow of the same name stands in the way of."""
+
 NO_RESULT: Final = "its workflow ended without a result"
 
 TRY_AGAIN_AFTER: Final = timedelta(hours=1)
@@ -230,7 +233,7 @@ async def ended(child: workflow.ChildWorkflowHandle[Any, R] | Known | None, kind
     It has ended, or has said by `say_the_end` what came of it, and only its last mails still wait.
     """
     if child is None:
-        return Denied("Runs", "a workflow of this name runs already")
+        return Denied(RUNS, "a workflow of this name runs already")
     said: list[R | Denied] = []
 
     def hear(word: RawValue) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,6 +28,7 @@ from tests.stack.test_sweep import LONG_AGO, sweep
 from tests.stack.test_undelivered_commands import said
 from tests.support.cadence import events, method
 from tests.support.ended import answers, end, onboarded, runs, to_customer
+from tests.workflows.test_last_words import all_at_once
 from workflows.cadence import Cadence
 from workflows.meeting import Meeting
 
@@ -345,3 +347,19 @@ async def test_a_review_that_was_ended_is_called_off_or_goes_on(here: Installati
     await handle.signal(Cadence.close)
     await handle.result()
     assert len([uid for _, uid, _ in invited(here, "CANCEL") if ".qbr." in uid]) == 3
+
+
+@pytest.mark.parametrize("kind", [Operate.SKIP, Operate.COMPLETE, Operate.CANCEL])
+async def test_an_operation_in_the_moment_of_its_end_cancels_the_invitation(
+    here: Installation, kind: Operate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends the step, or the whole, as its meeting's workflow is gone already: all get the cancellation."""
+    key, _ = await booked(here)
+    whole = here.client.get_workflow_handle(onboarding_id(key))
+    step = None if kind is Operate.CANCEL else "kickoff"
+    written = OperationWritten(reason="They know us already.", step=step)
+    async with all_at_once(here, monkeypatch, partial(whole.signal, "people_changed")):
+        await operation.operate(here.services, key, kind, written, TAM)
+        await here.client.get_workflow_handle(meeting_id(key, "kickoff", 1)).terminate("by hand")
+    await until(lambda: _all(here, "CANCEL", 5), "five cancellations")
+    assert [address for address, _, _ in invited(here, "CANCEL")] == EVERYONE

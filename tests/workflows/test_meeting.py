@@ -44,6 +44,7 @@ from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, s
 from workflows.base import AccountWorkflow
 from workflows.meeting import Meeting
 
+REMINDER = "Reminder: pick a time for the kickoff by Thu 10 Dec"
 ZURICH = ZoneInfo("Europe/Zurich")
 
 
@@ -143,7 +144,7 @@ async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(sk
     assert len(skipping.mails(BUSINESS)) == 1
     for address in (CHAMPION, USER, SECOND_USER):
         reminders = skipping.mails(address)[1:]
-        assert [str(mail["Subject"]) for mail in reminders] == ["Reminder: pick a time for the kickoff by Thu 10 Dec"] * 2
+        assert [str(mail["Subject"]) for mail in reminders] == [REMINDER] * 2
         for mail in reminders:
             sent = mail["Date"].datetime.astimezone(ZURICH)
             assert sent.weekday() < 5

@@ -53,6 +53,10 @@ class Failures:
         """Take care of a step that has just failed, for a reason in fixed words."""
         self.state.go_on(self._follow_up(name, self.state.progress[name].attempt, reason))
 
+    def take_back(self, name: str, attempt: int) -> None:
+        """Take back what is left of an attempt that somebody has ended as its work failed; nobody is asked."""
+        self.state.go_on(self._take_back_all(self._left_behind(name, attempt)))
+
     async def _follow_up(self, name: str, attempt: int, reason: str) -> None:
         """Take back what is left of it, and have the TAM decide, as often as it takes: what is after it holds."""
 
@@ -60,15 +64,14 @@ class Failures:
             step = self.state.progress.get(name)
             return step is None or step.state is not StepState.FAILED or step.attempt != attempt
 
-        start = self.state.start
-        account = start.account
+        account = self.state.start.account
         # What each answer does with what people have of it, the question itself says.
         unblock = f"rapport task show {account}/{name}.{DECIDE_ON_FAILURE.name}"
         self.waits[name] = wait = Wait(
             on=("tam",), what=f"the TAM, to decide what follows: {reason}", unblock=unblock, since=workflow.now()
         )
         self.state.show_anew([name])
-        of = LeftBehind(account=account, contract=start.contract, step=name, attempt=attempt, now=workflow.now())
+        of = self._left_behind(name, attempt)
         waited = await self._take_back(of)
         left, meeting, why_not = await left_invitation(of), meeting_id(account, name, attempt), None
         goes_on = False
@@ -101,6 +104,16 @@ class Failures:
         if not goes_on:
             await call_off(of, self.state.messages, self.state.timeline)
             self.state.wake()
+
+    def _left_behind(self, name: str, attempt: int) -> LeftBehind:
+        start = self.state.start
+        return LeftBehind(
+            account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()
+        )
+
+    async def _take_back_all(self, of: LeftBehind) -> None:
+        await self._take_back(of)
+        await call_off(of, self.state.messages, self.state.timeline)
 
     async def _take_back(self, of: LeftBehind) -> bool:
         """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to.

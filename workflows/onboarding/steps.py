@@ -45,7 +45,7 @@ from workflows.onboarding.per_contact import PerContactSteps
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
-from workflows.outcomes import Denied, Known, beside, done, started
+from workflows.outcomes import RUNS, Denied, Known, beside, done, started
 from workflows.waiting import Alarm
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
@@ -263,6 +263,9 @@ class Steps:
         self.children.open.pop(name, None)
         if self.state.progress[name].state is not StepState.RUNNING or self.state.progress[name].attempt != attempt:
             # Somebody has skipped it, or completed it elsewhere: that is on record.
+            if isinstance(result, Denied) and result.type != RUNS:
+                # What was told to end its workflow may have found none, which was to take back what it has left.
+                self._failures.take_back(name, attempt)
             return
         if isinstance(result, Denied):
             self.state.set(name, state=StepState.FAILED, ended=workflow.now(), outcome=result.reason)
