@@ -10,7 +10,7 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -133,6 +133,10 @@ _SHORTEST_KEY = 24
 _DOMAIN = re.compile(r"[^\s@,/:]+")
 _Domain = Annotated[str, AfterValidator(_domain)]
 _Host = Annotated[str, AfterValidator(_host)]
+
+
+EMBEDDED_TEMPORAL: Final = "temporal.db"
+"""The file of Temporal's server in a data directory where `rapport up` runs all parts itself."""
 
 
 class Settings(BaseSettings):
@@ -260,7 +264,14 @@ class Settings(BaseSettings):
             password=None if self.smtp_password is None else self.named("smtp_password"),
             token=None if self.smtp_token_command is None else self.named("smtp_token_command"),
             sender=self.named("mail_from"),
+            restart=self.restart,
         )
+
+    @property
+    def restart(self) -> str:
+        """What to do for the workers to read files and settings again."""
+        embedded = (self.data / EMBEDDED_TEMPORAL).exists()
+        return "press Ctrl-C where Rapport runs, and run `rapport up` again" if embedded else "restart the workers"
 
     def named(self, field: str) -> str:
         """What a setting is called where it was given: its variable, or its name in `rapport.toml`."""

@@ -32,7 +32,7 @@ from temporalio.service import RPCError
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refused, UserError
 from rapport.schedules import register_schedules
-from rapport.settings import Settings
+from rapport.settings import EMBEDDED_TEMPORAL, Settings
 from rapport.storage import access
 from rapport.storage.database import Store, opened
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
@@ -164,7 +164,7 @@ def server_command(data: Path, ports: Ports, metrics_port: int, *, durable: bool
     command = [find("temporal"), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
     command += ["--port", str(ports.temporal), "--ui-port", str(ports.ui)]
     command += ["--http-port", str(take_port(0, "--temporal-port")), "--metrics-port", str(metrics_port)]
-    command += ["--db-filename", str(data / "temporal.db"), "--log-level", "error"]
+    command += ["--db-filename", str(data / EMBEDDED_TEMPORAL), "--log-level", "error"]
     for pragma in _DURABLE_PRAGMAS if durable else _PRAGMAS:
         command += ["--sqlite-pragma", pragma]
     for value in _DYNAMIC:

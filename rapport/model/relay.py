@@ -48,12 +48,14 @@ class RelaySettings(NamedTuple):
         password: The password, where that is not in the address.
         token: The command that gives an access token, where that is used instead.
         sender: The mailbox that we send from.
+        restart: What to do for a changed setting to be read.
     """
 
     address: str = "RAPPORT_SMTP_URL"
     password: str | None = None
     token: str | None = None
     sender: str = "RAPPORT_MAIL_FROM"
+    restart: str = "restart the workers"
 
 
 VARIABLES: Final = RelaySettings()
@@ -105,9 +107,9 @@ def fixed(kind: FaultKind, named: RelaySettings) -> str:
             return f"correct the user name in {named.address}, or the access token that {named.token} gives"
         case FaultKind.PASSWORD if named.password is not None:
             what = f"the user name in {named.address}, or the password in {named.password}"
-            return f"correct {what}, and restart the workers"
+            return f"correct {what}. Then {named.restart}"
         case FaultKind.PASSWORD:
-            return f"correct the user name and password in {named.address}, and restart the workers"
+            return f"correct the user name and password in {named.address}. Then {named.restart}"
         case FaultKind.TOKEN:
             return f"run the command in {named.token} by hand: its output must be an access token and nothing else"
         case FaultKind.SIGN_IN:

@@ -176,7 +176,7 @@ async def _support_rules(settings: Settings, store: Store | None) -> Check:
     try:
         rules = support_rules.load(settings.data)
     except UserError as refusal:
-        return _faulty("support rules", refusal)
+        return _faulty("support rules", refusal, settings)
     paging = settings.paging_webhook_url is not None
     served = sla.hours(rules.promise(1), rota=rules.on_call is not None, paging=paging)
     if served.reason is not None:
@@ -208,18 +208,18 @@ def _scenarios(settings: Settings) -> Check:
     try:
         found = scenarios(settings.data)
     except UserError as refusal:
-        return _faulty("review scenarios", refusal)
+        return _faulty("review scenarios", refusal, settings)
     return Check(check="review scenarios", verdict=CheckVerdict.OK, what=f"{len(found)} call for a review")
 
 
-def _faulty(check: str, refusal: UserError) -> Check:
+def _faulty(check: str, refusal: UserError, settings: Settings) -> Check:
     """A file of the data directory that is wrong, fault by fault with its line."""
     faults = (refusal, *refusal.others)
     return Check(
         check=check,
         verdict=CheckVerdict.TROUBLE,
         what="its file is wrong",
-        fix="correct the file, then start what runs anew",
+        fix=f"correct the file, then {settings.restart}",
         findings=tuple(Finding(where=one.field or "", problem=one.problem, fix=one.fix or "") for one in faults),
     )
 

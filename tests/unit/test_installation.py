@@ -152,6 +152,17 @@ def test_a_fault_names_the_settings_that_were_used(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("bare")
+def test_what_to_restart_is_what_runs(tmp_path: Path) -> None:
+    """Where `rapport up` runs the workers, that is what is stopped and started."""
+    settings = configured(tmp_path, 'smtp_url = "smtps://robin:x@relay.example"')
+    assert fixed(FaultKind.PASSWORD, settings.relay_named).endswith(". Then restart the workers")
+    (tmp_path / "temporal.db").touch()
+    fix = fixed(FaultKind.PASSWORD, settings.relay_named)
+    assert "Ctrl-C" in fix
+    assert "restart the workers" not in fix
+
+
+@pytest.mark.usefixtures("bare")
 def test_no_fix_has_the_password(tmp_path: Path) -> None:
     """What a page or a log shows of a fault names settings, and never what they hold."""
     settings = configured(tmp_path, 'smtp_url = "smtps://robin:hunter2@relay.example"')
