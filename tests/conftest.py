@@ -44,7 +44,7 @@ from starters import services as office_module
 from starters.installation import Ports
 from starters.services import Actor, Services
 from starters.stack import take_port
-from tests.support import postgres
+from tests.support import postgres, statements
 from tests.support.playbooks import KICKOFF, put
 from worker import POLLERS, STEADY, Pollers, build
 
@@ -134,6 +134,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Hear of it."""
     postgres.everywhere(bool(config.getoption("postgres")))
+    statements.kept()
 
 
 def pytest_collection_finish() -> None:
