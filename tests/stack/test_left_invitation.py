@@ -156,7 +156,7 @@ async def test_it_goes_on_where_it_was(here: Installation) -> None:
     waited = await waits(here, key)
     assert waited == ("the meeting itself", "the meeting itself")
     # Its last task, which is done again, has told nothing.
-    handle = here.client.get_workflow_handle_for(Meeting.run, kickoff)
+    handle = here.client.get_workflow_handle(kickoff)
     await handle.signal(Meeting.people_changed)
     await handle.query(Meeting.view)
     await end(here, kickoff)
