@@ -208,10 +208,15 @@ def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) 
         return f"{review.ref} names no version of the design document"
     if facts.design_version is not None and not _same(facts.design_version, review.design):
         return f"{review.ref} looked at another version of the design document than the one that stands now"
-    trials = [one for one in reviews if one.stage == STAGE["trial"] and one.yes and not one.withdrawn]
-    if any(one.design is not None and _same(one.design, review.design) for one in trials):
+    if seen_for_the_trial(review.design, reviews) is not None:
         return f"{review.ref} looked at the version of the design document that the trial was reviewed in"
     return None
+
+
+def seen_for_the_trial(version: str, reviews: Sequence[Reviewed]) -> str | None:
+    """The review that let the trial begin with this version of the design document, if one did."""
+    trials = [one for one in reviews if one.stage == STAGE["trial"] and one.yes and not one.withdrawn]
+    return next((one.ref for one in trials if one.design is not None and _same(one.design, version)), None)
 
 
 def _same(one: str, other: str) -> bool:

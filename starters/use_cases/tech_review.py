@@ -33,6 +33,7 @@ from rapport.model.tech_review import (
     ReviewRequest,
     ReviewResult,
     ReviewRound,
+    ReviewStage,
     ReviewStart,
     ReviewWord,
     WebLink,
@@ -40,7 +41,8 @@ from rapport.model.tech_review import (
 )
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
-from rapport.storage import account as accounts, support_case, sweep, task as task_records, tech_review, timeline
+from rapport.rules.gate import seen_for_the_trial
+from rapport.storage import account as accounts, gate, support_case, sweep, task as task_records, tech_review, timeline
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
@@ -112,6 +114,7 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
         await _refuse_unanswerable(connection)
         if request.case is not None:
             await _refuse_foreign(connection, request.case, request.account)
+        await _refuse_seen(connection, request)
         there = await tech_review.standing(connection, request.account, request.title)
     if there is not None:
         return await _again(services, there, request)
@@ -137,6 +140,20 @@ def _refuse_unknown(services: Services, request: ReviewRequest) -> None:
     ]
     if faults:
         raise together(faults)
+
+
+async def _refuse_seen(connection: Connection, request: ReviewRequest) -> None:
+    """Refuse to look before production at the version that the trial's review saw: it would open no gate."""
+    if request.stage is not ReviewStage.PRE_PRODUCTION or request.design is None:
+        return
+    found = seen_for_the_trial(request.design.version, await gate.reviewed(connection, request.account))
+    if found is not None:
+        raise UserError(
+            f'{found} looked at version "{request.design.version}" before the trial',
+            field="design.version",
+            fix="name the version that will be deployed",
+            kind=Refused.CONFLICT,
+        )
 
 
 async def _refuse_foreign(connection: Connection, case: str, account: str) -> None:
@@ -257,6 +274,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
         async with services.store.reading() as connection:
             versions = await tech_review.rounds(connection, found.ref)
             words = await timeline.words(connection, [one.submission for one in versions])
+            await _refuse_seen(connection, request)
         if read(words.get(versions[-1].submission)) == read(_words(request)):
             raise UserError(
                 "nothing has changed", field="request", fix="change something, or leave it", kind=Refused.CONFLICT

@@ -17,7 +17,7 @@ from temporalio.common import SearchAttributeKey
 from rapport.model.account import MembersFile
 from rapport.model.base import Refused, UserError
 from rapport.model.reading import read_toml
-from rapport.model.tech_review import Ask, Design
+from rapport.model.tech_review import Ask, Design, ReviewStage
 from rapport.storage import tech_review as records
 from rapport.storage.tech_review_tables import ReviewRemarkRow
 from starters.services import Actor
@@ -195,6 +195,27 @@ async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Ins
     # Who said what stands below it, with each one's words, and by which rule it is a no.
     assert ": Yes, we do it" in text_of(told)
     assert "needs the VP Engineering’s own word" in text_of(told)
+
+
+async def test_what_the_trial_was_reviewed_in_is_not_looked_at_again_before_production(skipping: Installation) -> None:
+    """It would open no gate, so it is refused where it is asked for; the version that will be deployed is not."""
+
+    def design(version: str) -> Design:
+        return Design(link="https://docs.foobar.example/design", version=version)
+
+    trial = await submitted(skipping, design=design("3"))
+    await everybody_says(skipping, trial)
+    await choose(skipping, trial, "recommendation", CE_VP, "yes", None)
+    await in_phase(skipping, trial, "message")
+    today = (await skipping.now()).date()
+    again = request(today, stage=ReviewStage.PRE_PRODUCTION, title="Before production", design=design(" 3"))
+    with pytest.raises(UserError) as refused:
+        await tech_review.submit(skipping.services, again, by(CE))
+    assert (refused.value.field, refused.value.kind) == ("design.version", Refused.CONFLICT)
+    newer = again.model_copy(update={"design": design("4")})
+    made = await tech_review.submit(skipping.services, newer, by(CE))
+    with pytest.raises(UserError, match="before the trial"):
+        await tech_review.edit(skipping.services, made.ref, again, by(CE))
 
 
 async def test_the_vp_engineering_commits(skipping: Installation) -> None:
