@@ -56,9 +56,14 @@ def city(name: str) -> str:
     return name.rpartition("/")[2].replace("_", " ")
 
 
+def _zone_of(context: Context) -> str:
+    """The reader's zone; an error as any other's where nobody reads it."""
+    return str(context.resolve("to").zone)
+
+
 def _here(context: Context, value: date) -> date:
     """A day as it is, an instant in the reader's zone."""
-    return at(value, context["to"].zone) if isinstance(value, datetime) else value
+    return at(value, _zone_of(context)) if isinstance(value, datetime) else value
 
 
 @pass_context
@@ -83,13 +88,13 @@ def _short_date(context: Context, value: date) -> str:
 @pass_context
 def _time(context: Context, instant: datetime) -> str:
     """The time of day in the reader's zone: "09:30"."""
-    return clock(instant, context["to"].zone)
+    return clock(instant, _zone_of(context))
 
 
 @pass_context
 def _date_time(context: Context, instant: datetime) -> str:
     """Both in a sentence: "Friday 27 November, 15:00 (Zurich time)"."""
-    return f"{_date(context, instant)}, {_time(context, instant)} ({city(context['to'].zone)} time)"
+    return f"{_date(context, instant)}, {_time(context, instant)} ({city(_zone_of(context))} time)"
 
 
 @pass_context
@@ -100,14 +105,14 @@ def _time_range(context: Context, span: Any) -> str:
         span: What has a start and an end, a meeting as a mail speaks of it or a slot.
     """
     start, end = (span["start"], span["end"]) if isinstance(span, dict) else (span.start, span.end)
-    where = context["to"].zone
+    where = _zone_of(context)
     return f"{day(start, where)}, {clock(start, where)}–{clock(end, where)} ({city(where)} time)"
 
 
 @pass_context
 def _times(context: Context, slots: Sequence[Any]) -> list[tuple[str, str]]:
     """Slots as rows of a table, in the reader's zone: the day, and from when to when."""
-    where = context["to"].zone
+    where = _zone_of(context)
     return [(day(one.start, where), f"{clock(one.start, where)}–{clock(one.end, where)}") for one in slots]
 
 

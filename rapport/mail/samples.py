@@ -50,7 +50,8 @@ def fault(email: str, use: Use, persona: str) -> str | None:
         email: One of `emails.names()`.
     """
     if not emails.is_for(email, persona):
-        return f"{email} is for other readers; {_choose(persona)}"
+        others = any(emails.is_for(email, one) for one in personas())
+        return f"{email} is for other readers; {_choose(persona) if others else 'choose another mail'}"
     theirs = personas()[persona].topics
     past = (topics for name, topics in _PAST.items() if name in set(_attributes(email)))
     foreign = sorted(frozenset().union(*past) - theirs)

@@ -15,30 +15,34 @@ from rapport.storage import account, support_case, timeline
 from rapport.storage.database import Connection
 from rapport.storage.support_case import Case, Said
 
-ERASED: Final = "(what was written was erased)"
+ERASED: Final = "(this text was erased)"
 
 WORDS: Final = {
     "answer": "answered the customer",
-    "note": "noted",
+    "note": "added an internal note",
     "context": "added context",
-    "wait_customer": "asked the customer",
-    "customer_said": "wrote",
-    "customer_logged": "noted what the customer said",
-    "assign": "chose an owner",
-    "hand_off": "handed it off",
-    "classify": "placed it anew",
-    "escalate": "asked engineering",
-    "engineering": "answered from engineering",
-    "merge": "made it a part of another case",
-    "join": "had another case join it",
-    "split": "split a question off",
-    "to_review": "asked for a decision",
-    "gap": "told of a product gap",
-    "review": "asked for a tech review",
-    "resolve": "resolved it",
-    "reopen": "opened it again",
+    "wait_customer": "asked the customer for information",
+    "customer_said": "replied",
+    "customer_logged": "logged the customer's reply",
+    "assign": "assigned the case",
+    "hand_off": "reassigned the case",
+    "classify": "changed the severity or area",
+    "escalate": "escalated to engineering",
+    "engineering": "replied from engineering",
+    "merge": "merged this case into another one",
+    "join": "merged another case into this one",
+    "split": "split off a separate case",
+    "to_review": "drafted a technical review",
+    "gap": "logged a product gap",
+    "review": "requested a technical review",
+    "resolve": "resolved the case",
+    "reopen": "reopened the case",
 }
 """What somebody did, after their name."""
+
+SEVERITIES: Final = {1: "critical", 2: "high", 3: "normal", 4: "low"}
+PROMISES: Final = {"first_answer": "first response", "next_update": "next update"}
+"""What a customer waits for, within a sentence."""
 
 
 def told(kind: str, text: str | None) -> str | None:
@@ -102,15 +106,16 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
         "partner": case.partner,
         "area": case.area.replace("_", " "),
         "severity": case.severity,
+        "severity_name": SEVERITIES.get(case.severity, "other"),
         "channel": case.channel,
         "state": case.state,
         "opened": case.opened_at,
         "owner": file.owner.name if file.owner else None,
         "said": file.said if facts.said is None or file.said else ERASED,
-        "by": file.names.get(facts.by or "", "somebody"),
+        "by": file.names.get(facts.by or "", "Someone"),
         "did": did(facts.kind, facts.by),
         "kind": facts.kind,
-        "promise": facts.promise.replace("_", " "),
+        "promise": PROMISES.get(facts.promise, "next update"),
         "due": facts.due,
         "reason": facts.reason,
         "other": facts.other,
@@ -118,7 +123,7 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
         "review_url": f"{public_url}/reviews/new?case={case.ref}",
         "log": [
             {
-                "who": file.names.get(line.by or "", "somebody"),
+                "who": file.names.get(line.by or "", "Someone"),
                 "did": did(line.kind, line.by),
                 "at": line.at,
                 "text": told(line.kind, line.text) if line.submission is None or line.text else ERASED,

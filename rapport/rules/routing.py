@@ -291,7 +291,7 @@ def _why(case: WaitingCase, able: Sequence[_Seat], now: datetime) -> str:
     """What told the first from the second."""
     best = able[0]
     if best.is_off_hours(now):
-        return "on call, and nobody who knows the area is at work"
+        return "on call, and no one who knows the area is at work"
     if best.engineer.id == case.known_by:
         return "has dealt with it before"
     at_work = [seat for seat in able if not seat.is_off_hours(now)]
@@ -309,10 +309,10 @@ def _why(case: WaitingCase, able: Sequence[_Seat], now: datetime) -> str:
 
 _NOBODY: Final = (
     # The nearest miss says most: of whoever would have done at another hour, the hour.
-    (Unsuitability.OFF_HOURS, "nobody who could have it is at work now"),
-    (Unsuitability.AWAY, "everybody who could have it is away"),
-    (Unsuitability.HANDED_ON, "nobody else knows the area"),
-    (Unsuitability.AREA, "nobody on the desk knows the area"),
+    (Unsuitability.OFF_HOURS, "no one who could have it is at work now"),
+    (Unsuitability.AWAY, "everyone who could have it is away"),
+    (Unsuitability.HANDED_ON, "no one else knows the area"),
+    (Unsuitability.AREA, "no one on the desk knows the area"),
 )
 
 

@@ -426,4 +426,4 @@ async def test_a_case_that_nobody_can_have_is_told(here: Installation) -> None:
     assert check.verdict is CheckVerdict.TROUBLE
     (finding,) = check.findings
     assert (finding.where, finding.fix) == (ref, f"rapport case assign {ref} --to EMAIL --as EMAIL")
-    assert "nobody on the desk knows the area" in finding.problem
+    assert "no one on the desk knows the area" in finding.problem

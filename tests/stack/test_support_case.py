@@ -64,7 +64,7 @@ def test_what_is_broken_now_and_what_the_product_lacks_are_on_the_case(data: Pat
     logged = asked(data, "gap", "log", *gap, "--as", TAM)
     shown = rapport(data, "case", "show", ref).stdout
     assert f"product gap: {logged['ref']}, open" in shown
-    assert "told of a product gap" in shown
+    assert "logged a product gap" in shown
     assert ref in rapport(data, "portfolio").stdout
 
 

@@ -169,10 +169,10 @@ async def let_a_draft_go(installation: Installation, owner: str, before: datetim
     """Have a case's owner send the word to the customer that is drafted shortly before a promise ends."""
     assert before is not None
     await sleep_past(installation, before - timedelta(minutes=10))
-    await mail_about(installation, owner, "a word to the customer is drafted")
+    await mail_about(installation, owner, "Draft update ready")
     (draft,) = await message.drafts(installation.services, "versayce")
     await message.release(installation.services, (draft.key,), by(owner))
-    assert "not forgotten" in text_of(await mail_about(installation, CHAMPION, "Re: [C-00001]"))
+    assert "still working on" in text_of(await mail_about(installation, CHAMPION, "[C-00001] Status update"))
 
 
 async def away(installation: Installation, email: str, *, days: int) -> None:

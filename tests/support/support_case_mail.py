@@ -27,7 +27,7 @@ def facts(*, sparse: bool = False) -> CaseFacts:
         kind="context",
         promise="first_answer",
         due=AT,
-        reason="nobody who could have it is at work now",
+        reason="no one who could have it is at work now",
         other="C-00007",
     )
 

@@ -332,12 +332,12 @@ def test_a_case_that_nobody_has_placed_can_go_to_anyone() -> None:
         (Engineer("m", frozenset({Role.ENGINEERING}), ZURICH), "there is no support engineer"),
         (Engineer("m", frozenset({Role.SUPPORT_LEAD}), ZURICH), "there is no support engineer"),
         (Engineer("m", SUPPORT, ZURICH, left=True), "there is no support engineer"),
-        (engineer("m", areas=frozenset({"billing"})), "nobody on the desk knows the area: api"),
-        (engineer("m", areas=frozenset()), "nobody on the desk knows the area: api"),
-        (engineer("m", schedule=SYDNEY), "nobody who could have it is at work now"),
+        (engineer("m", areas=frozenset({"billing"})), "no one on the desk knows the area: api"),
+        (engineer("m", areas=frozenset()), "no one on the desk knows the area: api"),
+        (engineer("m", schedule=SYDNEY), "no one who could have it is at work now"),
         (
             Engineer("m", SUPPORT, ZURICH, away=(Interval(TUESDAY, TUESDAY + timedelta(days=3)),)),
-            "everybody who could have it is away",
+            "everyone who could have it is away",
         ),
     ],
 )

@@ -73,13 +73,13 @@ async def test_what_comes_at_night_waits_in_order_and_goes_out_in_the_morning(sk
     refs = [
         (await ask(skipping, f"Question {number}", area="dashboards", severity=4 - number)).ref for number in (0, 1)
     ]
-    await mail_about(skipping, LEAD, f"{refs[0]}: nobody can take it")
+    await mail_about(skipping, LEAD, f"Unassigned: {refs[0]}")
     assert {case.ref for case in (await desk.status(skipping.services)).queue} == set(refs)
     night = await skipping.now()
     await skipping.sleep_until(night + timedelta(hours=12))
     for ref in refs:
         assert await owner_of(skipping, ref) == LEE
-    assert "is yours" in str((await mail_about(skipping, LEE, f"{refs[1]} is yours"))["Subject"])
+    assert "Assigned to you" in str((await mail_about(skipping, LEE, f"you: {refs[1]}"))["Subject"])
 
 
 async def test_a_case_that_finds_no_desk_asks_again_until_there_is_one(skipping: Installation) -> None:
@@ -118,7 +118,7 @@ async def test_a_word_that_was_not_heard_is_said_again(skipping: Installation) -
     await until(heard, "the case to confirm")
     shown = await support_case_views.show(skipping.services, ref)
     assert (shown.owner_email, len(shown.why)) == (owner, 1)
-    assert len([mail for mail in skipping.mails(owner) if f"{ref} is yours" in str(mail["Subject"])]) == 1
+    assert len([mail for mail in skipping.mails(owner) if f"Assigned to you: {ref}" in str(mail["Subject"])]) == 1
 
 
 async def test_the_same_need_twice_is_one_case(skipping: Installation) -> None:
@@ -145,7 +145,7 @@ async def test_the_end_of_an_absence_frees_the_queue(skipping: Installation) -> 
     await open_desk(skipping)
     await away(skipping, LEE, days=2)
     ref = (await ask(skipping, area="dashboards")).ref
-    await mail_about(skipping, LEAD, "nobody can take it")
+    await mail_about(skipping, LEAD, "Unassigned")
     await skipping.sleep_until(await skipping.now() + timedelta(days=2, minutes=1))
     assert await owner_of(skipping, ref) == LEE
 
@@ -154,7 +154,7 @@ async def test_a_case_that_waits_is_told_so_once_however_often_the_desk_looks_ag
     """With each news of somebody the desk looks again who can take it; the lead is not told the same anew."""
     await open_desk(skipping, hour=22)
     ref = (await ask(skipping)).ref
-    await mail_about(skipping, LEAD, f"{ref}: nobody can take it")
+    await mail_about(skipping, LEAD, f"Unassigned: {ref}")
     for _ in range(2):
         heard = (await desk_of(skipping)).heard
         await people_changed(skipping.services)
@@ -167,7 +167,7 @@ async def test_a_case_that_waits_is_told_so_once_however_often_the_desk_looks_ag
     assert await owner_of(skipping, ref) in (SAM, KIM)
     told = [line.kind for line in await timeline.timeline_of(skipping.services, "versayce")]
     assert told.count("case.queued") == 1
-    assert len([mail for mail in skipping.mails(LEAD) if "nobody can take it" in str(mail["Subject"])]) == 1
+    assert len([mail for mail in skipping.mails(LEAD) if "Unassigned" in str(mail["Subject"])]) == 1
 
 
 async def test_severity_one_wakes_whoever_is_on_call(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ async def test_whoever_cannot_be_paged_is_not_said_to_be_and_the_lead_hears_at_o
             ref = (await ask(installation, "All is down at Versayce", severity=1)).ref
             assert await owner_of(installation, ref) == SAM
             await installation.sleep_until(began + timedelta(seconds=30))
-            mail = await mail_about(installation, LEAD, f"{ref}: Sam Okafor couldn't be paged")
+            mail = await mail_about(installation, LEAD, f"Couldn't page Sam Okafor: {ref}")
             assert "the paging service refused three pages" in text_of(mail)
             await until(lambda: _paged(lead), "the lead's page")
             assert await installation.now() - began < timedelta(minutes=1)
@@ -289,7 +289,7 @@ async def test_without_a_webhook_severity_one_keeps_desk_hours_and_says_so(skipp
     await open_desk(skipping, hour=23)
     ref = (await ask(skipping, severity=1)).ref
     mail = await mail_about(skipping, "luca.bianchi@versayce.example", f"[{ref}]")
-    assert "Nobody is on call" in mail.get_body(preferencelist=("plain",)).get_content()
+    assert "no one is on call" in mail.get_body(preferencelist=("plain",)).get_content()
     shown = await in_state(skipping, ref, "queued")
     assert shown.due is not None
     assert shown.due.hour in (6, 7)

@@ -243,7 +243,7 @@ async def test_the_desk_and_reviews_forget_them_as_well(skipping: Installation) 
     assert await named(skipping) == set()
     assert (await audit.verify(services, "versayce")).whole
     shown = await support_case_views.show(services, ref)
-    assert (shown.question, shown.contact) == ("(what was written was erased)", "someone who has left")
+    assert (shown.question, shown.contact) == ("(this text was erased)", "someone who has left")
     assert (await tech_review.show(services, review)).outcome == "approved"
     assert (await tech_review_record.record(services, review)).markdown
 

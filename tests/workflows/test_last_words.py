@@ -101,7 +101,7 @@ async def test_what_was_approved_goes_though_its_case_is_solved_at_once(
     due = (await listed(skipping, ref)).due
     assert due is not None
     await sleep_past(skipping, due - timedelta(minutes=10))
-    await mail_about(skipping, owner, "a word to the customer is drafted")
+    await mail_about(skipping, owner, "Draft update ready")
     key = await draft_of(skipping.services)
     note = partial(support_case.note, skipping.services, ref, Say(text="They use a proxy."), by(KIM))
     async with all_at_once(skipping, monkeypatch, note):
@@ -110,7 +110,7 @@ async def test_what_was_approved_goes_though_its_case_is_solved_at_once(
             await support_case.resolve(skipping.services, ref, Say(text="Rotate twice."), by(owner))
         ).outcome == LATER
     assert await state_of(skipping, key) is MessageState.SENT
-    await mail_about(skipping, CHAMPION, "Solved")
+    await mail_about(skipping, CHAMPION, "Resolved")
     await until(lambda: over(skipping, ref), "the end of the case")
 
 

@@ -51,18 +51,16 @@ async def test_a_question_gets_a_number_an_owner_an_answer_and_an_end(skipping: 
     assert (opened.ref, opened.created) == ("C-00001", True)
     owner = await owner_of(skipping, opened.ref)
     assert owner in (SAM, KIM)
-    acknowledged = await mail_about(skipping, CHAMPION, "[C-00001] We have your question")
-    assert "first answer by Tuesday" in text_of(acknowledged)
-    assert "How do I rotate a token?" in text_of(await mail_about(skipping, owner, "C-00001 is yours"))
-    assert (
-        "What should support know" in text_of(await mail_about(skipping, TAM.email, "what should support know")) or True
-    )
+    acknowledged = await mail_about(skipping, CHAMPION, "[C-00001] We've received your request")
+    assert "First response by Tuesday" in text_of(acknowledged)
+    assert "How do I rotate a token?" in text_of(await mail_about(skipping, owner, "Assigned to you: C-00001"))
+    assert "past agreements" in text_of(await mail_about(skipping, TAM.email, "any context for support"))
     await support_case.answer(skipping.services, opened.ref, Say(text="Under Settings, Tokens, Rotate."), by(owner))
     answer = await mail_about(skipping, CHAMPION, "Re: [C-00001]")
     assert "Under Settings, Tokens, Rotate." in text_of(answer)
     assert owner in str(answer["Reply-To"])
     await support_case.resolve(skipping.services, opened.ref, Say(text="Rotated under Settings."), by(owner))
-    assert "Rotated under Settings." in text_of(await mail_about(skipping, CHAMPION, "Solved"))
+    assert "Rotated under Settings." in text_of(await mail_about(skipping, CHAMPION, "Resolved"))
     await in_state(skipping, opened.ref, "resolved")
     shown = await support_case_views.show(skipping.services, opened.ref)
     assert [line.kind for line in shown.log] == ["answer", "resolve"]
@@ -76,15 +74,15 @@ async def test_half_a_promise_reminds_most_of_it_drafts_and_its_end_is_told_to_t
     seen = await in_state(skipping, ref, "open")
     assert seen.due is not None
     await sleep_past(skipping, seen.due - timedelta(minutes=50))
-    assert "half of the time is over" in html_of(await mail_about(skipping, owner, "is due"))
+    assert "Half the time" in html_of(await mail_about(skipping, owner, "First response due"))
     await sleep_past(skipping, seen.due - timedelta(minutes=10))
-    await mail_about(skipping, owner, "a word to the customer is drafted")
+    await mail_about(skipping, owner, "Draft update ready")
     drafts = await message.drafts(skipping.services, "versayce")
     assert [draft.name for draft in drafts] == ["Luca Bianchi"]
-    assert not [mail for mail in skipping.mails(CHAMPION) if str(mail["Subject"]).startswith("Re:")]
+    assert not [mail for mail in skipping.mails(CHAMPION) if "Status update" in str(mail["Subject"])]
     await sleep_past(skipping, seen.due + timedelta(minutes=1))
-    await mail_about(skipping, owner, "the promise is broken")
-    await mail_about(skipping, LEAD, "the promise is broken")
+    await mail_about(skipping, owner, "SLA missed")
+    await mail_about(skipping, LEAD, "SLA missed")
     assert (await support_case_views.show(skipping.services, ref)).breaches == 1
 
 
@@ -111,7 +109,7 @@ async def test_the_clock_stands_still_while_we_wait_for_the_customer(skipping: I
     ref = (await ask(skipping, severity=2)).ref
     owner = await owner_of(skipping, ref)
     await support_case.wait_customer(skipping.services, ref, Say(text="Which version is it?"), by(owner))
-    assert "Which version is it?" in text_of(await mail_about(skipping, CHAMPION, "We need something from you"))
+    assert "Which version is it?" in text_of(await mail_about(skipping, CHAMPION, "We need more information"))
     seen = await in_state(skipping, ref, "waiting")
     assert seen.due is None
     await skipping.sleep_until(await skipping.now() + timedelta(days=2))
@@ -121,7 +119,7 @@ async def test_the_clock_stands_still_while_we_wait_for_the_customer(skipping: I
     now = await skipping.now()
     assert seen.due is not None
     assert timedelta(hours=7, minutes=55) <= seen.due - now <= timedelta(hours=8 + 14 + 1)
-    assert "It is 4.2." in text_of(await mail_about(skipping, owner, "noted what the customer said"))
+    assert "It is 4.2." in text_of(await mail_about(skipping, owner, "logged the customer's reply"))
 
 
 async def test_a_customers_silence_comes_back_to_the_owner_until_it_ends(skipping: Installation) -> None:
@@ -143,13 +141,13 @@ async def test_a_customers_silence_comes_back_to_the_owner_until_it_ends(skippin
     first = await until(lambda: next_follow_up(asked), "a day on which it is looked after")
     assert timedelta(days=5) <= first - asked <= timedelta(days=8)
     await sleep_past(skipping, first + timedelta(minutes=1))
-    told = await mail_about(skipping, owner, "no answer from the customer")
-    assert "Luca Bianchi of Versayce" in text_of(told)
+    told = await mail_about(skipping, owner, "No reply from Versayce")
+    assert "Luca Bianchi (Versayce)" in text_of(told)
     second = await until(lambda: next_follow_up(first), "another one")
     await sleep_past(skipping, second + timedelta(minutes=1))
 
     async def told_again() -> bool:
-        return len([mail for mail in skipping.mails(owner) if "no answer" in str(mail["Subject"])]) == 2
+        return len([mail for mail in skipping.mails(owner) if "No reply" in str(mail["Subject"])]) == 2
 
     await until(told_again, "the second mail")
     kinds = [line.kind for line in await timeline.timeline_of(skipping.services, "versayce")]
@@ -172,7 +170,7 @@ async def test_an_absent_owner_hands_on_with_all_that_was_said(skipping: Install
         return (await support_case_views.show(skipping.services, ref)).owner_email == other
 
     await until(handed, "the colleague to have it")
-    assert "They use a proxy." in text_of(await mail_about(skipping, other, "is yours"))
+    assert "They use a proxy." in text_of(await mail_about(skipping, other, "Assigned to you"))
     told = [line.kind for line in await timeline.timeline_of(skipping.services, "versayce")]
     assert "case.owner_away" in told
 
@@ -189,14 +187,14 @@ async def test_a_case_is_handed_off_to_somebody_else_with_context(skipping: Inst
         return (await support_case_views.show(skipping.services, ref)).owner_email == other
 
     await until(handed, "the colleague to have it")
-    assert "knows proxies" in text_of(await mail_about(skipping, other, "is yours"))
+    assert "knows proxies" in text_of(await mail_about(skipping, other, "Assigned to you"))
 
 
 async def test_no_developer_gets_a_case_not_even_by_hand(skipping: Installation) -> None:
     """An area that only a developer knows waits; naming one is refused with the reason; the lead is told at once."""
     await open_desk(skipping)
     ref = (await ask(skipping, area="accounts")).ref
-    await mail_about(skipping, LEAD, "nobody can take it")
+    await mail_about(skipping, LEAD, "Unassigned")
     shown = await support_case_views.show(skipping.services, ref)
     assert (shown.owner, shown.state) == (None, "queued")
     bars = {seen.name: seen.bar for seen in shown.why[0].considered}
@@ -224,7 +222,7 @@ async def test_engineering_is_asked_with_a_whole_dossier_and_answers_the_owner(s
     task = task_id(ref, "escalation", 1)
     customers = len(skipping.mails(CHAMPION))
     await tasks.decide(skipping.services, task, "answer", by(DEV), "Raise the header limit.")
-    assert "Raise the header limit." in text_of(await mail_about(skipping, owner, "engineering says"))
+    assert "Raise the header limit." in text_of(await mail_about(skipping, owner, "Engineering replied"))
     assert len(skipping.mails(CHAMPION)) == customers
     shown = await support_case_views.show(skipping.services, ref)
     assert (shown.escalations, shown.escalation) == (1, None)
@@ -289,7 +287,9 @@ async def test_cases_merge_only_when_somebody_says_so_and_split_again(skipping: 
     assert first != second
     owner = await owner_of(skipping, first)
     await support_case.merge(skipping.services, second, Merge(into=first), by(owner))
-    assert f"about the same thing as {first}" in text_of(await mail_about(skipping, CHAMPION, f"Now a part of {first}"))
+    assert f"and {first} describe the same issue" in text_of(
+        await mail_about(skipping, CHAMPION, f"Merged into {first}")
+    )
     await in_state(skipping, second, "merged")
     with pytest.raises(UserError, match=f"part of {first}|merged"):
         await support_case.answer(skipping.services, second, Say(text="Late"), by(owner))
@@ -316,7 +316,7 @@ async def test_a_case_that_is_over_interrupts_engineering_no_longer(skipping: In
     await support_case.resolve(skipping.services, ref, Say(text="It was the proxy."), by(owner))
     await until(lambda: over(skipping, ref), "the end of the run")
     assert (await tasks.show(skipping.services, task_id(ref, "escalation", 1))).phase == "closed"
-    assert not [mail for mail in skipping.mails(owner) if "engineering" in str(mail["Subject"])]
+    assert not [mail for mail in skipping.mails(owner) if "engineering" in str(mail["Subject"]).lower()]
 
 
 async def test_whatever_is_done_twice_with_one_id_counts_once(skipping: Installation) -> None:

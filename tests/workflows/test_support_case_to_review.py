@@ -64,7 +64,7 @@ async def test_a_case_that_needs_a_decision_becomes_a_review_and_learns_its_outc
     ref = await desk_with_reviewers(skipping)
     services = skipping.services
     drafted = await support_case.to_review(services, ref, Say(text="Nobody has tried."), by(SAM))
-    letter = text_of(await mail_about(skipping, TAM.email, "a decision is wanted"))
+    letter = text_of(await mail_about(skipping, TAM.email, "Needs a technical review"))
     assert f"/reviews/new?case={ref}" in letter
     with pytest.raises(UserError) as empty:
         tech_review_files.parse_request(drafted.draft.encode(), "draft.toml")
@@ -119,7 +119,7 @@ async def test_a_product_gap_reports_back_to_its_case_also_once_that_is_over(ski
     new = NewGap(title="Two collectors", description="They have two sites.", cases=(ref, "CASE-2"))
     gap = await gaps.log(services, new, TAM)
     assert gap.accounts == ("versayce",)
-    await mail_about(skipping, SAM, "Robin Keller told of a product gap")
+    await mail_about(skipping, SAM, "Robin Keller logged a product gap")
     await support_case.resolve(services, ref, Say(text="One for now."), by(SAM))
     await in_state(skipping, ref, "resolved")
     await until(lambda: over(skipping, ref), "the case's end")

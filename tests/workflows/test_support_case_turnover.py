@@ -81,7 +81,7 @@ async def test_a_case_goes_on_over_many_runs_and_nothing_is_lost_or_told_twice(s
     held = (await desk_of(skipping)).state.owners[ref]
     assert (held.severity, held.idle) == (2, False)
     await support_case.resolve(skipping.services, ref, Say(text="Rotate twice."), by(owner))
-    await mail_about(skipping, CHAMPION, "Solved")
+    await mail_about(skipping, CHAMPION, "Resolved")
 
     async def ended() -> bool:
         return await over(skipping, ref)
@@ -137,7 +137,7 @@ async def test_an_act_that_comes_again_after_a_new_run_is_no_second_one(skipping
     receipt = await handle.execute_update(SupportCase.act_on, act, id=new_id("u"))
     assert receipt.accepted
     await support_case.note(skipping.services, ref, Say(text="They use a proxy."), by("priya.raman@foobar.example"))
-    await mail_about(skipping, owner, "noted")
+    await mail_about(skipping, owner, "added an internal note")
     await turned(skipping, ref, now)
     assert [line.kind for line in (await support_case_views.show(skipping.services, ref)).log] == ["answer", "note"]
     assert len([mail for mail in skipping.mails(CHAMPION) if str(mail["Subject"]).startswith("Re:")]) == 1
