@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.clock import now
 from activities.waits import later
 from activities.writing import suppressed, told
-from rapport.mail import deferral, outbox, outdated
+from rapport.mail import claims, deferral, outbox
 from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered, Unserved
 from rapport.model.message import MessageState, Outcomes
 from rapport.model.relay import FaultKind
@@ -98,25 +98,23 @@ class Delivery:
                 return None
         return outbox.leased(values, present)
 
-    async def take(
-        self, connection: Connection, key: str, present: datetime, *, released: bool = False
-    ) -> outbox.Lease | None:
+    async def take(self, connection: Connection, key: str, present: datetime) -> outbox.Lease | None:
         """Take the right to send a message, if there is anything to send, it is its turn, and it is still true.
 
         This is the one way to the relay for a mail that was not handed over as soon as it was written.
 
-        Args:
-            released: Somebody has let it go just now, who knows what is true.
+        What has a block that is not so any more loses its bytes here, and is written again by `Messages`.
         """
-        if released:
-            return await outbox.lease(connection, key, present, self.policy.pace)
         message = await outbox.message(connection, key)
         # What may have arrived goes on as it is: nobody can take it back.
-        waits = message.state in (MessageState.READY, MessageState.DEFERRED)
-        if waits and (reason := await outdated.why_not(connection, message, present)) is not None:
-            for gone in await deferral.call_off(connection, key, reason, present):
-                await append(connection, suppressed(gone, present, gone.reason or reason))
-            return None
+        if message.state in (MessageState.READY, MessageState.DEFERRED):
+            if (reason := await claims.why_not(connection, message, present)) is not None:
+                for gone in await deferral.call_off(connection, key, reason, present):
+                    await append(connection, suppressed(gone, present, gone.reason or reason))
+                return None
+            if left_out := await claims.shortens(connection, message, present):
+                await outbox.unfreeze(connection, key, left_out, present)
+                return None
         return await outbox.lease(connection, key, present, self.policy.pace)
 
     async def deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:

@@ -25,11 +25,13 @@ from activities.writing import (
     of_verdict,
     plan,
     reader,
+    shortened,
     suppressed,
     told,
 )
-from rapport.mail import cadence as recurring, compose, deferral, outbox
+from rapport.mail import cadence as recurring, claims, compose, deferral, emails, outbox
 from rapport.mail.cadence import OnRecord
+from rapport.mail.claims import ClaimingMail
 from rapport.mail.compose import Edits
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
 from rapport.mail.emails import weight_of
@@ -317,6 +319,9 @@ class Messages:
                 if row.link is not None:
                     await make_link(connection, row.key, row.token, row.link)
             drafted = [outbox.Message.model_validate(row.values) for row in rows if row.state is MessageState.DRAFT]
+            for row in rows:
+                if row.values["raw"] is not None:
+                    entries += shortened(outbox.Message.model_validate(row.values), present, row.letter.left_out)
             entries += [entry for one in drafted for entry in told(one, "message.drafted", MessageState.DRAFT, present)]
             await append(connection, entries)
         waits = {row.key: row.values["not_before"] for row in rows if row.values["not_before"] is not None}
@@ -361,6 +366,13 @@ class Messages:
             found = await recurring.on_record(connection, occasion, company.zone)
             letters = [replace(letter, on_record=found) for letter in letters] if found else letters
             letters = await self._not_twice(connection, letters)
+            letters = [
+                replace(
+                    letter,
+                    left_out=await claims.left_out(connection, ClaimingMail(occasion, letter.person, present, present)),
+                )
+                for letter in letters
+            ]
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -413,6 +425,7 @@ class Messages:
             "email": occasion.email,
             "occasion": occasion.model_dump(mode="json", exclude={"news"}),
             "edits": {"subject": edits.subject, "paragraph": edits.paragraph, "body": edits.body},
+            "left_out": list(letter.left_out),
             "state": state,
             "reason": suppressed,
             "subject": subject,
@@ -442,6 +455,7 @@ class Messages:
         What was frozen before stays as it is.
         """
         present = now()
+        await self._unfreeze(order.keys, present)
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
             due = [draft for draft in drafts if draft.state in (MessageState.DRAFT, MessageState.HELD)]
@@ -453,6 +467,10 @@ class Messages:
             company = await VendorContext.around(connection, order.account, [draft.person for draft in drafts], leaving)
             files = await attachment.of_drafts(connection, order.keys)
             worst = order.account and await support_case.has_worst(connection, order.account)
+            left_out = {
+                draft.key: await claims.left_out(connection, _asked(draft, present))
+                for draft in (*due, *(guest for some in guests.values() for guest in some))
+            }
             spoken_of = {
                 draft.key: await recurring.on_record(
                     connection, MessageRequest.model_validate(draft.occasion), company.zone
@@ -468,7 +486,7 @@ class Messages:
                     present,
                     guests.get(draft.key, ()),
                     files.get(draft.key, ()),
-                    spoken_of,
+                    _Known(spoken_of, left_out),
                     worst=bool(worst),
                 )
                 for draft in due
@@ -483,9 +501,26 @@ class Messages:
             for one in frozen:
                 kept = await self._keep(connection, one, order, present)
                 if kept and goes:
-                    released = one.draft.state is not MessageState.READY
-                    leases.append(await self._delivery.take(connection, one.draft.key, present, released=released))
+                    leases.append(await self._delivery.take(connection, one.draft.key, present))
         return [lease for lease in leases if lease is not None]
+
+    async def _unfreeze(self, keys: Sequence[str], present: datetime) -> None:
+        """Take the bytes of what waits with a block that is not so any more: it is written again without it."""
+        async with self.store.reading() as connection:
+            waiting = [
+                draft for draft in await outbox.drafts(connection, keys) if draft.state in _WAIT and draft.frozen
+            ]
+            with_blocks = [
+                one.key for one in waiting if emails.block_claims(MessageRequest.model_validate(one.occasion).email)
+            ]
+        if not with_blocks:
+            return
+        async with self.store.writing() as connection:
+            if not await self._delivery.may_take(connection):
+                return
+            for key in with_blocks:
+                if left_out := await claims.shortens(connection, await outbox.message(connection, key), present):
+                    await outbox.unfreeze(connection, key, left_out, present)
 
     def _frozen(
         self,
@@ -495,12 +530,12 @@ class Messages:
         present: datetime,
         guests: Sequence[outbox.Draft],
         files: tuple[File, ...],
-        spoken_of: Mapping[str, OnRecord | None],
+        known: _Known,
         *,
         worst: bool,
     ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for what does not go, or not yet."""
-        letter = self._letter(draft, company, order, spoken_of)
+        letter = self._letter(draft, company, order, known)
         token = new_token()
         if letter is None:
             return _Frozen(draft, None, token, None, MailVerdict(None, outbox.DEPARTED))
@@ -517,14 +552,16 @@ class Messages:
         assert verdict.at is not None
         if draft.state is MessageState.READY and verdict.at > present:
             return _Frozen(draft, None, token, None, verdict)
-        others = [(self._letter(guest, company, order, spoken_of), Edits(**guest.edits)) for guest in guests]
+        others = [(self._letter(guest, company, order, known), Edits(**guest.edits)) for guest in guests]
         joined = tuple((other, edits) for other, edits in others if other is not None)
         letter = replace(letter, guests=joined, files=files)
         bytes_ = letter.freeze(Edits(**draft.edits), token, verdict.at)
-        return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict)
+        # Nothing is left out of what a person wrote: it claims all of it as a whole.
+        left_out = () if draft.edits.get("body") is not None else letter.left_out
+        return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict, left_out)
 
     def _letter(
-        self, draft: outbox.Draft, company: VendorContext, order: Deliver, spoken_of: Mapping[str, OnRecord | None]
+        self, draft: outbox.Draft, company: VendorContext, order: Deliver, known: _Known
     ) -> MessageDraft | None:
         """The mail that a draft stands for, by what is known of its meeting now; nothing if its reader has left."""
         occasion = MessageRequest.model_validate(draft.occasion)
@@ -533,8 +570,10 @@ class Messages:
             return None
         if order.meeting is not None and occasion.purpose in (Purpose.PROPOSAL, Purpose.REMINDER):
             occasion = occasion.model_copy(update={"meeting": order.meeting})
-        found = spoken_of.get(draft.key)
-        return MessageDraft(self.mail_settings, company, occasion, draft.key, to, draft.person, on_record=found)
+        found, left_out = known.spoken_of.get(draft.key), known.left_out.get(draft.key, ())
+        return MessageDraft(
+            self.mail_settings, company, occasion, draft.key, to, draft.person, on_record=found, left_out=left_out
+        )
 
     async def _keep(self, connection: Connection, one: _Frozen, order: Deliver, present: datetime) -> bool:
         """Write down what became of a draft; say whether it goes now."""
@@ -558,7 +597,10 @@ class Messages:
                 not_before=until,
                 reason=verdict.reason,
                 guests=one.draft.guests,
+                left_out=one.left_out,
             )
+            if kept:
+                await append(connection, shortened(await outbox.message(connection, key), present, one.left_out))
         if kept and one.link is not None:
             await make_link(connection, key, one.token, one.link)
         if kept and until is not None:
@@ -609,6 +651,7 @@ def taking_back(written: Sequence[outbox.Draft], present: datetime) -> MessageRe
     )
 
 
+_WAIT: Final = (MessageState.READY, MessageState.DEFERRED)
 _NOT_ARRIVED: Final = (MessageState.FAILED, MessageState.HELD, MessageState.SUPPRESSED)
 
 
@@ -637,6 +680,18 @@ class _Frozen(NamedTuple):
     token: str
     link: Link | None
     verdict: MailVerdict
+    left_out: tuple[str, ...] = ()
+
+
+class _Known(NamedTuple):
+    """What is on record for each draft to speak of, and the claims of each that do not hold, by key."""
+
+    spoken_of: Mapping[str, OnRecord | None]
+    left_out: Mapping[str, tuple[str, ...]]
+
+
+def _asked(draft: outbox.Draft, present: datetime) -> ClaimingMail:
+    return ClaimingMail(MessageRequest.model_validate(draft.occasion), draft.person, draft.created_at, present)
 
 
 def _is_stale(occasion: MessageRequest, at: datetime) -> bool:

@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities.clock import asked_at, now
 from activities.writing import suppressed, told
-from rapport.mail import outbox, outdated
+from rapport.mail import claims, outbox
 from rapport.model.account import Role
 from rapport.model.message import NOT_DELIVERED, MessageRequest, MessageState, Outcomes, Resolution
 from rapport.model.task import MEMBER_PREFIX
@@ -49,7 +49,7 @@ class UndeliveredMails:
             if not message.is_open:
                 return Outstanding()
             # What may have arrived goes on as it is: nobody can say that it did not.
-            in_vain = message.state not in _MAY_HAVE_ARRIVED and await outdated.goes_to_nobody(connection, message)
+            in_vain = message.state not in _MAY_HAVE_ARRIVED and await claims.goes_to_nobody(connection, message)
             if in_vain and await outbox.let_rest(connection, message.key, outbox.DEPARTED, now()):
                 return Outstanding()
             failed = message.state in NOT_DELIVERED
@@ -118,7 +118,7 @@ class UndeliveredMails:
             if order.fence not in (None, message.fence):
                 return await outbox.outcomes(connection, [order.key], now())
             again = order.how is Resolution.RESEND
-            if again and (reason := await outdated.why_not(connection, message, now())) is not None:
+            if again and (reason := await claims.why_not(connection, message, now())) is not None:
                 if await outbox.let_rest(connection, order.key, reason, now()):
                     await timeline.append(connection, suppressed(message, now(), reason))
                 return await outbox.outcomes(connection, [order.key], now())

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from activities import unknown
-from rapport.mail import deferral, outbox
+from rapport.mail import claims, deferral, outbox
 from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
 from rapport.mail.emails import weight_of
@@ -252,6 +252,15 @@ def of_verdict(message: outbox.Message, verdict: MailVerdict, present: datetime)
         )
         for entry in told(message, "message.put_off", MessageState.READY, present)
     ]
+
+
+def shortened(message: outbox.Message, at: datetime, left_out: Sequence[str]) -> list[TimelineEvent]:
+    """What the timeline is told of a mail whose blocks are left out; once, however often it is written again."""
+    if not left_out:
+        return []
+    entries = told(message, "message.shortened", MessageState.READY, at)
+    said = {"key": f"{message.key}/shortened/{'+'.join(sorted(left_out))}", "about": claims.about(left_out)}
+    return [entry.model_copy(update=said) for entry in entries]
 
 
 def suppressed(message: outbox.Message, at: datetime, reason: str) -> list[TimelineEvent]:

@@ -14,13 +14,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, nodes
+from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, nodes, pass_context
+from jinja2.runtime import Context
 
 from rapport.mail import filters, parts, unconverted
 from rapport.mail.markdown import PARTIALS, Document, escape
 from rapport.model.account import personas
 from rapport.model.base import UserError, suggestion
 from rapport.model.message import MessageRequest, Weight
+from rapport.rules.claims import CLAIMS
 
 CONTACTS: Final = "contacts"
 """In `audience`: anyone at the account."""
@@ -36,19 +38,21 @@ class FrontMatter:
         subject: A template, in plain text.
         audience: Who may get it: `contacts`, `members`, or the personas.
         weight: How much it presses; nothing where its occasion says so.
+        claims: What must be true as a whole when it goes, of `rapport.rules.claims`.
     """
 
     name: str
     subject: str
     audience: frozenset[str]
     weight: Weight | None = None
+    claims: tuple[str, ...] = ()
 
     def is_for(self, persona: str | None) -> bool:
         """Whether somebody may get it, by their persona; a member has none."""
         return MEMBERS in self.audience if persona is None else bool(self.audience & {CONTACTS, persona})
 
 
-GIVEN: Final = frozenset({"paragraph", "sections", "subject", "personal", "content", *PARTIALS})
+GIVEN: Final = frozenset({"paragraph", "sections", "subject", "personal", "content", "claim", *PARTIALS})
 """What templates may speak of beside their context."""
 
 _FRONT: Final = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
@@ -85,9 +89,12 @@ def read(name: str, source: str) -> FrontMatter:
         )
     if weight not in (None, *Weight):
         raise UserError(f"{name}.md: there is no weight {weight}", field="weight", fix=f"use {', '.join(Weight)}")
+    claimed = said.pop("claims", [])
+    if not isinstance(claimed, list) or not CLAIMS.keys() >= set(claimed):
+        raise UserError(f"{name}.md claims what there is not", field="claims", fix=f"list some of {', '.join(CLAIMS)}")
     if said:
         raise UserError(f"{name}.md: there is no field {next(iter(said))}", field="front matter", fix="take it out")
-    return FrontMatter(name, subject, frozenset(audience), Weight(weight) if weight else None)
+    return FrontMatter(name, subject, frozenset(audience), Weight(weight) if weight else None, tuple(claimed))
 
 
 def _value(name: str, field: str, written: str) -> str | list[str]:
@@ -125,7 +132,7 @@ def markdown() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(PARTIALS)
+    environment.globals.update(PARTIALS, claim=_claim)
     environment.filters.update(filters.FOR_MARKDOWN)
     return environment
 
@@ -133,6 +140,7 @@ def markdown() -> Environment:
 @cache
 def _subjects() -> Environment:
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - a header is not HTML
+    environment.globals.update(claim=_claim)
     environment.filters.update(filters.FOR_MARKDOWN)
     return environment
 
@@ -190,6 +198,30 @@ def weight_of(occasion: MessageRequest) -> Weight:
     """How much the mails of an occasion press: as the email says, or else as its purpose has it."""
     own = email(occasion.email).weight if is_written(occasion.email) else None
     return own or occasion.weight
+
+
+def claims(name: str) -> tuple[str, ...]:
+    """What an email claims as a whole."""
+    return email(name).claims if is_written(name) else unconverted.CLAIMED.get(name, ())
+
+
+@cache
+def block_claims(name: str) -> tuple[str, ...]:
+    """What an email's blocks claim: of each claim that is false, the blocks are left out."""
+    if not is_written(name):
+        return ()
+    trees = [_subjects().parse(email(name).subject), *parts.syntax(markdown(), f"{name}.md")]
+    calls = (call for tree in trees for call in tree.find_all(nodes.Call))
+    asked = (call.args for call in calls if isinstance(call.node, nodes.Name) and call.node.name == "claim")
+    return tuple(dict.fromkeys(one.as_const() for args in asked for one in args))
+
+
+@pass_context
+def _claim(context: Context, *claimed: str) -> bool:
+    """Whether a block that claims all of these stands in the mail."""
+    if unknown := [one for one in claimed if one not in CLAIMS]:
+        raise ValueError(f"there is no claim {unknown[0]}")
+    return not set(claimed) & set(context["left_out"])
 
 
 def subject(name: str, context: dict[str, Any]) -> str:

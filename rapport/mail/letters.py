@@ -38,6 +38,7 @@ class MessageDraft:
         day: What a morning mail tells.
         files: What is attached.
         on_record: What a digest, brief or follow-up speaks of.
+        left_out: The claims that do not hold, whose blocks are left out.
         guests: The mails that have become a part of this one, each with a member's changes.
     """
 
@@ -52,6 +53,7 @@ class MessageDraft:
     files: tuple[File, ...] = ()
     on_record: OnRecord | None = None
     guests: tuple[tuple[MessageDraft, Edits], ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def reader(self) -> Contact | None:
@@ -137,6 +139,7 @@ class MessageDraft:
             "case": support_case.context(on_case, case, self.mail_settings.public_url) if on_case and case else None,
             "to": self.to,
             "link": link,
+            "left_out": self.left_out,
             "pages": self.mail_settings.public_url,
             "day": self.day,
             **self._work(),

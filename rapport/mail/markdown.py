@@ -82,7 +82,9 @@ def button(label: str, link: str) -> Md:
 def table(rows: Iterable[Sequence[object]]) -> Md:
     """Rows of cells, of which the last is the one that counts; in the text part a line each."""
     cells = [[_cell(cell) for cell in row] for row in rows]
-    return _partial("table", rows=cells) if cells else Md("")
+    if not cells:
+        raise ValueError("there is nothing for its table")
+    return _partial("table", rows=cells)
 
 
 def _cell(value: object) -> str:

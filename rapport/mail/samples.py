@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, Literal
@@ -59,13 +60,18 @@ def fault(email: str, use: Use, persona: str) -> str | None:
         return f"{_speaks(email, foreign)}, which no mail to {persona} may; {_choose(persona)}"
     for known in (True, False):
         for meeting in _meetings(use):
+            letter = _letter(email, persona, meeting, known=known)
             try:
-                words = _letter(email, persona, meeting, known=known).words(Edits())
+                words = letter.words(Edits())
             except UserError as refusal:
                 return _words(email, use, persona, refusal, known=known)
             except TemplateError as error:
                 return f"{email} is no template: {error}; correct it"
             linked = DRAFT_TOKEN in words.text and DRAFT_TOKEN in words.html
+            try:
+                replace(letter, left_out=emails.block_claims(email)).words(Edits())
+            except UserError as refusal:
+                return f"{refusal.problem} without its blocks; correct its template"
             if meeting is not None and meeting.proposal is not None and meeting.proposal.slots:
                 if not linked:
                     return f"{email} offers no times to choose from, so nobody could answer; choose another mail"

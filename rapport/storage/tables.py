@@ -372,6 +372,7 @@ class MessageRow(Base):
         kind: `resend` or `hold`; what a crash in the middle of sending asks for.
         occasion: The `MessageRequest` that the mail is rendered from.
         edits: What a member changed in a draft: subject, paragraph, body.
+        left_out: The claims that no longer held when it was rendered, whose blocks it goes without.
         fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
         not_before: The instant until which it is put off. Without bytes, it is rendered when it goes.
         joined: The message that it became a part of.
@@ -399,6 +400,7 @@ class MessageRow(Base):
     email: Mapped[str]
     occasion: Mapped[dict[str, Any]]
     edits: Mapped[dict[str, Any]]
+    left_out: Mapped[list[str]] = mapped_column(default=list)
     state: Mapped[str]
     reason: Mapped[str | None]
     subject: Mapped[str]

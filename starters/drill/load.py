@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 import httpx
 from sqlalchemy import select
 
-from rapport.mail import outdated
 from rapport.model.account import WEEKDAYS, AccountFile, MembersFile
 from rapport.model.ids import task_id
 from rapport.model.message import NOT_DELIVERED
@@ -479,12 +478,12 @@ class Crowd:
 
         async def will_not_come(connection: Connection) -> bool:
             became = await connection.execute(
-                select(MessageRow.state, MessageRow.reason).where(
+                select(MessageRow.state, MessageRow.left_out).where(
                     MessageRow.address == email, MessageRow.step == "kickoff"
                 )
             )
             # Whom the others' answers have left without times to choose is invited, and not asked any more.
-            return any(one.state in NOT_DELIVERED or one.reason == outdated.BOOKED for one in became)
+            return any(one.state in NOT_DELIVERED or one.left_out for one in became)
 
         while not self.over:
             for mail in self.private.relay.taken():

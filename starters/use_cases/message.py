@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from rapport.mail import cadence, compose, deferral, outbox
+from rapport.mail import cadence, claims, compose, deferral, outbox
+from rapport.mail.claims import ClaimingMail
 from rapport.mail.compose import Edits
 from rapport.mail.context import VendorContext
 from rapport.mail.emails import weight_of
@@ -329,8 +330,16 @@ async def _letter_of(
     to = company.person(draft.person)
     if to is None:
         raise UserError("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
+    left_out = await claims.left_out(connection, ClaimingMail(occasion, draft.person, draft.created_at, present()))
     return MessageDraft(
-        mail_settings(services.settings), company, occasion, draft.key, to, draft.person, on_record=found
+        mail_settings(services.settings),
+        company,
+        occasion,
+        draft.key,
+        to,
+        draft.person,
+        on_record=found,
+        left_out=left_out,
     )
 
 

@@ -75,6 +75,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "message.sent": "Mail to {who}: {purpose}",
     "message.put_off": "Mail to {who} waits until {when}: {about}",
     "message.joined": "Mail to {who} became part of another one of the same day",
+    "message.shortened": "Email to {who} goes without what is no longer so: {about}",
     "message.suppressed": "Mail to {who} does not go: {about}",
     "message.failed": "Mail to {who} failed for good",
     "message.unknown": "Mail to {who}: nobody can say whether it arrived",

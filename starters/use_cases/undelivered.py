@@ -6,7 +6,7 @@ import asyncio
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
-from rapport.mail import outbox, outdated
+from rapport.mail import claims, outbox
 from rapport.model.access import Action
 from rapport.model.account import WrittenWork
 from rapport.model.base import Refused, UserError
@@ -58,7 +58,7 @@ async def resolve(
     async with services.store.reading() as connection:
         message = await outbox.message(connection, key)
         asked = await task_records.open_about_email(connection, message.account or "", key)
-        gone = message.is_open and await outdated.goes_to_nobody(connection, message)
+        gone = message.is_open and await claims.goes_to_nobody(connection, message)
     if gone:
         raise UserError("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
     if asked is None and message.state in NOT_DELIVERED and message.account is not None and message.is_open:

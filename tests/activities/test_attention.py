@@ -223,11 +223,11 @@ async def test_two_of_one_day_become_one_mail(store: Store, messages: Messages, 
     assert (await deliver(messages, (host,), MORNING)).states == {host: S.SENT}
     (mail,) = relay.accepted
     words = readable(mail.raw)
-    assert words["subject"] == "A short note from Robin Keller; Documents for you"
+    assert words["subject"] == "Robin Keller, your technical account manager at FooBar; Documents for you"
     for part in (words["text"], words["html"]):
-        assert part.count("Hello Luca") == 1
-        assert "If anything about" in part
-        assert part.index("If anything about") < part.index("Three pages on pipelines.")
+        assert part.count("Hi Luca") == 1
+        assert "If you have a question about" in part
+        assert part.index("If you have a question about") < part.index("Three pages on pipelines.")
     assert words["text"].count("\n--") == 1
     assert ("message.joined", host, None) in await told(store)
 

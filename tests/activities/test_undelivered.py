@@ -18,8 +18,8 @@ from rapport.storage.database import Store
 from rapport.storage.relay import mend, miss
 from rapport.storage.tables import MessageRow
 from rapport.storage.unreached import written
+from tests.activities.test_claims import LATER, told as tells, waits
 from tests.activities.test_message import LUCA, OVER, T0, leaves, one, rows, told
-from tests.activities.test_outdated import LATER, told as tells, waits
 from tests.helpers_mail import ScriptedRelay, activity_at
 
 S = MessageState
@@ -40,7 +40,7 @@ async def settle(store: Store, key: str, how: Any, fence: int | None = None) -> 
 
 async def booked(store: Store, messages: Messages, relay: ScriptedRelay) -> str:
     """The key of a mail with times for a meeting that is booked by now."""
-    what = await one(store)
+    what = await one(store, Purpose.REMINDER)
     key = await waits(store, messages, relay, what)
     async with store.writing() as connection:
         await tells("meeting.booked")(connection, what)

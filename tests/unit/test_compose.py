@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import re
 import secrets
@@ -461,7 +462,7 @@ def test_an_unknown_figure_drops_its_line() -> None:
         assert "Projected return" not in part
         assert "Proof of concept" in part
     none = letter("welcome", "primary_champion", sparse=True).words(Edits())
-    assert "Where we stand" not in none.text + none.html
+    assert "Proof of concept" not in none.text + none.html
 
 
 @pytest.mark.parametrize(
@@ -504,12 +505,17 @@ def needs() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "variable"), list(needs()))
 def test_a_missing_variable_is_an_error(name: str, variable: str) -> None:
     """A template that is not given something it speaks of refuses to render, and never leaves a blank."""
-    mail = letter(name, its_reader(name))
-    context = mail._context("https://rapport.foobar.example/m/x")
-    compose.write(name, context, Edits())
-    del context[variable]
-    with pytest.raises(UserError, match=f"mail {name} cannot be rendered"):
+    refused = 0
+    for reader in (one for one in READERS if is_for(name, one)):
+        context = letter(name, reader)._context("https://rapport.foobar.example/m/x")
         compose.write(name, context, Edits())
+        del context[variable]
+        with contextlib.suppress(UserError):
+            compose.write(name, context, Edits())
+            continue
+        refused += 1
+    # What a mail says to some alone is missed by them.
+    assert refused
 
 
 def test_a_missing_detail_is_an_error() -> None:
@@ -757,8 +763,8 @@ def test_a_name_is_words_and_not_markup(name: str) -> None:
     )
     words = replace(plain, company=named, to=replace(plain.to, name=checked)).words(Edits())
     assert Elements(words.html).tags == Elements(plain.words(Edits()).html).tags
-    assert " ".join(f"I am {checked}, your technical".split()) in " ".join(words.text.split())
-    assert " ".join(f"I am {checked}, your technical".split()) in " ".join(Elements(words.html).words.split())
+    assert " ".join(f"I'm {checked}, your technical".split()) in " ".join(words.text.split())
+    assert " ".join(f"I'm {checked}, your technical".split()) in " ".join(Elements(words.html).words.split())
 
 
 @every

@@ -15,12 +15,12 @@ import pytest
 from icalendar import Calendar
 from temporalio.client import WorkflowHandle
 
-from rapport.mail import outdated
 from rapport.model.account import AccountFile
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
+from rapport.rules import claims
 from starters.use_cases import account as accounts, meeting, message, onboarding, timeline
 from starters.use_cases.message import Edit
 from starters.use_cases.onboarding import StartRequest
@@ -352,7 +352,7 @@ async def test_stopped_mail_holds_up_no_decision(skipping: Installation) -> None
     assert len(await skipping.mailed(5)) == 5
     lines = await message.listed(skipping.services, "versayce")
     assert {(one.purpose, one.state, one.reason) for one in lines} == {
-        ("proposal", MessageState.SUPPRESSED, outdated.BOOKED),
+        ("proposal", MessageState.SUPPRESSED, claims.POLL_ENDED),
         ("invitation", MessageState.SENT, None),
     }
 

@@ -15,6 +15,7 @@ from rapport.mail.outbox.drafting import (
     of_attempt,
     polled,
     set_aside,
+    unfreeze,
 )
 from rapport.mail.outbox.leases import (
     GIVE_UP,
@@ -131,5 +132,6 @@ __all__ = [
     "standings",
     "states",
     "take_up",
+    "unfreeze",
     "unresolved",
 ]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, or_, select, update
+from sqlalchemy import JSON, and_, bindparam, func, or_, select, update
 
-from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, is_put_off
+from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, free, is_put_off
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import purpose_of
 from rapport.model.message import FOR_CALENDARS, LEFT_BEHIND, MessageState, Purpose
@@ -20,6 +20,7 @@ class Draft(WireModel):
     """A mail that waits, with what it is made from and what a person changed.
 
     Attributes:
+        left_out: The claims whose blocks its bytes are without.
         frozen: Whether it has bytes.
         guests: How many others have joined it.
         joined: The one that it joined.
@@ -32,6 +33,8 @@ class Draft(WireModel):
     person: str
     occasion: dict[str, Any]
     edits: dict[str, str | None]
+    left_out: tuple[str, ...] = ()
+    created_at: Instant
     not_before: Instant | None
     frozen: bool
     guests: int
@@ -51,6 +54,8 @@ DRAFTS = select(
     MessageRow.person,
     MessageRow.occasion,
     MessageRow.edits,
+    MessageRow.left_out,
+    MessageRow.created_at,
     MessageRow.not_before,
     MessageRow.raw.is_not(None).label("frozen"),
     MessageRow.guests,
@@ -170,8 +175,10 @@ _FREEZE: Final = (
         subject=bindparam("words"),
         not_before=bindparam("until", type_=UtcInstant),
         reason=bindparam("why"),
-        approved_by=bindparam("by"),
-        submission=bindparam("said"),
+        # What somebody has approved is written again where a block of it is left out since.
+        approved_by=func.coalesce(bindparam("by"), MessageRow.approved_by),
+        submission=func.coalesce(bindparam("said"), MessageRow.submission),
+        left_out=bindparam("left", type_=JSON),
     )
 )
 
@@ -186,18 +193,38 @@ async def freeze(
     not_before: datetime | None = None,
     reason: str | None = None,
     guests: int = 0,
+    left_out: Sequence[str] = (),
 ) -> bool:
     """Give a message its subject and its bytes, once; from then on it is ready to go.
 
     Args:
         not_before: The instant until which it is put off nevertheless.
         reason: Why it is put off.
+        left_out: The claims whose blocks it goes without.
         guests: How many others are part of it; if one more has joined since, nothing is frozen.
     """
     subject, raw = frozen
     values: dict[str, object] = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
-    values |= {"until": not_before, "why": reason, "seen": guests}
+    values |= {"until": not_before, "why": reason, "seen": guests, "left": list(left_out)}
     return (await connection.execute(_FREEZE, values)).rowcount == 1
+
+
+async def unfreeze(connection: Connection, key: str, left_out: Sequence[str], now: datetime) -> bool:
+    """Take the bytes of a mail that waits, to be written again without these claims' blocks; say whether it waited.
+
+    What an attempt is at, or may have arrived, keeps its bytes.
+    """
+    changed = await connection.execute(
+        update(MessageRow)
+        .where(
+            MessageRow.key == key,
+            MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
+            MessageRow.raw.is_not(None),
+            free(now),
+        )
+        .values(state=MessageState.READY, raw=None, not_before=None, reason=None, retry_at=None, left_out=left_out)
+    )
+    return changed.rowcount == 1
 
 
 async def set_aside(

@@ -36,7 +36,7 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
         {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
     ),
     MessageState.DEFERRED: frozenset(
-        {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
+        {MessageState.READY, MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
     ),
     MessageState.SENDING: frozenset({MessageState.SENT, MessageState.DEFERRED, *NOT_DELIVERED, MessageState.SENDING}),
     MessageState.UNKNOWN: frozenset({MessageState.READY, MessageState.SENT, MessageState.SUPPRESSED}),
@@ -46,8 +46,9 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.SUPPRESSED: frozenset(),
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again. What
-failed, or may not have arrived, is sent again by a person's decision alone. What was left in the data may have arrived,
-so it is never `suppressed` from there. What was `suppressed` with its step goes where that goes on, see `take_up`."""
+failed, or may not have arrived, is sent again by a person's decision alone. What was
+`deferred` is `ready` again where a block of it is left out since. What was left in the data may have arrived, so it is
+never `suppressed` from there. What was `suppressed` with its step goes where that goes on, see `take_up`."""
 
 
 def before(state: MessageState) -> list[MessageState]:
