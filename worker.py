@@ -50,7 +50,7 @@ from activities.tech_review import Reviews
 from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
 from activities.words import Recall
-from rapport import outgoing, support_rules
+from rapport import clock, outgoing, support_rules
 from rapport.mail.context import MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.mail.tokens import Tokens
@@ -60,9 +60,11 @@ from rapport.model.workflows import mail_queue
 from rapport.rules.pace import Pace
 from rapport.runner import Runner
 from rapport.settings import Settings, read_settings
+from rapport.storage import sweep
 from rapport.storage.database import Store, opened
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer
+from rapport.support_rules import DeskRules
 from rapport.temporal import connect, missing_search_attributes, run_to_end
 from workflows.announcement import Announcing
 from workflows.cadence import Cadence
@@ -174,6 +176,12 @@ class Parts:
     store: Store
     mailer: Mailer
     worker: Workers
+    rules: DeskRules
+
+    async def note_rules(self) -> None:
+        """Note by which rules of the desk it goes: a file that is changed later is read at the next start."""
+        async with self.store.writing() as connection:
+            await sweep.note_rules(connection, clock.present(), self.rules.digest)
 
 
 def mail_settings(settings: Settings) -> MailSettings:
@@ -380,7 +388,7 @@ async def build(
             activity_task_poller_behavior=pollers[1],
         )
         try:
-            yield Parts(store, mailer, Workers((worker, mails)))
+            yield Parts(store, mailer, Workers((worker, mails)), rules)
         finally:
             await mailer.close()
             await store.close()
@@ -425,6 +433,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with build(client, settings) as parts:
+        await parts.note_rules()
         freeze_what_is_loaded()
         async with parts.worker:
             logging.getLogger("rapport").info("worker is ready, on task queue %s", settings.task_queue)

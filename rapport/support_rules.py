@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -140,6 +141,10 @@ class OnCall(InputModel):
             raise ValueError("has a zone of its own; write a wall time such as 09:00:00, the desk's zone is known")
         return value
 
+    def begins(self, zone: str) -> datetime:
+        """When the first turn begins."""
+        return wall(self.since, self.at, zone)
+
     def now(self, now: datetime, zone: str) -> Email | None:
         """Whose turn it is, by address; before the first turn, nobody's."""
         day = now.astimezone(ZoneInfo(zone)).date()
@@ -246,6 +251,11 @@ class DeskRules(InputModel):
         if name == GENERAL or name in self.areas:
             return name
         raise UserError(f'there is no area "{name[:40]}"', field="area", fix=suggestion(name, [*self.areas, GENERAL]))
+
+    @property
+    def digest(self) -> str:
+        """By which the rules of a process are told from those in the file."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def on_call_now(self, now: datetime) -> Email | None:
         """Who is on call, by address; nobody without a rota."""

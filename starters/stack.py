@@ -289,6 +289,7 @@ async def running(
         async with opened(settings.database) as store:
             await store.migrate()
         built = await parts.enter_async_context(build(client, settings))
+        await built.note_rules()
         await register_schedules(client, settings.task_queue, settings.sweep_seconds)
         await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())

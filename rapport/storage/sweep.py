@@ -1,4 +1,4 @@
-"""When it was last looked for what is on record and nobody is at work on."""
+"""When it was last looked for what is on record and nobody is at work on; and what workers noted of themselves."""
 
 from __future__ import annotations
 
@@ -14,6 +14,27 @@ from rapport.model.sweep import Strays
 from rapport.storage.database import Connection
 from rapport.storage.tables import EndedOutsideRow, SweepRow
 from rapport.storage.upserts import insert_new, put
+
+
+class RulesRead(WireModel):
+    """Which rules of the desk the worker that was started last goes by, and when it read them."""
+
+    at: Instant
+    digest: str
+
+
+async def note_rules(connection: Connection, at: datetime, digest: str) -> None:
+    """Note which rules of the desk a worker goes by that has just started."""
+    await put(connection, SweepRow, [{"name": _RULES, "at": at, "found": {"digest": digest}}])
+
+
+async def rules_read(connection: Connection) -> RulesRead | None:
+    """Which rules of the desk are gone by; nothing where no worker was started yet."""
+    row = (await connection.execute(select(SweepRow.at, SweepRow.found).where(SweepRow.name == _RULES))).one_or_none()
+    return None if row is None else RulesRead(at=row.at, digest=row.found["digest"])
+
+
+_RULES: Final = "rules"
 
 
 class LastSweep(WireModel):

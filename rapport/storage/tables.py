@@ -436,7 +436,7 @@ class RelayFaultRow(Base):
 
 
 class SweepRow(Base):
-    """When it was last looked for what nobody is at work on, and how many of each were found."""
+    """When it was last looked for what nobody is at work on, and how many of each were found; and what workers note."""
 
     __tablename__ = "sweeps"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -12,9 +12,11 @@ from rapport.model.account import WEEKDAYS
 from rapport.model.base import UserError
 from rapport.rules.desk_report import DeskReport
 from rapport.rules.wording import amount
+from rapport.support_rules import FILE
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
 from starters.services import Services
 from starters.use_cases import desk_report
+from starters.use_cases.desk_report import RulesShown
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -48,7 +50,12 @@ def rules(data: Data = None, json: Json = False) -> None:
     found = with_office(data, desk_report.rules, as_json=json)
     if json:
         print_json(found)
-        return
+    else:
+        print_rules(found)
+
+
+def print_rules(found: RulesShown) -> None:
+    """The rules as tables, who is on call, and what is not as it should be."""
     desk = found.rules["desk"]
     out.print(f"{desk['title']}: {desk['hours']['start'][:5]} to {desk['hours']['end'][:5]}, {desk['zone']}")
     promised = table("SEVERITY", "MEANS", "FIRST ANSWER", "NEXT UPDATE")
@@ -60,11 +67,28 @@ def rules(data: Data = None, json: Json = False) -> None:
         stale = f", {amount(one.days, 'day')} ago: ask whether it still is" if one.is_stale else ""
         owners.add_row(f"{one.area} ({one.title})", one.team, f"{one.confirmed}{stale}")
     out.print(owners)
-    out.print(f"On call: {found.on_call}" if found.on_call else "On call: nobody; there is no rota.")
+    out.print(_on_call(found), soft_wrap=True)
+    if found.older_since is not None:
+        out.print(
+            f"[yellow]{FILE} has changed: the desk still goes by what was read {when(found.older_since)}.[/yellow] "
+            f"To have it read these: {found.restart}.",
+            soft_wrap=True,
+        )
     for email, why in found.unfit.items():
         out.print(
             f"[red]{email} {why}[/red], so can't take cases. During their turns, support leads are paged instead."
         )
+
+
+def _on_call(found: RulesShown) -> str:
+    """Who is on call, and what that comes to."""
+    if found.begins is not None:
+        return f"On call: no one before {when(found.begins)}, when the first turn begins."
+    if found.on_call is None:
+        return "On call: no one. There is no rota."
+    if not found.paged:
+        return f"On call: {found.on_call}, who isn't paged: there is no paging webhook."
+    return f"On call: {found.on_call}, paged for severity 1 while no engineer who can take it is at work."
 
 
 def _print(found: DeskReport) -> None:

@@ -13,7 +13,7 @@ from rapport import support_rules
 from rapport.model.access import Action
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.rules.desk_report import DeskReport
-from rapport.storage import desk_report, support_case
+from rapport.storage import desk_report, support_case, sweep
 from rapport.support_rules import DeskRules
 from starters import pictures
 from starters.rights import requires
@@ -41,6 +41,10 @@ class RulesShown(WireModel):
 
     Attributes:
         on_call: Who is on call now, by address.
+        begins: When the first turn begins, if that is still to come.
+        paged: Whether whoever is on call can be paged; else they are not.
+        older_since: Since when the worker goes by other rules than the file has by now.
+        restart: What to do for it to read them.
         unfit: Why some who take turns on call can't take cases, by address.
     """
 
@@ -48,6 +52,10 @@ class RulesShown(WireModel):
     owners: tuple[OwnerShown, ...]
     on_call: str | None
     unfit: dict[str, str]
+    begins: Instant | None = None
+    paged: bool = False
+    older_since: Instant | None = None
+    restart: str = ""
     now: Instant
 
 
@@ -61,12 +69,18 @@ async def rules(services: Services) -> RulesShown:
     found, now = support_rules.load(services.settings.data), present()
     async with services.store.reading() as connection:
         unfit = await support_case.unfit(connection, found.on_call.members if found.on_call else ())
+        read = await sweep.rules_read(connection)
+    begins = found.on_call.begins(found.desk.zone) if found.on_call else None
     owners = [(name, found.owner(name, now)) for name in found.areas]
     return RulesShown(
         rules=found.model_dump(mode="json"),
         owners=tuple(OwnerShown.made_of(one, area=name, title=one.area) for name, one in owners if one is not None),
         on_call=found.on_call_now(now),
         unfit=unfit,
+        begins=begins if begins is not None and begins > now else None,
+        paged=services.settings.paging_webhook_url is not None,
+        older_since=read.at if read is not None and read.digest != found.digest else None,
+        restart=services.settings.restart,
         now=now,
     )
 

@@ -201,6 +201,12 @@ async def _support_rules(settings: Settings, store: Store | None) -> Check:
                     for email, why in unfit.items()
                 ),
             )
+    if store is not None:
+        async with store.reading() as connection:
+            read = await sweep.rules_read(connection)
+        if read is not None and read.digest != rules.digest:
+            what = f"{support_rules.FILE} has changed since the workers read it at {read.at:%Y-%m-%d %H:%M} UTC"
+            return Check(check="support rules", verdict=CheckVerdict.NOTE, what=what, fix=settings.restart)
     return Check(check="support rules", verdict=CheckVerdict.OK, what="can be read")
 
 

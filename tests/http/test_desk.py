@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +16,13 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from typer.testing import CliRunner
 
+from rapport import support_rules
 from rapport.settings import Settings
+from rapport.storage import sweep
 from rapport.storage.database import Store
+from rapport.support_rules import FILE
 from starters.cli import common, desk_report as desk_report_cli, main
+from starters.cli.desk_report import print_rules
 from starters.http.app import create_app
 from starters.services import Services
 from starters.use_cases import desk_report as desk_reports, side_project, token
@@ -195,3 +201,29 @@ async def test_the_api_reports_and_refuses(api: httpx.AsyncClient, services: Ser
     )
     assert fault(await api.get("/v1/desk/report", params={"from": "2020-01-01"}), 422)["field"] == "to"
     assert (await api.get("/v1/desk/rules")).json()["on_call"] is None
+
+
+async def test_the_rules_say_when_turns_begin_who_is_paged_and_what_is_not_read_yet(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No turn yet, no pager, and a file that has changed since the worker started: each is said, and how to mend it."""
+    file = services.settings.data / FILE
+
+    async def said(paging: bool = True) -> str:
+        changed = {"paging_webhook_url": SecretStr("https://pager.example/x")} if paging else {}
+        settings = services.settings.model_copy(update=changed)
+        print_rules(await desk_reports.rules(replace(services, settings=settings)))
+        return " ".join(capsys.readouterr().out.split())
+
+    assert "On call: no one. There is no rota." in await said()
+    tomorrow = (NOW + timedelta(days=1)).date()
+    file.write_text(f'[on_call]\nmembers = ["priya.raman@foobar.example"]\nsince = {tomorrow}\n')
+    assert "On call: no one before " in await said()
+    file.write_text('[on_call]\nmembers = ["priya.raman@foobar.example"]\nsince = 2026-01-05\n')
+    assert "priya.raman@foobar.example, who isn't paged: there is no paging webhook." in await said(paging=False)
+    assert "paged for severity 1 while no engineer who can take it is at work" in await said()
+    assert "has changed" not in await said()
+    for digest, older in (("another", True), (support_rules.load(services.settings.data).digest, False)):
+        async with services.store.writing() as connection:
+            await sweep.note_rules(connection, NOW, digest)
+        assert ("To have it read these: restart the workers." in await said()) is older

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from rapport.model.base import UserError
-from rapport.support_rules import DeskRules, load
+from rapport.support_rules import DeskRules, OnCall, load
+from tests.conftest import ROOT
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -151,3 +153,14 @@ def test_promises_read_as_they_were_written() -> None:
     assert dumped["severity"]["1"]["first_answer"] == "30 minutes"
     assert dumped["severity"]["2"]["next_update"] == "8 hours"
     assert dumped["areas"]["api"]["confirmed"] == date(2026, 10, 5).isoformat()
+
+
+def test_the_manuals_rota_is_a_rota(tmp_path: Path) -> None:
+    """What the manual shows of [on_call] is read, says what it says, and names every field that there is."""
+    text = (ROOT / "docs" / "support.md").read_text()
+    (shown,) = [block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if block.startswith("[on_call]")]
+    rota = own(tmp_path, shown).on_call
+    assert rota is not None
+    assert rota.model_fields_set == set(OnCall.model_fields)
+    assert (rota.days, rota.at) == (OnCall.model_fields["days"].default, OnCall.model_fields["at"].default)
+    assert rota.begins("Europe/Zurich") == datetime(2026, 11, 30, 8, tzinfo=UTC)
