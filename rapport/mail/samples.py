@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from jinja2 import TemplateError, meta, nodes
 
@@ -54,7 +54,7 @@ def fault(email: str, use: Use, persona: str) -> str | None:
         others = any(emails.is_for(email, one) for one in personas())
         return f"{email} is for other readers; {_choose(persona) if others else 'choose another mail'}"
     theirs = personas()[persona].topics
-    past = (topics for name, topics in _PAST.items() if name in set(_attributes(email)))
+    past = (topics for name, topics in _PAST.items() if name in _read(email).attributes)
     foreign = sorted(frozenset().union(*past) - theirs)
     if foreign:
         return f"{_speaks(email, foreign)}, which no mail to {persona} may; {_choose(persona)}"
@@ -82,9 +82,8 @@ def fault(email: str, use: Use, persona: str) -> str | None:
 
 def _words(email: str, use: Use, persona: str, refusal: UserError, *, known: bool) -> str:
     """Why it cannot be written, by the name that its templates ask for and do not get."""
-    trees = list(emails.templates(email))
-    asked = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
-    figures = {attribute for of, attribute in _attributes(email) if of == "figures"}
+    asked = _read(email).asked
+    figures = {attribute for of, attribute in _read(email).attributes if of == "figures"}
     given = _letter(email, persona, _meetings(use)[0], known=True)._context("https://x")
     unknown = sorted(asked - set(given) - emails.GIVEN)
     if unknown:
@@ -117,15 +116,27 @@ def _choose(persona: str) -> str:
     return f"take {persona} out, or choose another mail"
 
 
-def _attributes(email: str) -> Iterator[tuple[str, str]]:
-    """What a mail's templates read of what they are given: `vendor.name` and `vendor["name"]` alike."""
-    for tree in emails.templates(email):
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-            match node:
-                case nodes.Getattr(node=nodes.Name(name=of), attr=attribute):
-                    yield of, attribute
-                case nodes.Getitem(node=nodes.Name(name=of), arg=nodes.Const(value=str(attribute))):
-                    yield of, attribute
+class _Read(NamedTuple):
+    """What a mail's templates read: names, and of which name which attribute (`vendor.name`, `vendor["name"]`)."""
+
+    asked: frozenset[str]
+    attributes: frozenset[tuple[str, str]]
+
+
+@cache
+def _read(email: str) -> _Read:
+    trees = list(emails.templates(email))
+    asked = (meta.find_undeclared_variables(tree) for tree in trees)
+    return _Read(frozenset().union(*asked), frozenset(one for tree in trees for one in _attributes(tree)))
+
+
+def _attributes(tree: nodes.Template) -> Iterator[tuple[str, str]]:
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        match node:
+            case nodes.Getattr(node=nodes.Name(name=of), attr=attribute):
+                yield of, attribute
+            case nodes.Getitem(node=nodes.Name(name=of), arg=nodes.Const(value=str(attribute))):
+                yield of, attribute
 
 
 def _meetings(use: Use) -> tuple[MeetingFacts | None, ...]:

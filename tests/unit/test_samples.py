@@ -48,12 +48,18 @@ def test_a_mail_that_asks_for_what_nobody_gives_is_refused_by_that_name(
         assert samples.fault("sample", "message", "primary_user") is None
 
 
+def forget() -> None:
+    """Forget what was made of mails: their templates are others."""
+    samples.fault.cache_clear()
+    samples._read.cache_clear()
+
+
 def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
     """One more mail, of this body, for as long as the context lasts."""
 
     @contextlib.contextmanager
     def made() -> Any:
-        samples.fault.cache_clear()
+        forget()
         for part in ("subject.txt", "body.txt", "body.html"):
             (folder / "sample").mkdir(exist_ok=True)
             (folder / "sample" / part).write_text(f"Hello {body}" if part != "subject.txt" else "Hello")
@@ -66,7 +72,7 @@ def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
             emails.names.cache_clear()
             patch.setattr(unconverted, "names", lambda: frozenset({"sample"}))
             yield
-        samples.fault.cache_clear()
+        forget()
         emails.names.cache_clear()
         for html in (True, False):
             parts.environment(html=html).cache.clear()  # type: ignore[union-attr]
