@@ -31,16 +31,22 @@ def print_fault(fault: RelayFaultShown) -> None:
     out.print(f"Last tried {when(fault.probed_at)}. Once it works, everything goes out automatically.", soft_wrap=True)
 
 
-def _goes(shown: MailStatus) -> str:
-    if not shown.sends:
-        return "[yellow]no mail goes out[/yellow]"
+def mail_goes(shown: MailStatus) -> str:
+    """What the mode comes to: also one that lets mail go does not while something else keeps it."""
+    if shown.mode == "off":
+        return "mode off: [yellow]no mail goes out[/yellow]"
+    if shown.fault is not None:
+        return f"mode {shown.mode}, [yellow]but the mail server takes no email[/yellow]"
+    if shown.stopped:
+        return f"mode {shown.mode}, [yellow]but sending is stopped by hand[/yellow]"
     if shown.deferred and shown.deferred.stuck:
-        return "[yellow]mail is on, and nothing has gone out lately[/yellow]"
-    return "[green]mail goes out[/green]"
+        return f"mode {shown.mode}, [yellow]but nothing has gone out lately[/yellow]"
+    return f"mode {shown.mode}: [green]mail goes out[/green]"
 
 
-def _print(shown: MailStatus) -> None:
-    out.print(f"mode {shown.mode}: {_goes(shown)}")
+def print_mail(shown: MailStatus) -> None:
+    """Whether mail goes out, and all that keeps it from that."""
+    out.print(mail_goes(shown))
     if shown.quiet_hours == "ignore":
         out.print("quiet hours are ignored: mails go whatever the hour is where they are read")
     if shown.fault:
@@ -65,19 +71,19 @@ def _print(shown: MailStatus) -> None:
         out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}{why}", soft_wrap=True)
 
 
-@command(app, show=_print)
+@command(app, show=print_mail)
 async def status(services: Services) -> MailStatus:
     """Whether mail goes out, and why not."""
     return await message.mail_status(services)
 
 
-@command(app, show=_print)
+@command(app, show=print_mail)
 async def stop(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Stop all mail at once; what is due waits."""
     return await message.stop_mail(services, actor, reason)
 
 
-@command(app, show=_print)
+@command(app, show=print_mail)
 async def start(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Let mail go again; what waited follows within half a minute."""
     return await message.start_mail(services, actor, reason)

@@ -19,14 +19,19 @@ from temporalio.client import Client
 from rapport.model.account import AccountFile
 from rapport.model.base import Refused, UserError
 from rapport.model.reading import read_toml
+from rapport.model.relay import FaultKind
 from rapport.playbooks import load
 from rapport.settings import Settings
 from rapport.storage import account as accounts, imports
 from rapport.storage.database import Store
 from starters.cli.common import show_utc, table, when
+from starters.cli.mail import mail_goes
 from starters.services import Services, present
+from starters.use_cases.message import DeferralsShown, MailStatus, RelayFaultShown
 from starters.use_cases.names import in_full, one_of
 from tests.mail_fixtures import EXAMPLE
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=12)
 ADDRESSES = st.builds(lambda name, host: f"{name}@{host}.example", WORDS, WORDS)
@@ -110,3 +115,34 @@ def test_no_color_is_heard(tmp_path: Path, more: dict[str, str], coloured: bool)
     done = subprocess.run(command, env=kept | more, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert ("\x1b[31m" in done.stderr) is coloured
+
+
+@given(
+    mode=st.sampled_from(["live", "off", "redirect:robin@foobar.example"]),
+    stopped=st.booleans(),
+    fault=st.booleans(),
+    stuck=st.booleans(),
+)
+def test_the_mail_status_never_says_both_that_mail_goes_and_that_it_does_not(
+    mode: str, stopped: bool, fault: bool, stuck: bool
+) -> None:
+    """Its first line names the mode and the one thing that keeps mail from going, or that it goes."""
+    shown = MailStatus(
+        mode=mode,
+        quiet_hours="keep",
+        stopped=stopped,
+        stopped_by=None,
+        stopped_at=None,
+        sends=not (stopped or fault or mode == "off"),
+        why_not=None,
+        fault=RelayFaultShown(
+            kind=FaultKind.PASSWORD, code=535, fix="x", since=NOW, probed_at=NOW, problem="no", remedy="x"
+        )
+        if fault
+        else None,
+        deferred=DeferralsShown(count=1, since=NOW, answers={}, none_sent=True, stuck=True) if stuck else None,
+    )
+    first = mail_goes(shown)
+    assert first.startswith(f"mode {mode}")
+    assert ("mail goes out" in first.replace("no mail goes out", "")) == (shown.sends and not stuck)
+    assert ("no mail goes out" in first) == (mode == "off")
