@@ -94,13 +94,14 @@ class LeftInvitation(WireModel):
 
     Attributes:
         cancels: What takes it back from those who may have it; nothing where nobody has, or its time has begun.
-        when: For when it was booked, in the TAM's zone.
+        start, when: For when it was booked, also in words, in the TAM's zone.
         asked: How many people were offered times, or told that times follow.
         replied: How many people have answered on times.
         drafts: How many of its emails nobody had read yet.
     """
 
     cancels: MessageRequest | None = None
+    start: Instant | None = None
     when: str = ""
     asked: int = 0
     replied: int = 0
@@ -263,7 +264,8 @@ class Messages:
             return LeftInvitation(asked=polled.asked, replied=len(replied), drafts=polled.drafts)
         start = cancels.meeting.booking.start.astimezone(ZoneInfo(tam.schedule.zone))
         city = tam.schedule.zone.rpartition("/")[2].replace("_", " ")
-        return LeftInvitation(cancels=cancels, when=f"{start:%a} {start.day} {start:%b}, {start:%H:%M} ({city} time)")
+        when = f"{start:%a} {start.day} {start:%b}, {start:%H:%M} ({city} time)"
+        return LeftInvitation(cancels=cancels, start=start, when=when)
 
     @activity.defn(name="messages.offered")
     async def offered(self, asked: Offering) -> Offered:

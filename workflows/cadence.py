@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,7 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.cadence import Cadences as Planning, PlanReview, PlanSync, SeekTime
-    from activities.message import LeftBehind
+    from activities.message import LeftBehind, LeftInvitation
     from activities.projection import Projections
     from rapport.model.cadence import (
         BusinessReview,
@@ -59,7 +59,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.base import AccountWorkflow
 from workflows.cadence_mails import Recurring, preparation
-from workflows.left_invitation import begin_again, call_off, left_invitation
+from workflows.left_invitation import call_off, have_decided
 from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, Known, attempted, begun, beside, done, ended, told
 from workflows.projection import Projector
@@ -280,6 +280,8 @@ class Cadence(AccountWorkflow):
         await self.messages.drop_drafts(CADENCE_IS_OVER)
         for id_ in list(self._open):
             await control(id_, ControlKind.CLOSE)
+        # One of them may have been ended from outside, and left an invitation that nobody else takes back.
+        await workflow.wait_condition(lambda: not self.is_seeing_to)
         self.timeline.record("cadence.ended")
         await self.all_over()
         return CadenceResult()
@@ -400,7 +402,8 @@ class Cadence(AccountWorkflow):
         outcome = result.outcome if result is not None else "failed"
         self.timeline.record("review.ended", step=name, about=outcome)
         if result is None:
-            self._follow(self._have_it_seen_to(review, plan))
+            # It does not end before this is seen to.
+            self.beside(self._have_it_seen_to(review, plan))
         if outcome == "held":
             self.messages.write(
                 self.recurring.follow_up(review, plan), "Say what was agreed", reviewed=step.review != "auto"
@@ -424,8 +427,11 @@ class Cadence(AccountWorkflow):
         await self._child(HUMAN_TASK, start, id_, f"{title}, {plan.period}", "Done, or not needed.")
 
     async def _have_it_seen_to(self, review: BusinessReview, plan: ReviewPlan) -> None:
-        """Have the TAM take care of a review whose workflow was ended from outside; it may go on where it was."""
-        name, why_not = review.step.name, None
+        """Have the TAM take care of a review whose workflow was ended from outside; it may go on where it was.
+
+        Once nothing recurs any more nobody has to decide: it is called off with the rest.
+        """
+        name, meeting = review.step.name, meeting_id(self.account, review.step.name, plan.period)
         of = LeftBehind(
             account=self.account,
             contract=self.start.contract,
@@ -434,24 +440,29 @@ class Cadence(AccountWorkflow):
             period=plan.period,
             now=workflow.now(),
         )
-        left = await left_invitation(of)
-        while True:
-            if left.cancels is not None:
-                template = review_ended_when_booked(left.when, why_not)
-            else:
-                template = review_ended_when_asked(left.asked, left.replied, why_not) if left.asked else REVIEW_ENDED
-            result = await self._ask_about_ended(review, plan, template)
-            if result.outcome == CALL_OFF or self.closing:
-                await call_off(of, self.messages, self.timeline)
-                self.changed = True
-            elif result.outcome == AGAIN:
-                why_not = await begin_again(meeting_id(self.account, name, plan.period), of, result)
-                if why_not is not None:
-                    continue
-                self._follow(self._hold(review, plan, runs=True))
-            return
 
-    async def _ask_about_ended(self, review: BusinessReview, plan: ReviewPlan, template: TodoTemplate) -> TaskResult:
+        def question(left: LeftInvitation, why_not: str | None) -> TodoTemplate:
+            if left.cancels is not None:
+                return review_ended_when_booked(left.when, why_not)
+            return review_ended_when_asked(left.asked, left.replied, why_not) if left.asked else REVIEW_ENDED
+
+        async def put(template: TodoTemplate, is_done: Callable[[], bool]) -> TaskResult | None:
+            result = await self._ask_about_ended(review, plan, template, is_done)
+            # What somebody has decided counts, also in the moment in which nobody had to.
+            return None if is_done() and result.by is None else result
+
+        result = await have_decided(of, meeting, question, put, lambda: self.closing)
+        if result is not None and result.outcome == AGAIN:
+            if self.closing:
+                await control(meeting, ControlKind.CLOSE)
+            self._follow(self._hold(review, plan, runs=True))
+        elif result is None or result.outcome == CALL_OFF:
+            await call_off(of, self.messages, self.timeline)
+        self.changed = True
+
+    async def _ask_about_ended(
+        self, review: BusinessReview, plan: ReviewPlan, template: TodoTemplate, is_done: Callable[[], bool]
+    ) -> TaskResult:
         step = f"{review.step.name}.{template.name}"
         given = TaskStart(
             account=self.account,
@@ -466,7 +477,7 @@ class Cadence(AccountWorkflow):
         id_ = task_id(self.account, step, plan.number)
         self._asked[id_] += 1
         again = f"/{self._asked[id_]}" if self._asked[id_] > 1 else ""
-        return await ask(given, id_ + again, given.title, todos=self.todos)
+        return await ask(given, id_ + again, given.title, is_over=is_done, todos=self.todos)
 
     def _preparation_of(self, name: str, plan: ReviewPlan) -> str:
         return task_id(self.account, f"{name}_preparation", plan.number)

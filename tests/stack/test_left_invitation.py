@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import update
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from rapport.model.ids import meeting_id, new_id, onboarding_id, task_id
@@ -312,8 +313,8 @@ async def test_whoever_cannot_have_it_gets_no_cancellation(here: Installation) -
     assert [to for to, _, _ in invited(here, "CANCEL")] == [to for to in EVERYONE if to != USER]
 
 
-async def test_a_review_that_was_ended_is_called_off_or_goes_on(here: Installation) -> None:
-    """A quarterly review that is booked: the task names the time; it goes on, or everybody gets a cancellation."""
+async def a_booked_review(here: Installation) -> tuple[WorkflowHandle[Any, Any], str]:
+    """What recurs for an account whose review is booked and was ended then; its workflow, and the review's."""
     key, now = new_id("a").replace("_", "-"), datetime.now(UTC)
     handle = await start(here, key, ahead(behind(now), now))
     review = meeting_id(key, "qbr", "2027-Q1")
@@ -329,6 +330,33 @@ async def test_a_review_that_was_ended_is_called_off_or_goes_on(here: Installati
 
     await until(is_booked, "the review to be booked")
     await until(lambda: _all(here, "REQUEST", 3), "three invitations")
+    return handle, review
+
+
+async def test_what_recurs_ends_with_its_question_about_a_review(here: Installation) -> None:
+    """Closed while the TAM is asked about a review that was ended: nobody is asked any more, and it is canceled."""
+    handle, review = await a_booked_review(here)
+    await end(here, review)
+
+    async def inbox() -> list[str]:
+        mine = (await task.inbox(here.services, TAM)).mine
+        return [line.task for line in mine if "/qbr.ended/" in line.task and review.split("/")[1] in line.task]
+
+    await until(inbox, "the TAM to be asked")
+    await handle.signal(Cadence.close)
+    await handle.result()
+    assert len([uid for _, uid, _ in invited(here, "CANCEL") if ".qbr." in uid]) == 3
+
+    async def nobody() -> bool:
+        return await inbox() == []
+
+    await until(nobody, "the question to be withdrawn")
+
+
+async def test_a_review_that_was_ended_is_called_off_or_goes_on(here: Installation) -> None:
+    """A quarterly review that is booked: the task names the time; it goes on, or everybody gets a cancellation."""
+    handle, review = await a_booked_review(here)
+    key = review.split("/")[1]
     for number, option in enumerate(("again", "call_off"), 1):
         await end(here, review)
         id_ = task_id(key, "qbr.ended", 1) + ("" if number == 1 else f"/{number}")

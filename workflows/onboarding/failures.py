@@ -7,21 +7,23 @@ from collections.abc import Callable
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.message import LeftBehind, Messages
+    from activities.message import LeftBehind, LeftInvitation, Messages
     from rapport.model.ids import meeting_id
     from rapport.model.message import LEFT_BEHIND
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.projection import Wait
+    from rapport.model.task import TaskResult
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import (
         AGAIN,
         DECIDE_ON_FAILURE,
+        TodoTemplate,
         failed_because,
         failed_when_asked,
         failed_when_booked,
     )
 
-from workflows.left_invitation import begin_again, call_off, left_invitation
+from workflows.left_invitation import call_off, have_decided
 from workflows.onboarding.state import OnboardingState
 from workflows.options import RECORDS
 from workflows.outcomes import done
@@ -73,30 +75,28 @@ class Failures:
         self.state.show_anew([name])
         of = self._left_behind(name, attempt)
         waited = await self._take_back(of)
-        left, meeting, why_not = await left_invitation(of), meeting_id(account, name, attempt), None
-        goes_on = False
-        while not is_over():
+
+        def question(left: LeftInvitation, why_not: str | None) -> TodoTemplate:
             if left.cancels is not None:
-                template = failed_when_booked(left.when, why_not)
-            elif left.asked and not left.drafts and not waited:
-                template = failed_when_asked(left.asked, left.replied, why_not)
-            else:
-                template = failed_because(reason)
-            todo = self.state.todo(template, name, None)
-            result = await todo.put(is_over, deadline=await soon(account))
-            if result is None or result.by is None or result.outcome not in template.options:
-                continue
-            if result.outcome != AGAIN:
-                kind = Operate(result.outcome)
-                self._operate(Operation(id=result.submission or todo.id, by=result.by, kind=kind, step=name))
-            elif (why_not := await begin_again(meeting, of, result)) is not None:
-                continue
-            elif is_over():
-                # Somebody has decided otherwise in the same moment.
-                await control(meeting, ControlKind.CLOSE)
-            else:
-                goes_on = True
-                self._go_on(name)
+                return failed_when_booked(left.when, why_not)
+            if left.asked and not left.drafts and not waited:
+                return failed_when_asked(left.asked, left.replied, why_not)
+            return failed_because(reason)
+
+        async def put(template: TodoTemplate, is_done: Callable[[], bool]) -> TaskResult | None:
+            return await self.state.todo(template, name, None).put(is_done, deadline=await soon(account))
+
+        meeting = meeting_id(account, name, attempt)
+        result = await have_decided(of, meeting, question, put, is_over)
+        goes_on = result is not None and result.outcome == AGAIN and not is_over()
+        if goes_on:
+            self._go_on(name)
+        elif result is not None and result.outcome == AGAIN:
+            # Somebody has decided otherwise in the same moment.
+            await control(meeting, ControlKind.CLOSE)
+        elif result is not None and result.by is not None:
+            kind, said = Operate(result.outcome), result.submission or f"{meeting}/{result.outcome}"
+            self._operate(Operation(id=said, by=result.by, kind=kind, step=name))
         # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
         if self.waits.get(name) is wait:
             del self.waits[name]
