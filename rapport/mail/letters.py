@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from rapport.mail import cadence, compose, invite, support_case, tech_review
@@ -24,6 +24,16 @@ from rapport.rules.attachment import File
 from rapport.rules.wording import noun
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.agenda import Agenda
+
+RESULTS: Final = {
+    "approve": "Approved",
+    "deny": "Declined",
+    "sign_off": "Signed off",
+    "done": "Done",
+    "not_needed": "Not needed",
+    "withdrawn": "Withdrawn",
+}
+"""What an outcome is once it is one; of others the option's title says it."""
 
 LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 """The mails whose reader answers through a personal link."""
@@ -210,6 +220,7 @@ class MessageDraft:
             "missing": self.said.get(task.asked or "", ""),
             "answer": self.said.get(task.answered or ""),
             "outcome": titles.get(outcome, outcome.replace("_", " ")),
+            "result": RESULTS.get(outcome) or titles.get(outcome, "No decision"),
             "decided": outcome in titles,
             "answers": answers,
             "rule": _rule(task, titles) if len(answers) > 1 else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -316,11 +317,13 @@ async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Install
     assert fresh.key != mine.key
     assert fresh.paragraph == "Nice to see you again."
     assert (await message.show(skipping.services, mine.key)).state is MessageState.SUPPRESSED
-    todo = "Versayce: to do – Drafts of Kickoff"
-    assert [(str(mail["To"]), str(mail["Subject"])) for mail in skipping.mails()] == [
-        ("Robin Keller <robin.keller@foobar.example>", todo),
-        ("Tomas Novak <tomas.novak@foobar.example>", todo),
+    assert [str(mail["To"]) for mail in skipping.mails()] == [
+        "Robin Keller <robin.keller@foobar.example>",
+        "Tomas Novak <tomas.novak@foobar.example>",
     ]
+    assert all(
+        re.match(r"Task due .+: Drafts of Kickoff, Versayce$", str(mail["Subject"])) for mail in skipping.mails()
+    )
 
 
 async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Installation) -> None:

@@ -65,7 +65,7 @@ async def test_the_welcome_waits_for_no_approval(skipping: Installation) -> None
     assert "30 minutes" not in welcome
     shown = await meeting.show(skipping.services, "versayce", "kickoff")
     assert shown.phase == "undecided"
-    assert "is it needed?" in str(skipping.mails(ROBIN)[0]["Subject"])
+    assert "Request or skip" in str(skipping.mails(ROBIN)[0]["Subject"])
 
 
 async def test_an_approved_onsite_is_proposed_as_half_a_day(skipping: Installation) -> None:
@@ -201,7 +201,7 @@ async def test_where_all_decide_only_words_on_the_version_that_stands_count(skip
         assert (await decide(skipping, VICE, "approve", round_=2)).outcome == "counted"
     assert len((await view(skipping)).decisions) == 1
     await skipping.sleep_until(await skipping.now() + timedelta(hours=27))
-    reminded = [who for who in (MANAGER, VICE) if any("still waits" in mail["Subject"] for mail in skipping.mails(who))]
+    reminded = [who for who in (MANAGER, VICE) if any("Reminder" in mail["Subject"] for mail in skipping.mails(who))]
     assert reminded == [MANAGER]
     assert (await decide(skipping, MANAGER, "approve", round_=2)).outcome == "approve"
     await skipping.sleep_until(await skipping.now() + timedelta(days=14))
@@ -284,7 +284,7 @@ async def test_an_absence_moves_an_open_task_at_once_and_back(skipping: Installa
 
     await until(moved, "somebody else who holds it, with the reason")
     assert (await in_phase(skipping, "open")).deadline == opened.deadline
-    assert "in place of Ines Moreau" in text_of((await skipping.mailed(1, VICE))[0])
+    assert "covering for Ines Moreau" in text_of((await skipping.mailed(1, VICE))[0])
     with pytest.raises(WorkflowUpdateFailedError):
         await decide(skipping, MANAGER, "approve")
     await skipping.sleep_until(await skipping.now() + timedelta(days=2))
@@ -330,7 +330,7 @@ async def test_a_decision_left_at_the_door_is_judged_and_its_refusal_mailed(skip
     stranger = "sam.ortega@foobar.example"
     await leave_at_the_door(skipping, stranger, "approve")
     mail = text_of((await skipping.mailed(1, stranger))[0])
-    assert "does not count" in mail
+    assert "couldn't be accepted" in mail
     assert "not asked" in mail or "who decide" in mail, mail
     assert (await view(skipping)).phase == "open"
     decision = await leave_at_the_door(skipping, MANAGER, "approve")

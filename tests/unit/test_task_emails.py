@@ -1,0 +1,63 @@
+"""What the emails of human tasks tell those who are asked, and whoever asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rapport.mail.compose import Edits, MailWords
+from rapport.model.message import Answer, TaskFacts
+from tests.unit.test_compose import letter
+
+OPTIONS = (("approve", "Approve"), ("deny", "Deny"), ("remote", "Hold it remotely"))
+
+
+def words(name: str, **facts: Any) -> MailWords:
+    """A task's email to the TAM, who is m_0."""
+    draft = letter(name, "tam")
+    task = TaskFacts(question="May it be onsite?", options=OPTIONS, **facts)
+    occasion = draft.occasion.model_copy(update={"task": task})
+    return replace(draft, occasion=occasion).words(Edits())
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"kind": "to_do"}, "Reminder: task: "),
+        ({"asks": ("reason",)}, "Reminder: your input is needed: "),
+        ({"requester": "m_0", "asks": ("reason",), "request": "s_1"}, "Reminder: your input is needed: "),
+        ({"requester": "m_1", "asks": ("reason",), "request": "s_1"}, "Reminder: approval needed: "),
+    ],
+)
+def test_a_reminder_asks_its_reader_for_their_own_part(facts: dict[str, Any], told: str) -> None:
+    """Whoever has to say what is asked for, or to answer a question, is not reminded of a decision."""
+    assert words("task_reminder", **facts).subject.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("approve", "Approved"),
+        ("deny", "Declined"),
+        ("remote", "Hold it remotely"),
+        ("withdrawn", "Withdrawn"),
+        ("timed_out", "No decision"),
+    ],
+)
+def test_an_outcome_is_told_as_what_became_of_it(outcome: str, told: str) -> None:
+    """By no key, and not by a label that is an order; what a playbook calls its own is told by its title."""
+    answers = (Answer(by="m_1", option=outcome, submission="s_4"),) if outcome in dict(OPTIONS) else ()
+    found = words("task_outcome", outcome=outcome, answers=answers)
+    assert found.subject.startswith(f"{told}: ")
+    assert ("Ines Moreau" in found.text, "Go." in found.text) == (bool(answers), bool(answers))
+    assert "_" not in found.subject + found.text
+
+
+def test_several_answers_are_listed_with_the_rule_by_which_they_decide() -> None:
+    """Who said what, with each one's reason, and why that is the outcome."""
+    answers = tuple(Answer(by=by, option="deny", submission="s_4") for by in ("m_0", "m_1"))
+    text = words("task_outcome", outcome="deny", answers=answers, quorum="majority").text
+    assert "is decided: Declined. More than half decide." in text
+    assert "- Robin Keller: Deny\n  Go.\n- Ines Moreau: Deny\n  Go.\n" in text
