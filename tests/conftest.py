@@ -22,7 +22,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
-from temporalio import converter, workflow
+from temporalio import converter
 from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -36,7 +36,6 @@ from rapport.model.base import WireModel
 from rapport.model.ids import new_id
 from rapport.model.reading import read_toml
 from rapport.model.words import Left
-from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES, let_pass
@@ -46,6 +45,7 @@ from starters.services import Actor, Services
 from starters.stack import take_port
 from tests.support import postgres, statements
 from tests.support.playbooks import KICKOFF, put
+from tests.support.sandbox import Whole
 from worker import POLLERS, STEADY, Pollers, build
 
 # Compiled modules are kept, by the tests' own process and by commands that they start: to compile all of them anew
@@ -230,20 +230,6 @@ class Elsewhere(Settings):
     def database(self) -> str:
         """The database's address."""
         return super().database if self.database_url is not None else self.address
-
-
-_LOOKED_AT: set[type] = set()
-
-
-@dataclass(frozen=True)
-class Whole(Runner):
-    """Runs workflows in the whole sandbox; whether they load in it is looked at once a process, not for each worker."""
-
-    def prepare_workflow(self, defn: workflow._Definition) -> None:
-        """Check a workflow in the sandbox, unless that was done."""
-        if defn.cls not in _LOOKED_AT:
-            super().prepare_workflow(defn)
-            _LOOKED_AT.add(defn.cls)
 
 
 @asynccontextmanager

@@ -21,12 +21,14 @@ from temporalio.worker import (
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rapport.model.account import AccountFile
-from tests.conftest import Whole, example
+from tests.conftest import example
 from tests.replay.passed import passed, places, tracing
 from tests.replay.record import DONE, HISTORIES, SCENARIOS, files_of, registered, unrecorded, workflow_of
 from tests.replay.unpassed import UNPASSED
+from tests.support.sandbox import Whole
 from worker import WORKFLOWS
 
 FILES = sorted(HISTORIES.glob("*/*.json"))
@@ -44,7 +46,8 @@ async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Except
     """Have today's code live a history again; give what was other in it, if anything."""
     replayer = Replayer(
         workflows=WORKFLOWS,
-        workflow_runner=Whole(),
+        # Each run with modules of its own.
+        workflow_runner=Whole(SandboxedWorkflowRunner()),
         data_converter=pydantic_data_converter,
         workflow_task_executor=THREAD,
         interceptors=interceptors,
