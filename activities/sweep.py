@@ -28,13 +28,24 @@ from rapport.model.ids import (
     undelivered_task,
 )
 from rapport.model.operation import Control, ControlKind
+from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import DESK
 from rapport.model.sweep import AllGone, Gone, Standstill, StandstillResult, Strays, SweepAsked
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import LASTING, UNDELIVERED
-from rapport.revival import CameToItsEndError, ended_outside, revive
+from rapport.revival import CameToItsEndError, ended_outside, is_forgotten, revive
+from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import LEAVE
-from rapport.storage import announcement, gap, support_case, sweep, task as tasks, tech_review, timeline
+from rapport.storage import (
+    announcement,
+    contract as contracts,
+    gap,
+    support_case,
+    sweep,
+    task as tasks,
+    tech_review,
+    timeline,
+)
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mail_gate
 from rapport.storage.waits import open_workflows
@@ -142,6 +153,7 @@ class Missing:
         # The list ends somewhere, and lags behind: what it does not show may run.
         gone = [id_ for id_ in twice if not await runs(self.client, id_)]
         alive = set(twice) - set(gone)
+        forgotten = {id_ for id_ in gone if await is_forgotten(self.client, id_)}
         # What somebody has left ended is not missed, so it runs again only where Temporal lists it.
         still.pop(desk_id(DESK), None)
         over = [id_ for id_, one in still.items() if id_ in listed | alive or _is_closed(one, shown)]
@@ -150,7 +162,8 @@ class Missing:
             for id_ in gone:
                 if id_.startswith("task/"):
                     await tasks.close_gone(connection, id_)
-            found = [one for id_ in gone if (one := await _whose(connection, id_, since[id_])) is not None]
+            whose = [one for id_ in gone if (one := await _whose(connection, id_, since[id_])) is not None]
+            found = [await _anew(connection, one) if one.workflow_id in forgotten else one for one in whose]
             await sweep.stands_still(connection, {one.workflow_id: one.since for one in found})
             await sweep.goes_on(connection, over)
             unheard = [await _about(connection, id_) for id_ in gone]
@@ -253,6 +266,21 @@ async def _whose(connection: Connection, workflow_id: str, since: datetime) -> G
     if kind == "tech-review" and (review := await tech_review.review(connection, ref)) is not None:
         return Gone(account=review.account, subject=ref, workflow_id=workflow_id, since=since, assign=("tam",))
     return None
+
+
+async def _anew(connection: Connection, gone: Gone) -> Gone:
+    """A workflow that Temporal no longer has: what is left of an onboarding, or of what recurs, can be started anew."""
+    kind, _, _ = gone.workflow_id.partition("/")
+    contract = await contracts.latest(connection, gone.account)
+    if kind not in ("onboarding", "cadence") or contract is None:
+        return gone.model_copy(update={"forgotten": True})
+    steps = await contracts.milestones(connection, contract.id)
+    recurs = kinds(DoneBy.CADENCE)
+    at = next(
+        (one.step for one in steps if (one.kind in recurs if kind == "cadence" else not StepState(one.state).ended)),
+        None,
+    )
+    return gone.model_copy(update={"forgotten": True, "anew": at})
 
 
 def _is_asked(message: outbox.Message, open_tasks: set[str]) -> bool:

@@ -42,6 +42,11 @@ async def ended_outside(client: Client, id_: str) -> datetime | None:
     return found.close_time if found is not None and found.status in _ENDED_OUTSIDE else None
 
 
+async def is_forgotten(client: Client, id_: str) -> bool:
+    """Whether Temporal no longer has a workflow: it was deleted, or its history has outlived what is kept."""
+    return await _described(client, id_) is None
+
+
 async def ended_lately(client: Client, task_queue: str, since: datetime) -> dict[str, datetime]:
     """The workflows that were ended from outside since an instant and don't run again, by id, with when each ended.
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.sweep import Asking, BeginAgain, Gone, Standstill, StandstillResult
     from rapport.model.task import TaskStart
     from rapport.model.workflows import ENDED_OUTSIDE
-    from rapport.rules.todo_template import AGAIN, ENDED_IN_TEMPORAL, LEAVE
+    from rapport.rules.todo_template import AGAIN, ENDED_IN_TEMPORAL, LEAVE, forgotten
 
 from workflows.options import SWEEPS
 from workflows.outcomes import done
@@ -67,7 +67,8 @@ class EndedOutside:
         """Ask whether it goes on, as often as it takes; nothing where that is no question any more."""
         while not self.is_settled():
             self.asked += 1
-            definition = ENDED_IN_TEMPORAL.definition.model_copy(update={"assign": self.start.assign})
+            template = forgotten(self.start.anew) if self.start.forgotten else ENDED_IN_TEMPORAL
+            definition = template.definition.model_copy(update={"assign": self.start.assign})
             if self.why_not is not None:
                 question = f"It couldn't begin again: {self.why_not}. What becomes of it?"
                 definition = definition.model_copy(update={"question": question})
@@ -76,14 +77,14 @@ class EndedOutside:
                 contract=self.start.subject,
                 subject=self.start.subject,
                 step="gone",
-                title=ENDED_IN_TEMPORAL.title.format(self.start.workflow_id),
+                title=template.title.format(self.start.workflow_id),
                 attempt=self.asked,
                 definition=definition,
                 deadline=await soon(self.start.account),
             )
             id_ = gone_task(self.start.account, self.start.workflow_id, self.began, self.asked)
             result = await ask(given, id_, given.title, is_over=self.is_settled)
-            if result.outcome in ENDED_IN_TEMPORAL.options and result.by is not None:
+            if result.outcome in template.options and result.by is not None:
                 return result.outcome, BeginAgain(by=result.by, submission=result.submission)
             self.alarm.set(workflow.now() + NEXT_TO_DO, "Ask again whether it goes on")
             await workflow.wait_condition(lambda: self.is_settled() or self.alarm.rings)

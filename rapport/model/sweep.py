@@ -65,6 +65,8 @@ class Gone(WireModel):
         subject: The account, or the review's or case's reference.
         since: When it was first missed.
         assign: Who is told.
+        forgotten: Whether Temporal no longer has it, so that it cannot begin again.
+        anew: The step from which a new contract does what is left of it, where it is forgotten and one can.
         asking: How far asking them has come, from one run to the next.
     """
 
@@ -73,6 +75,8 @@ class Gone(WireModel):
     workflow_id: str
     since: Instant
     assign: tuple[str, ...]
+    forgotten: bool = False
+    anew: str | None = None
     asking: Asking | None = None
 
 

@@ -288,6 +288,31 @@ ENDED_IN_TEMPORAL: Final = TodoTemplate(
         on_timeout="unanswered",
     ),
 )
+_FORGOTTEN: Final = TodoTemplate(
+    ENDED_IN_TEMPORAL.name,
+    "{} is no longer in Temporal",
+    TaskDefinition(
+        task="to_do",
+        question="Nothing of it continues, and it can't begin again. Have you taken care of it?",
+        options=(TaskOption(id=LEAVE, title="It's started anew, or stays ended", needs_reason=True),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+
+
+def forgotten(anew: str | None) -> TodoTemplate:
+    """The to-do about a workflow that Temporal no longer has.
+
+    Args:
+        anew: The step from which a new contract does what is left, where one can.
+    """
+    if anew is None:
+        return _FORGOTTEN
+    around = "It can't begin again. Start what's left, with a new contract id: `onboarding start FILE --at {}`?"
+    return _asking(_FORGOTTEN, around, anew)
+
+
 REWRITE: Final = TodoTemplate(
     "unwritten",
     "{}: an email couldn't be written",

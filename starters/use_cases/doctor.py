@@ -27,6 +27,7 @@ from rapport.model.relay import fixed
 from rapport.model.scenario import scenarios
 from rapport.model.support_case import DESK, CaseState
 from rapport.model.workflows import LASTING, mail_queue
+from rapport.revival import is_forgotten
 from rapport.rules import sla
 from rapport.rules.message import ways_on
 from rapport.rules.support_case import way_on as way_on_of_case
@@ -681,6 +682,8 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
     for id_, alive in (await _described(client, sorted(suspects))).items():
         if id_ in shown and not alive:
             fix = f"its history tells why it ended. To have it continue: {way_on(id_)}"
+            if await is_forgotten(client, id_):
+                fix = f"Temporal no longer has it, so it can't begin again. What to do instead: {way_on(id_)}"
             found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
         elif id_ not in shown and alive and sends:
             fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"

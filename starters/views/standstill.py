@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 from rapport import revival
 from rapport.model.base import UserError
 from rapport.model.commands import in_name
+from rapport.storage import sweep
 from rapport.storage.contract import Contract
 from rapport.storage.sweep import KnownEnded, StandingStill
 from starters.services import Services, answered, present
@@ -39,13 +40,21 @@ async def ended_since(services: Services, workflow_id: str) -> datetime | None:
 
 
 async def stands_still_since(services: Services, contract: Contract) -> datetime | None:
-    """Since when an onboarding was ended from outside; nothing where it runs, is over, or Temporal does not answer."""
+    """Since when an onboarding was ended from outside; nothing where it runs, is over, or Temporal does not answer.
+
+    One that Temporal no longer has is missing since a sweep has missed it, or since now.
+    """
     if contract.run_id is None or contract.ended_at is not None:
         return None
     try:
-        return await ended_since(services, contract.workflow_id)
+        since = await ended_since(services, contract.workflow_id)
+        if since is None and await answered(revival.is_forgotten(services.client, contract.workflow_id), "it"):
+            async with services.store.reading() as connection:
+                known = (await sweep.standing_still(connection)).get(contract.workflow_id)
+            return known.since if known is not None else present()
     except UserError:
         return None
+    return since
 
 
 async def ended_now(services: Services, workflow_id: str, known: StandingStill | None = None) -> StandingStill | None:
@@ -53,6 +62,8 @@ async def ended_now(services: Services, workflow_id: str, known: StandingStill |
     try:
         async with asyncio.timeout(LISTING_SECONDS):
             since = await revival.ended_outside(services.client, workflow_id)
+            if since is None and known is not None and await revival.is_forgotten(services.client, workflow_id):
+                return known
     except (RPCError, TimeoutError):
         return known
     if since is None:

@@ -737,26 +737,62 @@ async def test_the_desk_goes_on_by_itself(
     await runs(here, desk_id(DESK))
 
 
+async def delete(here: Installation, id_: str) -> None:
+    """Delete a workflow as an operator may in Temporal, and wait until it is nowhere."""
+    await here.client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=here.client.namespace, workflow_execution=WorkflowExecution(workflow_id=id_)
+        )
+    )
+
+    async def forgotten() -> bool:
+        return await revival.is_forgotten(here.client, id_)
+
+    await until(forgotten, "Temporal to forget it")
+
+
+async def test_an_onboarding_that_was_deleted_is_seen_everywhere(here: Installation) -> None:
+    """Status says since when it stands still, doctor names it, and its TAM is asked once, with what can be done."""
+    key, _ = await onboarded(here)
+    await delete(here, onboarding_id(key))
+    assert (await onboarding.status(here.services, key)).ended_since is not None
+    task = await asked(here, key)
+    shown = await tasks.show(here.services, task)
+    assert "can't begin again" in shown.question
+    assert [one.id for one in shown.options] == ["leave"]
+    assert "onboarding start FILE --at kickoff" in shown.question
+    check = await doctor._workflows(here.services.store, here.client, here.services.settings, sends=True)
+    (found,) = [one for one in check.findings if one.where == onboarding_id(key)]
+    assert "Temporal no longer has it" in found.fix
+    await tasks.decide(here.services, task, "leave", TAM, "They left us.")
+
+    async def settled() -> bool:
+        await sweep(here)
+        return not any("/gone/" in id_ for id_ in await open_tasks(here, key))
+
+    await until(settled, "nobody to be asked any more")
+    assert (await sweep(here)).gone == 0
+
+
+async def test_a_meeting_that_was_deleted_fails_its_step(here: Installation) -> None:
+    """Its onboarding hears of that as of any other end, and its TAM decides what follows."""
+    key, _ = await onboarded(here)
+    await delete(here, meeting_id(key, "kickoff", 1))
+
+    async def failed() -> bool:
+        return await milestone(here, key, "kickoff") == "failed"
+
+    await until(failed, "the step to fail")
+    await until(lambda: is_open(here, task_id(key, "kickoff.failed", 1)), "the TAM to be asked")
+
+
 async def test_what_temporal_has_forgotten_is_started_at_the_step_that_it_had_reached(here: Installation) -> None:
     """After retention, resume says which command starts the rest, and that command does so."""
     key, file = await onboarded(here)
     kickoff = meeting_id(key, "kickoff", 1)
     await end(here, onboarding_id(key), kickoff)
     for id_ in (onboarding_id(key), kickoff):
-        await here.client.workflow_service.delete_workflow_execution(
-            DeleteWorkflowExecutionRequest(
-                namespace=here.client.namespace, workflow_execution=WorkflowExecution(workflow_id=id_)
-            )
-        )
-
-    async def forgotten() -> bool:
-        try:
-            await here.client.get_workflow_handle(onboarding_id(key)).describe()
-        except RPCError as error:
-            return error.status is RPCStatusCode.NOT_FOUND
-        return False
-
-    await until(forgotten, "Temporal to forget it")
+        await delete(here, id_)
     with pytest.raises(UserError, match="no longer has the history") as caught:
         await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
     fix = caught.value.fix or ""
