@@ -199,7 +199,7 @@ async def test_the_notes_of_one_day_become_one_mail_and_both_steps_end(quiet: In
     await quiet.sleep_until(night + timedelta(hours=11))
     await until(status_of(quiet, onboarding_id("versayce")), "the end of the onboarding")
     (mail,) = quiet.mails(CHAMPION)
-    assert text_of(mail).count("If anything about") == 2
+    assert text_of(mail).count("If you have a question about") == 2
     shown = await onboarding.status(quiet.services, "versayce")
     assert sorted(step.outcome or "" for step in shown.milestones) == [
         "0 of 1 sent, 1 with another mail",
