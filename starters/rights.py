@@ -102,11 +102,19 @@ async def ask(
         raise UserError("nobody is signed in", fix="sign in, or give a token", kind=Refused.FORBIDDEN)
     async with services.store.reading() as connection:
         member = await _whose_rights(connection, caller, actor, for_customers=for_customers)
-        matters = [(action, about)] if of is None or about is None else await of(connection, about)
+        matters: Iterable[Matter]
+        missing = None
+        try:
+            matters = [(action, about)] if of is None or about is None else await of(connection, about)
+        except UserError as none:
+            # Whoever may not do it at all is told that, and not what there is.
+            matters, missing = [(action, None)], none
         for wanted, account in matters:
             _refuse_scopes(caller, wanted)
             if member is not None:
                 await _refuse_role(connection, member, wanted, account)
+    if missing is not None:
+        raise missing
 
 
 def _refuse_scopes(caller: Caller, action: Action) -> None:

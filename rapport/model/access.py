@@ -50,6 +50,7 @@ class Action(StrEnum):
     ADD_TO_CASE = "add_to_cases"
     WORK_ON_CASE = "work_on_cases"
     SIDE_PROJECTS = "side_projects"
+    LEAD_DESK = "lead_the_desk"
     ABSENCES = "announce_absences"
     MEMBERS = "change_members"
     MAIL = "stop_mail"

@@ -78,6 +78,7 @@ TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
         Action.ADD_TO_CASE: Right("Add notes and context to cases, reopen them", _reach(all_=_AROUND_CASES)),
         Action.WORK_ON_CASE: Right("Answer, assign, merge and resolve cases", _reach(all_=_SUPPORT)),
         Action.SIDE_PROJECTS: Right("Add and take side projects", _reach(all_=_AT_WORK)),
+        Action.LEAD_DESK: Right("Set when to look at side projects again", _reach(all_=[Role.SUPPORT_LEAD])),
         Action.ABSENCES: Right("Announce and end absences", _reach(own=Role, all_=(*_LEADS, *_ADMINISTRATORS))),
         Action.MEMBERS: Right("Add members, change their roles, note that they left", _reach(all_=_ADMINISTRATORS)),
         Action.MAIL: Right("Stop and start all email", _reach(all_=(*_LEADS, *_ADMINISTRATORS))),
@@ -137,7 +138,7 @@ def allowed_to(action: Action) -> str:
         if names := by_reach.get(far):
             who = _named(names)
             told.append(who if far is Reach.ALL else f"{who} ({_REACHES[far]})")
-    return "; ".join(told) or "nobody by role"
+    return "; ".join(told) or "whoever runs the installation"
 
 
 _REACHES: Final = {Reach.OWN: "own", Reach.TEAM: "own team"}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starters.cli.common import Json, command, out, print_json, table, when
+from starters.cli.common import Data, Json, command, out, print_json, table, when
 from starters.services import Actor, Services
 from starters.use_cases import access
 from starters.use_cases.access import AccessEntry
@@ -19,7 +19,10 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
 
 @app.command()
-def show(json: Json = False) -> None:
+def show(
+    data: Data = None,  # noqa: ARG001 - as every command has it
+    json: Json = False,
+) -> None:
     """Print the table: each action, the roles that may, and how far."""
     rights = access.table()
     if json:

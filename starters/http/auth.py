@@ -16,6 +16,7 @@ from rapport.model.base import Refused, UserError
 from rapport.storage import access, account, session as sessions
 from rapport.storage.access import Token
 from starters.services import NOBODY, ON_HOST, Actor, Caller, Services, present
+from starters.use_cases import access as access_cases
 from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"
@@ -193,18 +194,13 @@ async def signed_in(request: Request, services: TheServices) -> Session:
 SignedIn = Annotated[Session, Depends(signed_in)]
 
 
-async def operating(session: SignedIn) -> Session:
+async def operating(session: SignedIn, services: TheServices) -> Session:
     """The session of an operator, who may see what is everyone's.
 
     Raises:
         UserError: The reader is signed in as a member.
     """
-    if session.member is not None:
-        raise UserError(
-            "this page is for whoever runs this installation",
-            fix="sign out, and sign in with a token",
-            kind=Refused.FORBIDDEN,
-        )
+    await access_cases.on_host(services)
     return session
 
 

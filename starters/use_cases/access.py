@@ -119,6 +119,11 @@ async def name_administrator(services: Services, named: str) -> None:
         await record(services, connection, "access.granted", id_)
 
 
+@requires(Action.HOST)
+async def on_host(services: Services) -> None:
+    """Let nobody on but whoever runs the installation."""
+
+
 @requires(Action.READ_AUDIT)
 async def log(services: Services) -> list[AccessEntry]:
     """What was done to members, tokens and the switch of all mail, oldest first."""

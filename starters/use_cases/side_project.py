@@ -151,21 +151,14 @@ async def done(services: Services, id_: str, actor: Actor) -> SideShown:
         return await _one(connection, id_, rules)
 
 
-@requires(Action.SIDE_PROJECTS)
+@requires(Action.LEAD_DESK)
 async def look_again(services: Services, id_: str, day: date | None, actor: Actor) -> SideShown:
     """Set the day on which the lead looks at it again; without one, take it back. Nobody is promised anything by it.
 
     Raises:
         UserError: There is none such, it is done, or the actor is no support lead.
     """
-    member = await member_named(services, actor)
-    if Role.SUPPORT_LEAD not in member.roles:
-        raise UserError(
-            "is no support lead; support cannot commit to a date, and only the lead sets one to look again",
-            field="--as",
-            fix="ask the lead",
-            kind=Refused.FORBIDDEN,
-        )
+    await member_named(services, actor)
     rules = support_rules.load(services.settings.data)
     async with services.store.writing() as connection:
         found = await side_project.project(connection, id_, rules.desk.schedule, present())
