@@ -23,8 +23,6 @@ _TASK: Final = ("task_open", "task_unchanged", "not_decided")
 _TIMES: Final = ("not_booked", "times_open")
 
 CLAIMED: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("task_answered", "task_manager", "task_opened", "task_outcome", "task_question"), _TASK),
-    **dict.fromkeys(("task_refused", "task_reminder", "task_request"), _TASK),
     **dict.fromkeys(("sign_off_changes", "sign_off_draft", "sign_off_opened", "sign_off_reminder"), _TASK),
     **dict.fromkeys(("sign_off_silent", "review_asked", "review_asked_again", "review_message", "review_write"), _TASK),
     **dict.fromkeys(("review_message_reminder", "review_acknowledged"), _TASK),
@@ -36,12 +34,6 @@ CLAIMED: Final[dict[str, tuple[str, ...]]] = {
     "meeting_cancelled": ("newest", "not_over"),
     "meeting_stuck": ("not_booked",),
     "meeting_report": ("not_reported",),
-    **dict.fromkeys(("case_acknowledged", "case_context", "case_unpaged"), ("case_open",)),
-    **dict.fromkeys(("case_assigned", "case_queued"), ("case_open", "case_owned_as_told")),
-    **dict.fromkeys(("case_breach", "case_due", "case_late"), ("case_open", "response_due")),
-    "case_silent": ("case_open", "waiting_on_customer"),
-    "case_question": ("case_open", "customer_silent"),
-    "case_resolved": ("case_resolved",),
     **dict.fromkeys(("occurrence_changed", "standing_invitation", "review_brief"), ("date_ahead",)),
     "account_handed_over": ("account_theirs",),
 }
