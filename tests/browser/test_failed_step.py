@@ -39,4 +39,13 @@ async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, v
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await section.get_by_role("link", name="Decide what follows").click()
     await expect(page.get_by_role("radio", name="Do it again")).to_be_visible()
+    await expect(page.get_by_role("button", name="Submit answer")).to_be_visible()
+    await expect(page.get_by_role("button", name="Close it")).to_have_count(0)
+    # The answers begin where the sheet does, without a gap.
+    sheet, first = page.locator(".column .sheet").first, page.get_by_role("group", name="Your answer")
+    padding = await sheet.evaluate("(one) => parseFloat(getComputedStyle(one).paddingTop)")
+    above = await first.evaluate(
+        "(one) => one.getBoundingClientRect().top - one.closest('.sheet').getBoundingClientRect().top"
+    )
+    assert above - padding <= 2
     await expect(page.locator(".lead")).to_contain_text("This step failed: its workflow ended without a result.")

@@ -19,7 +19,7 @@ async def log_a_question(page: Page, site: Site) -> str:
     await page.goto(f"{site.url}/support")
     await page.get_by_label("What they ask").fill("Rotating a token fails with E42.\n\nSince this morning.")
     await page.get_by_label("Area").select_option("api")
-    await page.get_by_role("button", name="Give it a number").click()
+    await page.get_by_role("button", name="Create case").click()
     await expect(page.get_by_role("status")).to_contain_text("It has its number")
     return page.url.partition("/cases/")[2].partition("?")[0]
 
@@ -37,7 +37,7 @@ async def test_a_question_on_the_phone_is_logged_answered_and_resolved(site: Sit
         # At night and at weekends nobody is at work; then the lead gives it to somebody.
         await page.get_by_text("Give it to somebody").click()
         await page.get_by_label("To", exact=True).select_option(SAM)
-        await page.get_by_role("button", name="Give it to them").click()
+        await page.get_by_role("button", name="Assign case").click()
         await expect(page.get_by_role("status")).to_contain_text("They get it")
     owner = await owner_of(site.installation, ref)
     assert owner in (SAM, KIM)

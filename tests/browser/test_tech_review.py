@@ -125,7 +125,7 @@ async def test_something_is_said_by_keyboard_and_the_record_tells_all(site: Site
     await look(page, "message")
     await page.get_by_label("Message", exact=True).fill(MESSAGE["message"])
     await page.get_by_label("Conditions").fill(MESSAGE["conditions"])
-    await page.get_by_role("button", name="Send it to be approved").click()
+    await page.get_by_role("button", name="Send for approval").click()
     await choose(site.installation, ref, "message", CE_VP, "approve", None)
     await choose(site.installation, ref, "reading", SUPPORT, "read", None)
     await in_phase(site.installation, ref, "acknowledgement")

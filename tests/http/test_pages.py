@@ -41,7 +41,7 @@ from starters.http.pages import router
 from starters.http.pages.drafts import DraftTyped, digest
 from starters.http.pages.entrance import local
 from starters.http.pages.member import wall_time
-from starters.http.pages.rendering import coded
+from starters.http.pages.rendering import _environment, coded
 from starters.services import Actor, Services, submission
 from starters.use_cases import account, message, timeline as timelines
 from starters.use_cases.message import MessageShown
@@ -937,3 +937,37 @@ async def test_the_timeline_says_for_whom_and_how_they_were_verified(house: Hous
     page = (await house.reader.get("/accounts/versayce")).text
     words = ", entered by token ci, verified by token, for Robin Keller, shown <code>0123456789ab</code>"
     assert f"through the API{words}" in page
+
+
+def test_every_button_says_what_it_does() -> None:
+    """No button is "it" or a word alone that fits everything: each has a verb and what that is done to."""
+    vague = re.compile(r"\b(it|them|anew)\b|^(ok|yes|no|decide|close|ask|answer|merge|nobody came)$", re.IGNORECASE)
+    labels = [
+        (page.name, text)
+        for page in files("starters.http.pages").joinpath("templates").iterdir()
+        for inner in re.findall(r"<button[^>]*>(.*?)</button>", page.read_text(), re.DOTALL)
+        for text in [*re.findall(r'"([^"]+)"', inner), re.sub(r"{[{%].*?[%}]}", "", inner).strip()]
+        if text
+    ]
+    labels += [
+        (page.name, label)
+        for page in files("starters.http.pages").joinpath("templates").iterdir()
+        for label in re.findall(
+            r'{{ (?:say|form|request_form)\((?:"[^"]*", )?(?:"[^"]*"[^,]*, )?"([^"]+)"', page.read_text()
+        )
+    ]
+    assert len(labels) > 30
+    # What a button begins with that names whose decision it is.
+    assert [one for one in labels if vague.search(one[1]) and one[1] != "Decide"] == []
+
+
+def test_the_only_answer_to_a_task_is_its_button() -> None:
+    """Where there is one answer, the button says it; where there are several, that the chosen one is submitted."""
+    macros: Any = _environment().get_template("_task.html").module
+    one, other = (SimpleNamespace(id=name, title=f"Do {name}") for name in ("this", "that"))
+    for options, kind, label in (
+        ([one], "to_do", "Do this"),
+        ([one, other], "to_do", "Submit answer"),
+        ([one, other], "approval", "Submit decision"),
+    ):
+        assert macros.submits(SimpleNamespace(options=options, kind=kind)).strip() == label
