@@ -224,6 +224,21 @@ async def who_says(services: Services, actor: Actor) -> str:
     return (await member_named(services, actor)).id
 
 
+def refuse_entered(services: Services, actor: Actor) -> None:
+    """Refuse an approval that somebody else's hands enter, in an installation that is not one person's own.
+
+    Raises:
+        UserError: An operator or a service gives it in a member's name, or in a customer's.
+    """
+    if services.settings.database_url is not None and actor.verified == "operator":
+        raise UserError(
+            "an approval is not taken from an operator or a service",
+            field="--as",
+            fix="let them decide through the link in their mail, or on their own page",
+            kind=Refused.FORBIDDEN,
+        )
+
+
 async def answered(call: Awaitable[T], subject: str) -> T:
     """Await a workflow's answer to a decision or a question.
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.service import RPCError
 
@@ -197,7 +198,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(SignInNeeded)
     async def sign_in(request: Request, _: SignInNeeded) -> Response:
-        return pages.sign_in_page(request)
+        return pages.sign_in_needed(request)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -216,7 +217,23 @@ def _errors(app: FastAPI) -> None:
         )
         answer = await _refused(request, refusal)
         answer.status_code = error.status_code
+        if error.status_code == 405:
+            # What one route tells is its own methods; another one at the same path may have more.
+            answer.headers["Allow"] = ", ".join(_allowed(request))
         return answer
+
+
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that something here takes at this path (RFC 9110 §15.5.6)."""
+    routes = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _refused(request: Request, refusal: UserError) -> Response:

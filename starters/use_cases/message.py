@@ -40,7 +40,17 @@ from rapport.storage.database import Connection
 from rapport.storage.relay import mail_gate, relay_fault
 from rapport.storage.timeline import Submission
 from starters.rights import Matter, ask, requires
-from starters.services import LATER, Actor, Services, member_named, present, submission, who_acts, who_says
+from starters.services import (
+    LATER,
+    Actor,
+    Services,
+    member_named,
+    present,
+    refuse_entered,
+    submission,
+    who_acts,
+    who_says,
+)
 from starters.use_cases.words import hand_over, once
 from worker import mail_settings, pace_of
 from workflows.base import AccountWorkflow
@@ -425,6 +435,8 @@ async def release(
     Raises:
         UserError: One of them is no draft any more, or the member may not.
     """
+    if not hold:
+        refuse_entered(services, actor)
     by_workflow: dict[str, list[Message]] = {}
     async with services.store.reading() as connection:
         found = [await outbox.message(connection, key) for key in keys]

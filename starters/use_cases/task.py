@@ -44,6 +44,7 @@ from starters.services import (
     answered,
     member_named,
     present,
+    refuse_entered,
     submission,
 )
 from starters.use_cases import message
@@ -226,7 +227,8 @@ async def decide(
     """
     found = await _find(services, task)
     _refuse_alarm(found)
-    _refuse_operator(services, found, actor)
+    if is_approval(found, option):
+        refuse_entered(services, actor)
     member = await _decider(services, found, actor)
     reason = check(_Reason, {"reason": reason}, "").reason or None
 
@@ -282,18 +284,14 @@ def _refuse_alarm(found: Task) -> None:
         )
 
 
-def _refuse_operator(services: Services, found: Task, actor: Actor) -> None:
-    """Refuse a vote of leadership that somebody else's hands enter, in an installation that is not one person's own."""
-    is_shared = services.settings.database_url is not None
-    if is_shared and actor.verified == "operator" and is_review_ref(found.subject) and found.step in _LEADERSHIP:
-        raise UserError(
-            "a vote of leadership is not taken from an operator",
-            field="--as",
-            fix="let them decide through the link in their mail, or on their own page",
-            kind=Refused.FORBIDDEN,
-        )
+def is_approval(found: Task, option: str) -> bool:
+    """Whether an answer is a vote, an approval or a recommendation, which people give themselves; or sends drafts."""
+    is_leadership = is_review_ref(found.subject) and found.step in _LEADERSHIP
+    sends = found.step.partition(".")[2] == READ_DRAFTS.name and option == SEND
+    return found.definition.task in _APPROVALS or is_leadership or sends
 
 
+_APPROVALS: Final = frozenset({"approval", "sign_off", "panel"})
 _LEADERSHIP: Final = ("recommendation", "commitment", "leadership")
 """The steps of a review in which those who lead the company speak for themselves."""
 

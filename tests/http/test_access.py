@@ -278,3 +278,39 @@ def test_pages_refuse_whoever_may_not(house: House, role: Role) -> None:
         answer = house.ask(method, path_of(route), headers=cookie, **typed)
         faults += wrong(name, answer, allowed=may(role, actions, route))
     assert faults == []
+
+
+def test_an_old_cookie_is_a_401_for_programs_and_leads_people_to_sign_in(house: House) -> None:
+    """What is no session any more is no token for the API, and each page leads to the form and back to itself."""
+    house.client.cookies.clear()
+    for cookie in ("", f"{SESSION_COOKIE}=over"):
+        headers = {"Cookie": cookie}
+        for name in EXPECTED["api"]:
+            method, route = name.split()
+            assert house.ask(method, path_of(route), headers=headers).status_code == 401, name
+        for name, actions in EXPECTED["pages"].items():
+            method, route = name.split()
+            if "open" in actions:
+                continue
+            answer = house.ask(method, path_of(route), headers=headers)
+            assert answer.status_code == 303, name
+            onward = answer.headers["location"].removeprefix("/sign-in?next=")
+            assert onward.startswith("/"), name
+            assert method == "POST" or onward == path_of(route), name
+
+
+def test_a_wrong_method_is_told_the_right_ones(house: House) -> None:
+    """A 405 names in Allow what the path takes: all of its routes' methods (RFC 9110 §15.5.6)."""
+    taken: dict[str, set[str]] = {}
+    for name in (*EXPECTED["api"], *EXPECTED["pages"]):
+        method, route = name.split()
+        taken.setdefault(path_of(route), set()).add(method)
+    for path, methods in taken.items():
+        for wrong_one in {"DELETE", "PUT", "PATCH"} - methods:
+            answer = house.ask(wrong_one, path)
+            if answer.status_code == 405:
+                allowed = set(answer.headers["allow"].split(", "))
+                assert methods <= allowed, (wrong_one, path)
+                assert wrong_one not in allowed
+    answer = house.ask("DELETE", "/v1/accounts")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")

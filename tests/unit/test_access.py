@@ -6,10 +6,12 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import SecretStr
 from rich.console import Console
 from temporalio.client import Client
 
@@ -21,10 +23,12 @@ from rapport.rules import access
 from rapport.settings import Settings
 from rapport.storage import account as accounts
 from rapport.storage.database import Store
+from rapport.storage.task import Task
 from starters.cli import access as access_commands
+from starters.http.auth import api_actor
 from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
-from starters.use_cases import access as administration, member as members, message, onboarding, token
+from starters.use_cases import access as administration, member as members, message, onboarding, task as tasks, token
 from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import ROOT
@@ -241,3 +245,39 @@ def test_the_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         assert role in written.getvalue()
     access_commands.show(json=True)
     assert len(json.loads(capsys.readouterr().out)) == len(Action)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "step", "option", "is_one"),
+    [
+        ("approval", "versayce", "onsite_approval", "approve", True),
+        ("sign_off", "versayce", "training_plan", "sign_off", True),
+        ("panel", "versayce", "panel", "yes", True),
+        ("review", "TR-0001", "recommendation", "yes", True),
+        ("review", "TR-0001", "leadership", "no", True),
+        ("review", "TR-0001", "feedback_product", "against", False),
+        ("to_do", "versayce", "kickoff.drafts", "send", True),
+        ("to_do", "versayce", "kickoff.drafts", "later", False),
+        ("to_do", "versayce", "first_integration", "done", False),
+    ],
+)
+def test_what_people_have_to_say_themselves(kind: str, subject: str, step: str, option: str, is_one: bool) -> None:
+    """Votes, approvals, recommendations, and sending drafts are not entered for others; to-dos may be."""
+    found = SimpleNamespace(subject=subject, step=step, definition=SimpleNamespace(task=kind))
+    assert tasks.is_approval(cast("Task", found), option) is is_one
+
+
+async def test_approvals_are_not_entered_where_several_share_an_installation(services: Services) -> None:
+    """An operator, a service, and a member for a customer enter none in production; a member's own word counts."""
+    shared = services.settings.model_copy(update={"database_url": SecretStr("postgresql://db.example/rapport")})
+    production = replace(services, settings=shared)
+    for entered in (replace(by(TAM), verified_by="operator"), Actor(email=TAM, channel="cli", entered_by="root")):
+        with pytest.raises(UserError, match="not taken from an operator") as caught:
+            await message.release(production, (), entered)
+        assert caught.value.kind is Refused.FORBIDDEN
+        assert (await message.release(production, (), entered, hold=True)).accepted
+        assert (await message.release(services, (), entered)).accepted
+    own = replace(production, caller=(await holder(services, TAM)).caller)
+    assert api_actor(own, "own", TAM).verified == "token"
+    assert api_actor(own, "own", "luca.bianchi@versayce.example").verified == "operator"
+    assert (await message.release(own, (), api_actor(own, "own", TAM))).accepted

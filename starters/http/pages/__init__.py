@@ -23,10 +23,10 @@ from starters.http.pages import (
     task,
     tech_review,
 )
-from starters.http.pages.entrance import sign_in_page
+from starters.http.pages.entrance import sign_in_needed
 from starters.http.pages.rendering import refusal_page
 
-__all__ = ["refusal_page", "router", "sign_in_page"]
+__all__ = ["refusal_page", "router", "sign_in_needed"]
 
 
 async def _closing(request: Request) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -43,14 +44,21 @@ def local(path: str) -> str:
     return path if _LOCAL.fullmatch(path) else "/"
 
 
-def sign_in_page(request: Request, wrong: str = "", onward: str | None = None) -> HTMLResponse:
-    """Where a reader without a session is sent, with the way back to what they wanted."""
-    if onward is None:
-        query = f"?{request.url.query}" if request.url.query else ""
-        onward = f"{request.url.path}{query}" if request.method in ("GET", "HEAD") else _page_of(request.url.path)
+def sign_in_needed(request: Request) -> Response:
+    """Send a reader without a session, or with one that is over, to sign in, with the way back to what they wanted."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    onward = f"{request.url.path}{query}" if request.method in ("GET", "HEAD") else _page_of(request.url.path)
+    if onward.startswith("/m/"):
+        # A personal link goes into no address beside its own.
+        return sign_in_page(request, onward=onward, status=401)
+    return see_other(f"/sign-in?{urlencode({'next': local(onward)}, safe='/')}")
+
+
+def sign_in_page(request: Request, wrong: str = "", onward: str = "/", status: int = 200) -> HTMLResponse:
+    """The form to sign in with, and what was wrong the last time."""
     return page(
         "sign_in.html",
-        status=401,
+        status=401 if wrong else status,
         wrong=wrong,
         onward=local(onward),
         **member_context(request, None),
