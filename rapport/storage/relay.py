@@ -18,7 +18,7 @@ from rapport.storage.tables import MessageRow, RelayFaultRow, RelayRow, SwitchRo
 from rapport.storage.upserts import put
 
 OUTGOING: Final = "mail"
-"""The row's name, and that of the switch that stops it by hand; migration 0011 has made it."""
+"""The row's name, and that of the switch that stops it by hand. It is there from the first migration on."""
 
 
 class MailGate(WireModel):

@@ -380,6 +380,7 @@ class MessageRow(Base):
         turn_at: When it may go at the mailbox's pace, where it waits for that.
         account, contract: Nothing for a mail that belongs to no account's story.
         resolution: How a person took care of it, where it was not sent again.
+        left_in: The state in which its step has left it by failing; it is in that again if the step goes on.
     """
 
     __tablename__ = "messages"
@@ -421,6 +422,7 @@ class MessageRow(Base):
     approved_by: Mapped[str | None]
     submission: Mapped[str | None]
     resolution: Mapped[str | None]
+    left_in: Mapped[str | None]
 
 
 class RelayFaultRow(Base):

@@ -593,3 +593,28 @@ def test_only_the_header_names_another_address(body: str, folded: bool) -> None:
     before = f"{head.format(fold, 'Mara@old.example')}\r\n\r\nmara@old.example {body}".encode("utf-8", "replace")
     after = f"{head.format(fold, 'mara@new.example')}\r\n\r\nmara@old.example {body}".encode("utf-8", "replace")
     assert readdressed(before, "mara@old.example", "mara@new.example") == after
+
+
+@pytest.mark.parametrize("state", [S.DRAFT, S.HELD, S.READY, S.DEFERRED])
+@pytest.mark.parametrize("raw", [None, b"bytes"])
+async def test_what_a_failed_step_has_left_is_as_it_was_where_it_goes_on(
+    store: Store, state: S, raw: bytes | None
+) -> None:
+    """Whether it waited to be read, was held back, was put off without bytes, or was about to go."""
+    key = "V/kickoff/1/1/1/proposal/welcome/c_1"
+    later = NOW + timedelta(hours=3)
+    before = row(key, state=state) | {"raw": raw, "not_before": later, "reason": "why"}
+    other = row("V/kickoff/1/1/1/proposal/welcome/c_2", state=S.SUPPRESSED)
+    await put(store, before)
+    await put(store, other)
+    async with store.writing() as connection:
+        (gone,) = await outbox.drop_of_step(connection, "V", "kickoff", 1, NOW)
+    assert (gone.key, gone.state) == (key, S.SUPPRESSED)
+    async with store.writing() as connection:
+        await outbox.take_up(connection, ["meeting/versayce/kickoff/1"])
+    after, again = await read(store, key), S.READY if state is S.DEFERRED else state
+    assert (after["state"], after["raw"], after["not_before"]) == (again, raw, later)
+    assert (after["left_in"], after["settled_at"]) == (None, None)
+    assert again in NEXT[S.SUPPRESSED]
+    # What was suppressed for a reason of its own stays so.
+    assert (await read(store, str(other["key"])))["state"] == S.SUPPRESSED

@@ -43,12 +43,12 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.SENT: frozenset(),
     MessageState.FAILED: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
     MessageState.HELD: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
-    MessageState.SUPPRESSED: frozenset(),
+    MessageState.SUPPRESSED: frozenset({MessageState.DRAFT, MessageState.HELD, MessageState.READY}),
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again. What
-failed, or may not have arrived, is sent again by a person's decision alone. What was
-`deferred` is `ready` again where a block of it is left out since. What was left in the data may have arrived, so it is
-never `suppressed` from there. What was `suppressed` with its step goes where that goes on, see `take_up`."""
+failed, or may not have arrived, is sent again by a person's decision alone. What was `deferred` is `ready` again where
+a block of it is left out since. What was left in the data may have arrived, so it is never `suppressed` from there.
+What was `suppressed` with its step alone is as it was before, where that step goes on where it was: see `take_up`."""
 
 
 def before(state: MessageState) -> list[MessageState]:
@@ -186,7 +186,7 @@ def _by_key(key: ColumnElement[str]) -> Select[str, str, datetime | None, str | 
 
 _OF_OCCASION: Final = {
     "sqlite": _by_key(MessageRow.__table__.c.key),
-    # SQLite orders texts by their bytes; here that takes saying, and an index of its own (migration 0008).
+    # SQLite orders texts by their bytes; here that takes saying, and an index of its own.
     "postgresql": _by_key(collate(MessageRow.__table__.c.key, "C")),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Update, and_, or_, select, update
+from sqlalchemy import Update, and_, case, or_, select, update
 
 from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, free, message
 from rapport.model.message import BY_HAND, LEFT_BEHIND, NOT_DELIVERED, MessageState, Purpose, Resolution
@@ -125,24 +125,37 @@ async def drop_of_step(connection: Connection, contract: str, step: str, attempt
             MessageRow.state.in_(waiting),
             free(now),
         )
-        .values(state=MessageState.SUPPRESSED, reason=LEFT_BEHIND, settled_at=now, lease_until=None)
+        .values(
+            state=MessageState.SUPPRESSED,
+            left_in=MessageRow.state,
+            reason=LEFT_BEHIND,
+            settled_at=now,
+            lease_until=None,
+        )
         .returning(MessageRow.key)
     )
     return [await message(connection, key) for key in sorted(gone)]
 
 
 async def take_up(connection: Connection, workflow_ids: Sequence[str]) -> None:
-    """Have what a failed step has left go after all, as the workflows that wrote it go on where they were."""
+    """Have what a failed step has left be as it was, as the workflows that wrote it go on where they were.
+
+    A draft waits to be read again, and what was put off for its instant. What the relay had put off is tried at once.
+    """
+    tried = MessageRow.left_in == MessageState.DEFERRED
     await connection.execute(
         update(MessageRow)
         .where(
             MessageRow.workflow_id.in_(workflow_ids),
             MessageRow.state == MessageState.SUPPRESSED,
-            MessageRow.reason == LEFT_BEHIND,
-            # A draft is for somebody to read, and nobody is asked any more.
-            or_(MessageRow.raw.is_not(None), MessageRow.not_before.is_not(None)),
+            MessageRow.left_in.is_not(None),
         )
-        .values(state=MessageState.READY, reason=None, settled_at=None)
+        .values(
+            state=case((tried, MessageState.READY), else_=MessageRow.left_in),
+            left_in=None,
+            reason=None,
+            settled_at=None,
+        )
     )
 
 

@@ -136,6 +136,7 @@ def upgrade() -> None:
         sa.Column("approved_by", sa.String(), nullable=True),
         sa.Column("submission", sa.String(), nullable=True),
         sa.Column("resolution", sa.String(), nullable=True),
+        sa.Column("left_in", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("messages_by_account", "messages", ["account", "created_at"])
