@@ -25,7 +25,6 @@ from rapport.model.ids import (
     ended_outside_id,
     gap_id,
     undelivered_id,
-    undelivered_task,
 )
 from rapport.model.operation import Control, ControlKind
 from rapport.model.step import DoneBy, kinds
@@ -81,14 +80,12 @@ class Sweeping:
         replies = await unasked(self.store, self.client, question.now, begun)
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before, question.now)
-            asked = set(await tasks.open_about_emails(connection))
-            failed = {one.key: one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)}
+            failed = await _unasked(connection, question.now)
             # Put off while working hours were kept, and they no longer are.
             at_any_hour = goes and not self.policy.quiet_hours
             released = await outbox.release(connection, question.now, AT_MOST) if at_any_hour else []
-            turn = await sweep.in_turn(connection, question.now, failed, AT_MOST)
             mails = [
-                *(failed[key] for key in turn),
+                *failed,
                 *released,
                 *(await outbox.late(connection, before, question.now, AT_MOST) if goes else []),
             ]
@@ -284,7 +281,15 @@ async def _anew(connection: Connection, gone: Gone) -> Gone:
     return gone.model_copy(update={"forgotten": True, "anew": at})
 
 
-def _is_asked(message: outbox.Message, open_tasks: set[str]) -> bool:
-    """Whether somebody is being asked about it; how often they were does not matter."""
-    *_, digest = undelivered_task(message.account or "", message.key, 1).split("/")
-    return any(id_.endswith(f"/{digest}") for id_ in open_tasks)
+async def _unasked(connection: Connection, now: datetime) -> list[outbox.Message]:
+    """What failed, or may not have arrived, and nobody is asked about, among those whose turn it is."""
+    found: dict[str, outbox.Message] = {}
+
+    async def after(key: str) -> list[str]:
+        some = await outbox.unresolved_after(connection, key, AT_MOST)
+        found.update({one.key: one for one in some})
+        return [one.key for one in some]
+
+    turn = await sweep.in_turn(connection, now, after, AT_MOST)
+    asked = await tasks.asked_about(connection, [(found[key].account or "", key) for key in turn])
+    return [found[key] for key in turn if key not in asked]

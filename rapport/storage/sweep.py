@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -70,13 +70,22 @@ async def suspects(connection: Connection, now: datetime, missing: Iterable[str]
     return turn
 
 
-async def in_turn(connection: Connection, now: datetime, emails: Iterable[str], limit: int) -> list[str]:
-    """Some of these emails, by key: those that come after the last round's, so that all take their turn.
+async def in_turn(
+    connection: Connection, now: datetime, after: Callable[[str], Awaitable[Sequence[str]]], limit: int
+) -> list[str]:
+    """Some of the emails that nobody has taken care of, by key: those after the last round's, so that all take turns.
 
     One that sleeps its day before anybody is asked again is found in each round, and must not keep the others waiting.
+
+    Args:
+        after: Gives the first of those whose keys come after this one.
+        limit: How many a round takes.
     """
     row = (await connection.execute(select(SweepRow.found).where(SweepRow.name == _EMAILS))).one_or_none()
-    turn = _after(row.found["last"] if row is not None else "", sorted(emails))[:limit]
+    last = row.found["last"] if row is not None else ""
+    turn = list(await after(last))[:limit]
+    if last and len(turn) < limit:
+        turn += [key for key in await after("") if key not in turn][: limit - len(turn)]
     if turn:
         await put(connection, SweepRow, [{"name": _EMAILS, "at": now, "found": {"last": turn[-1]}}])
     return turn

@@ -116,6 +116,18 @@ async def open_about_emails(connection: Connection) -> list[str]:
     )
 
 
+async def asked_about(connection: Connection, emails: Collection[tuple[str, str]]) -> set[str]:
+    """Of which of these emails somebody is asked, by key; how often they were does not matter.
+
+    Args:
+        emails: The account and the key of each.
+    """
+    accounts = {account for account, _ in emails}
+    ours = select(TaskRow.id).where(TaskRow.account.in_(accounts), TaskRow.step.endswith(f".{UNDELIVERED_STEP}"), _OPEN)
+    asked = {(id_.split("/")[1], id_.rpartition("/")[2]) for id_ in await connection.scalars(ours)}
+    return {key for account, key in emails if (account, undelivered_task(account, key, 1).rpartition("/")[2]) in asked}
+
+
 async def open_about_email(connection: Connection, account: str, message: str) -> str | None:
     """The open to-do about one email, if somebody is asked about it; by id."""
     found: str | None = await connection.scalar(select(TaskRow.id).where(_is_about_email(account, message), ALL_OPEN))

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from rapport.storage import sweep
+import activities.sweep
+from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
+from rapport.model.message import MessageState
+from rapport.model.task import TaskPhase, TaskRecord
+from rapport.rules.todo_template import DID_NOT_GO
+from rapport.storage import sweep, task as tasks
 from rapport.storage.database import Store
+from tests.unit.test_outbox import put, row
 
 NOW = datetime(2030, 1, 7, 9, tzinfo=UTC)
 KEYS = st.sets(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=30)
@@ -18,10 +25,50 @@ KEYS = st.sets(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=30)
 async def test_all_take_their_turn(store: Store, keys: set[str], limit: int) -> None:
     """However many sleep their day, each email is looked at within as many rounds as it takes to go through all."""
     rounds = -(-len(keys) // limit)
+
+    async def after(key: str) -> list[str]:
+        return sorted(one for one in keys if one > key)[:limit]
+
     seen: set[str] = set()
     for _ in range(rounds):
         async with store.writing() as connection:
-            turn = await sweep.in_turn(connection, NOW, keys, limit)
+            turn = await sweep.in_turn(connection, NOW, after, limit)
         assert len(turn) == min(limit, len(keys))
         seen.update(turn)
     assert seen == keys
+
+
+async def test_a_round_reads_no_more_than_it_takes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much failed, each round looks at some of it alone, and leaves out what somebody is asked about."""
+    monkeypatch.setattr(activities.sweep, "AT_MOST", 2)
+    keys = [f"V/kickoff/1/1/1/proposal/welcome/c_{number}" for number in range(5)]
+    asked = undelivered_task("versayce", keys[2], 3)
+    await put(store, *(row(key, state=MessageState.FAILED) for key in keys))
+    definition = DID_NOT_GO.definition.model_copy(update={"assign": ("tam",)})
+    record = TaskRecord(
+        id=asked,
+        account="versayce",
+        contract="V",
+        subject="versayce",
+        step=f"kickoff.{UNDELIVERED_STEP}",
+        title="Kickoff",
+        definition=definition,
+        phase=TaskPhase.OPEN,
+        round=1,
+        requester=None,
+        request=None,
+        asked=None,
+        answers=(),
+        opened=NOW,
+        deadline=None,
+        outcome=None,
+    )
+    async with store.writing() as connection:
+        await tasks.put(connection, record, NOW)
+    seen: list[str] = []
+    for _ in range(3):
+        async with store.writing() as connection:
+            found = await activities.sweep._unasked(connection, NOW)
+        assert len(found) <= 2
+        seen += [one.key for one in found]
+    assert set(seen) == set(keys) - {keys[2]}

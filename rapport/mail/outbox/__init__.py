@@ -71,6 +71,7 @@ from rapport.mail.outbox.strays import (
     release,
     standings,
     unresolved,
+    unresolved_after,
 )
 
 __all__ = [
@@ -134,4 +135,5 @@ __all__ = [
     "take_up",
     "unfreeze",
     "unresolved",
+    "unresolved_after",
 ]

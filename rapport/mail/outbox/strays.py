@@ -70,6 +70,12 @@ async def unresolved(connection: Connection, limit: int | None = None) -> list[M
     return await _oldest(connection, UNRESOLVED, limit)
 
 
+async def unresolved_after(connection: Connection, key: str, limit: int) -> list[Message]:
+    """As `unresolved`: the first of those after a key, in the order of their keys."""
+    later = MESSAGES.where(UNRESOLVED, MessageRow.key > key).order_by(MessageRow.key).limit(limit)
+    return [Message.model_validate(row._mapping) for row in await connection.execute(later)]
+
+
 async def astray(connection: Connection, since: datetime, limit: int) -> list[Message]:
     """What belongs to no account's story and has failed since an instant, or may not have arrived; the oldest first."""
     of_nobody = and_(
