@@ -142,6 +142,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 5)
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
