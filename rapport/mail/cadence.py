@@ -18,6 +18,7 @@ from rapport.model.ids import meeting_id
 from rapport.model.message import MessageRequest, Purpose, RhythmFacts
 from rapport.model.minutes import MinutesRecord
 from rapport.rules import recurrence
+from rapport.rules.wording import noun
 from rapport.storage import account_data, minutes
 from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
@@ -70,6 +71,7 @@ def context(company: AccountContext, rhythm: RhythmFacts, to: Person, found: OnR
     people = [company.person(id_) for id_ in rhythm.people]
     return {
         "title": rhythm.title,
+        "noun": noun(rhythm.title),
         "step": rhythm.step,
         "minutes": rhythm.minutes,
         "agenda": rhythm.agenda,
@@ -84,8 +86,8 @@ def context(company: AccountContext, rhythm: RhythmFacts, to: Person, found: OnR
         "off": _still_ahead(rhythm),
         "people": [person.name for person in people if person],
         "join_url": company.tam.join_url or "",
-        "since": _named(rhythm.since),
-        "until": _named(rhythm.until),
+        "since": rhythm.since,
+        "until": rhythm.until,
         "review": rhythm.review,
         "missed": rhythm.missed,
         "titles": rhythm.titles,

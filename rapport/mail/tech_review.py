@@ -17,17 +17,17 @@ SEATS: Final = {
     "vp_sales": "VP of Sales",
 }
 OPTIONS: Final = {
-    "in_favour": "in favour",
-    "in_favour_if": "in favour, under conditions",
-    "against": "against",
-    "no_objection": "nothing to add",
+    "in_favour": "support",
+    "in_favour_if": "support with conditions",
+    "against": "oppose",
+    "no_objection": "no objection",
     "yes": "yes",
     "no": "no",
     "supported": "supported",
-    "supported_if": "supported under conditions",
+    "supported_if": "supported with conditions",
     "unsupported": "not supported",
-    "approved": "yes",
-    "declined": "no",
+    "approved": "approved",
+    "declined": "declined",
 }
 STAGES: Final = {
     "pre_trial": "before a trial",
@@ -41,12 +41,12 @@ ASKS: Final = {
     "tradeoff_or_timeline": "a trade-off or a timeline",
 }
 QUESTIONS: Final = {
-    "gap": "The gap",
+    "gap": "Gap",
     "needed_why": "Why by then",
-    "why_not_caught": "Why it was not caught before",
-    "expectation": "What the customer expects",
-    "if_not_met": "If it is not met",
-    "others": "Others whom it concerns",
+    "why_not_caught": "Why it wasn't caught earlier",
+    "expectation": "Customer's expectation",
+    "if_not_met": "If not met",
+    "others": "Others affected",
     "context": "Context",
 }
 """What a request says in words, in the order in which it is read."""
@@ -84,6 +84,7 @@ def context(
         "overdue": facts.overdue,
         "deadline": facts.deadline,
         "verdict": facts.verdict,
+        "decision": OPTIONS.get(facts.verdict or "", ""),
         "said": [spoken(one, said, names) for one in facts.remarks if one.kind not in ("verdict", "message")],
         "message": str(message.get("message", "")),
         "conditions": list_of(message.get("conditions")),

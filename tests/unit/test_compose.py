@@ -377,13 +377,11 @@ def test_every_mail_renders_for_every_reader(name: str, reader: str, sparse: boo
 @pytest.mark.parametrize("name", ["weekly_brief", "weekly_digest", "review_brief", "review_follow_up"])
 def test_what_looks_back_lists_the_cases(name: str) -> None:
     """Digest, briefs and the mail after a review name each case of the time, its severity, and whether it is solved."""
-    words = letter(name, "primary_champion").words(Edits())
-    assert "C-00007: All is down (severity 1), open since" in words.text
-    assert "C-00005: How do I rotate a token? (severity 3), solved" in words.text
-    assert all(
-        part in Elements(words.html).words for part in ("C-00007, severity 1, open since", "C-00005, severity 3")
-    )
-    assert "Questions to support" not in letter(name, "primary_champion", sparse=True).words(Edits()).text
+    words = letter(name, its_reader(name)).words(Edits())
+    for part in (words.text, Elements(words.html).words):
+        assert "C-00007: All is down (severity 1), open since" in part
+        assert "C-00005: How do I rotate a token? (severity 3), resolved" in part
+    assert "Support cases" not in letter(name, its_reader(name), sparse=True).words(Edits()).text
 
 
 @pytest.mark.parametrize("name", ["review_asked", "review_due", "review_submitted"])
@@ -391,7 +389,7 @@ def test_a_date_that_may_lie_years_ahead_tells_its_year_and_its_zone(name: str) 
     """Whoever is asked reads by when the customer needs it: with the year, in which zone."""
     words = letter(name, "tam").words(Edits())
     for part in (words.text, " ".join(Elements(words.html).words.split())):
-        assert re.search(r"to know by \w+ \d+ \w+ 20\d\d, \d\d:\d\d \(.+, UTC", part), part
+        assert re.search(r"by:? \w+ \d+ \w+ 20\d\d, \d\d:\d\d \(\w+ time\)", part), part
 
 
 @pytest.mark.parametrize("where", ["remote", "onsite"])

@@ -242,7 +242,7 @@ async def what_was_agreed_in_a_review_cannot_be_sent(installation: Installation)
     await record.a_review_is_booked(installation)
     await a_review_is_held(installation)
     for reader in (CHAMPION, BUSINESS):
-        await desk.mail_about(installation, reader, "After our Quarterly business review")
+        await desk.mail_about(installation, reader, "Quarterly business review: summary and next steps")
 
 
 async def what_recurs_goes_on_after_its_first_review(installation: Installation) -> None:

@@ -88,7 +88,7 @@ async def test_a_case_that_needs_a_decision_becomes_a_review_and_learns_its_outc
     assert [(one.ref, one.outcome) for one in shown.reviews] == [(review, "approved")]
     assert [(one.what, one.about) for one in words(shown, "review_ended")] == [("ended: approved", review)]
     # Whoever has the case is told with everybody else.
-    assert QUESTION in str((await mail_about(skipping, SAM, ": yes"))["Subject"])
+    assert QUESTION in str((await mail_about(skipping, SAM, "Approved: "))["Subject"])
 
 
 async def test_a_withdrawn_review_says_so_on_its_case_and_none_names_a_case_of_somebody_else(
