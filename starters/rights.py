@@ -34,12 +34,12 @@ _BEHIND_LINKS: Final = frozenset({Action.READ, Action.DECIDE})
 
 
 def requires(
-    action: Action, about: str = "account", of: Of | None = None, *, for_customers: bool = False
+    action: Action, about: str | None = "account", of: Of | None = None, *, for_customers: bool = False
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
     """Have a use case begin only for those who may do this.
 
     Args:
-        about: The argument that says which account it is about.
+        about: The argument that says which account it is about; nothing where the use case asks for that itself.
         of: How to find that, where the argument is no account's key.
         for_customers: Whether a customer's own people may be named as those who act: what they said is entered.
     """
@@ -51,7 +51,7 @@ def requires(
         async def asked(*args: P.args, **kwargs: P.kwargs) -> R:
             if not _GRANTED.get():
                 given = signature.bind(*args, **kwargs).arguments
-                services, actor, thing = given["services"], given.get("actor"), given.get(about)
+                services, actor, thing = given["services"], given.get("actor"), given.get(about or "")
                 await ask(services, action, actor, thing, of=of, for_customers=for_customers)
             with _granted():
                 return await work(*args, **kwargs)

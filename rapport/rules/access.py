@@ -49,7 +49,7 @@ TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
             "Verify and export the timeline with its hashes",
             _reach(own=[Role.TAM], all_=[Role.TAM_MANAGER, Role.ADMINISTRATOR]),
         ),
-        Action.READ_NOTES: Right("Read the private note on a meeting", _reach(own=[Role.TAM])),
+        Action.READ_NOTES: Right("Read the private note on a meeting, beside who wrote it", _reach(own=[Role.TAM])),
         Action.START: Right(
             "Start onboardings, import accounts",
             _reach(team=[Role.TAM], all_=[Role.TAM_MANAGER, Role.CE]),
@@ -113,6 +113,13 @@ def _near(member: Member, tam: Member, members: Mapping[str, Member]) -> Reach:
     if tam.manager is not None and tam.manager == member.manager:
         return Reach.TEAM
     return Reach.TEAM if is_above(member, tam, members) else Reach.ALL
+
+
+def reads_note(member: Member, account: Account, author: str) -> bool:
+    """Whether somebody may read, and replace, the private note on a meeting: who wrote it, and whoever serves now."""
+    return member.id == author or (
+        member.id == account.tam and reach(Action.READ_NOTES, sorted(member.roles)) is not None
+    )
 
 
 def is_above(member: Member, other: Member, members: Mapping[str, Member]) -> bool:

@@ -12,6 +12,7 @@ from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.meeting import Agreed
 from rapport.model.minutes import ActionRecord, BlockerRecord, Minutes, MinutesRecord, WrittenAgreed
+from rapport.rules import access
 from rapport.storage import account as accounts, addresses, minutes, private_notes
 from rapport.storage.addresses import GONE, KnownPerson
 from rapport.storage.contract import StepShown
@@ -236,7 +237,7 @@ async def refuse_foreign_note(
     if written.private_note is None:
         return
     there = await private_notes.note(connection, meeting)
-    if there is not None and member.id not in (there.by, account.tam):
+    if there is not None and not access.reads_note(member, account, there.by):
         raise UserError(
             "is there already, and is somebody else's",
             field="private_note",
@@ -288,7 +289,7 @@ async def _private_note(connection: Connection, found: KnownMinutes, reader: str
     member = await accounts.member_by_email(connection, reader) if reader else None
     note = await private_notes.note(connection, found.meeting)
     account = await accounts.account(connection, found.account)
-    if note is None or member is None or member.id not in (note.by, account.tam):
+    if note is None or member is None or not access.reads_note(member, account, note.by):
         return None
     return note.text
 

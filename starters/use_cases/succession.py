@@ -50,7 +50,7 @@ from rapport.storage import account as account_storage, erasure, succession, tim
 from rapport.storage.database import Connection
 from rapport.storage.erasure import Concerned, Erased
 from rapport.storage.succession import ContactRecord
-from starters.rights import requires
+from starters.rights import ask, requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import account as accounts
 from starters.use_cases.account import AccountShown
@@ -280,7 +280,7 @@ def _forget_caught(folder: Path, concerned: Concerned) -> None:
                 path.unlink()
 
 
-@requires(Action.ACT)
+@requires(Action.ACT, about=None)
 async def hand_over(services: Services, account: str, order: HandOver, actor: Actor) -> SuccessionResult:
     """Have another member serve an account, for a while or for good: open tasks, mails and meetings become theirs.
 
@@ -289,6 +289,12 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
             not; or Temporal does not answer, as for `replace_contact`.
     """
     by = await member_named(services, actor)
+    async with services.store.reading() as connection:
+        tam = await account_storage.member_by_email(connection, order.to)
+        is_theirs = tam is not None and await account_storage.tam_of(connection, account) == tam.id
+    if not is_theirs:
+        # Whoever has handed it over may repeat it, although it is not theirs any more.
+        await ask(services, Action.ACT, actor, account)
     now = present()
     async with services.store.writing() as connection:
         found = await _known_account(connection, account)

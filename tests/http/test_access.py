@@ -187,7 +187,7 @@ def least(schema: dict[str, Any], document: dict[str, Any], name: str = "") -> A
 
 OF_FORMATS: Final = {"date": "2026-01-02", "date-time": "2026-01-02T03:04:05Z", "email": "robin.keller@foobar.example"}
 OF_NAMES: Final[dict[str, Any]] = {
-    "account": "versayce", "to": "robin.keller@foobar.example", "member": "robin.keller@foobar.example",
+    "account": "versayce", "to": "ines.moreau@foobar.example", "member": "robin.keller@foobar.example",
     "owner": "robin.keller@foobar.example", "from": "2030-01-02", "until": "2030-01-03", "zone": "UTC",
     "email": "new@versayce.example", "persona": "secondary_user", "into": "C-00001", "keys": "none", "at": "09:00",
     "day": "mon", "key": "none", "id": "X-1", "tam": "robin.keller@foobar.example", "severity": 1,

@@ -38,7 +38,7 @@ from starters.use_cases import (
 )
 from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
-from tests.conftest import HOST, LEAD, TAM, Installation, account, example, link_of, text_of, until
+from tests.conftest import HOST, TAM, Installation, account, example, link_of, text_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -438,7 +438,7 @@ async def test_caught_mail_is_the_operators(here: Installation, reader: httpx.As
 
 async def test_the_page_says_that_no_mail_goes_out(here: Installation, reader: httpx.AsyncClient) -> None:
     """While mail is stopped nobody is left waiting for a link in vain; who stopped it is not told to strangers."""
-    await message.stop_mail(here.services, LEAD, "A test")
+    await message.stop_mail(here.services, HOST, "A test")
     answer = await reader.post("/sign-in", data={"email": NOBODY})
     assert "No mail goes out at the moment." in answer.text
     assert TAM.email not in answer.text

@@ -39,7 +39,7 @@ from starters.views.task import TaskLine, together
 from tests.conftest import (
     BUSINESS,
     CHAMPION,
-    LEAD,
+    HOST,
     SECOND_USER,
     TAM,
     USER,
@@ -138,7 +138,7 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
 async def test_what_waits_goes_to_the_corrected_address(here: Installation) -> None:
     """An email that is frozen and waits goes to where its reader is reached by now, and to nobody else."""
     key = new_id("a").replace("_", "-")
-    await messages.stop_mail(here.services, LEAD, "A test")
+    await messages.stop_mail(here.services, HOST, "A test")
     await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def waits() -> bool:
@@ -147,7 +147,7 @@ async def test_what_waits_goes_to_the_corrected_address(here: Installation) -> N
     await until(waits, "the welcomes")
     new = "mara.osei@new.example"
     await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
-    await messages.start_mail(here.services, LEAD, "A test")
+    await messages.start_mail(here.services, HOST, "A test")
     (mail,) = await here.mailed(1, new)
     assert str(mail["To"]) == f"Mara Osei <{new}>"
     await here.mailed(4)
@@ -160,7 +160,7 @@ async def test_what_is_on_its_way_to_the_old_address_is_said(
 ) -> None:
     """An email that is being sent while an address is corrected stays as it is, and whoever corrects hears of it."""
     key = new_id("a").replace("_", "-")
-    await messages.stop_mail(here.services, LEAD, "A test")
+    await messages.stop_mail(here.services, HOST, "A test")
     await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def waits() -> bool:
@@ -179,7 +179,7 @@ async def test_what_is_on_its_way_to_the_old_address_is_said(
     assert (edited.on_their_way, again.on_their_way) == (1, 0)
     async with here.services.store.writing() as connection:
         await outbox.release_lease(connection, held)
-    await messages.start_mail(here.services, LEAD, "A test")
+    await messages.start_mail(here.services, HOST, "A test")
     await here.mailed(1, USER)
 
 

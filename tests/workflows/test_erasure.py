@@ -34,7 +34,7 @@ from starters.use_cases import (
 from starters.use_cases.message import Edit
 from starters.use_cases.support_case import Say
 from starters.views import support_case as support_case_views
-from tests.conftest import CHAMPION, LEAD, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
+from tests.conftest import CHAMPION, HOST, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
 from tests.support.desk import DOSSIER, SAM, ask, open_desk, owner_of
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, vote
 from tests.support.minutes import action, begun, blocker, minutes
@@ -192,7 +192,7 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     await begin(skipping)
     await in_phase(skipping, "voting")
     await skipping.mailed(4)
-    await message.stop_mail(skipping.services, LEAD, "A test")
+    await message.stop_mail(skipping.services, HOST, "A test")
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
@@ -203,7 +203,7 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     await until(frozen, "the invitations")
     await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM, "They asked for it")
     assert await named(skipping) == set()
-    await message.start_mail(skipping.services, LEAD, "A test")
+    await message.start_mail(skipping.services, HOST, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     mail = (await skipping.mailed(2, SECOND_USER))[1]
     assert skipping.mails(CHAMPION) == []

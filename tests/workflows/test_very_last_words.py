@@ -37,7 +37,7 @@ from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Successor
 from starters.use_cases.support_case import Say
 from starters.use_cases.tech_review import Feedback, Reason
-from tests.conftest import LEAD, TAM, Installation, by, left, skipping_installation, until
+from tests.conftest import HOST, TAM, Installation, by, left, skipping_installation, until
 from tests.replay import record
 from tests.support import cadence as cadence_support, kickoff, task as tasks, tech_review as asking
 from tests.support.desk import ask, open_desk, owner_of
@@ -167,7 +167,7 @@ async def test_a_report_on_a_meeting_that_is_over_is_refused(skipping: Installat
     slots = (await kickoff.in_phase(skipping, "voting")).slots
     await meetings.book(skipping.services, "versayce", "kickoff", slots[0].start, TAM)
     await kickoff.in_phase(skipping, "booked")
-    await message.stop_mail(skipping.services, LEAD, "A test")
+    await message.stop_mail(skipping.services, HOST, "A test")
     await skipping.sleep_until(slots[0].end + timedelta(minutes=1))
     meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
     await meeting.signal("control", Control(kind=ControlKind.CLOSE))
