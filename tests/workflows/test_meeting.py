@@ -21,7 +21,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
-from starters.use_cases import account as accounts, meeting, message, onboarding, timeline
+from starters.use_cases import meeting, message, onboarding, timeline
 from starters.use_cases.message import Edit
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
