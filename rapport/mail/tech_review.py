@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from rapport.model.tech_review_facts import Remark, TechReviewFacts
+from rapport.rules import tech_review as rules
 
 SEATS: Final = {
     "account_team": "account team",
@@ -73,6 +74,7 @@ def context(
         "ref": facts.ref,
         "round": facts.round,
         "what": facts.what,
+        "left": rules.left(facts.what),
         "url": f"{public_url}/reviews/{facts.ref}",
         "title": str(request.get("title", facts.ref)),
         "stage": STAGES.get(str(request.get("stage")), ""),

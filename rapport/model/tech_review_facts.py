@@ -78,7 +78,7 @@ class TechReviewFacts(WireModel):
     Attributes:
         request: The request's words.
         remarks: What was said so far.
-        what: Why it is written: `submitted`, `half_time`, `five_days`, `overdue`, `decided`, …
+        what: Why it is written: `submitted`, `half_time`, how many business days are left, `overdue`, `decided`, …
         message: What was said to the customer.
     """
 

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rapport.model.account import Role, Schedule
+from rapport.model.ids import number_in
 from rapport.model.task import TaskDefinition, TaskOption
 from rapport.model.tech_review import Ask, ReviewStage
 from rapport.model.tech_review_facts import ReviewPhase, ReviewVerdict
@@ -18,10 +19,12 @@ from rapport.rules.calendar import (
     add_business_days,
     add_working_time,
     business_day_around,
+    business_days_until,
     next_working_instant,
     wall,
     working_time,
 )
+from rapport.rules.wording import amount
 
 Word = Literal["yes", "no"]
 YES: Final = "yes"
@@ -101,15 +104,24 @@ def half_time(opened: datetime, needed: datetime, who: Schedule) -> datetime:
 
 
 def tell_leadership(opened: datetime, needed: datetime, who: Schedule) -> dict[datetime, str]:
-    """When leadership is told that a decision is due, and why then; what is past at the opening is told at once."""
+    """When leadership is told that a decision is due, and why then: `half_time`, or how many business days are left.
+
+    Where so few are left at the opening already, that is told at once, and nothing at half-time.
+    """
     told: dict[datetime, str] = {}
     five = max(business_day_around(needed, -FIVE_DAYS, who), opened)
     half = half_time(opened, needed, who)
-    if half < needed:
+    if half < needed and five > opened:
         told[half] = "half_time"
     if five < needed:
-        told[five] = "five_days"
+        told[five] = str(business_days_until(five, needed, who))
     return dict(sorted(told.items()))
+
+
+def left(what: str) -> str:
+    """How much time is left, in words, as `tell_leadership` says it."""
+    days = number_in(what)
+    return amount(days, "business day") if days else "less than a business day"
 
 
 def comes_back(day: date, who: Schedule) -> datetime:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.account import personas
 from rapport.model.ids import number_in, purpose_of
-from rapport.rules import audience
+from rapport.rules import audience, tech_review
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
 from rapport.rules.wording import amount
@@ -115,11 +115,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "tech_review.said no_objection": "{step}: {who} has nothing to add",
     "tech_review.recommended": "{step}: {who} recommends {words}",
     "tech_review.decided": "{step} is decided: {words}",
-    "tech_review.leadership_told": "{step}: leadership is told that {words} until {when}",
-    "tech_review.leadership_told half_time": ("{step}: leadership is told that half of the time is gone until {when}"),
-    "tech_review.leadership_told five_days": (
-        "{step}: leadership is told that five business days are left until {when}"
-    ),
+    "tech_review.leadership_told": "{step}: leadership is told that it is due in {left}, on {when}",
+    "tech_review.leadership_told half_time": "{step}: leadership is told that half of the time is gone until {when}",
     "tech_review.overdue": "{step} is overdue: the customer needed to know by {when}",
     "tech_review.told": "{step}: the answer is approved and goes to the customer, in the words of {who}",
     "tech_review.unsettled": "{step}: what the message promises can't be read, so it is written again",
@@ -267,6 +264,10 @@ class _Words(dict[str, str]):
     @property
     def times(self) -> str:
         return {0: "none of the times suits", 1: "one time suits"}.get(self.count, f"{self.count} times suit")
+
+    @property
+    def left(self) -> str:
+        return tech_review.left(self.about)
 
     @property
     def drafts(self) -> str:
