@@ -34,6 +34,7 @@ class Vacancies:
         self.moved = False
         self.vacant: tuple[str, ...] = ()
         self.hold: Wait | None = None
+        self._searches = False
 
     async def look(self, looked: Callable[[], None]) -> None:
         """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
@@ -48,7 +49,6 @@ class Vacancies:
             question = VacanciesAsked(account=self.state.start.account, now=workflow.now())
             answer = await done(Planning.vacancies, question, "Is anybody missing?", PLANNING)
             await self.state.messages.drop_departed()
-            searched = bool(self.vacant)
             if answer.personas != self.vacant:
                 self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant or answer.personas)))
                 self.vacant = answer.personas
@@ -56,7 +56,9 @@ class Vacancies:
                     "account.vacant" if self.vacant else "account.complete", about=",".join(self.vacant)
                 )
             self.hold = self._wait(answer.ask_again)
-            if self.vacant and not searched:
+            if self.vacant and not self._searches:
+                # One search serves whoever is missing by then: somebody may come and leave again before it has noticed.
+                self._searches = True
                 self.state.go_on(self._find())
             looked()
 
@@ -76,6 +78,7 @@ class Vacancies:
                 self.hold = self._wait(again)
                 self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant)))
                 await wait_until(todo.owner, again, is_over, "Ask again who follows")
+        self._searches = False
 
     def _wait(self, until: datetime) -> Wait | None:
         return audience.wait_for_successor(self.state.start.account, self.vacant, until) if self.vacant else None
