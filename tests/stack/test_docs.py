@@ -82,6 +82,28 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
         assert any(ROOT.glob(path.rstrip("/"))), path
 
 
+def dots(page: Path) -> list[str]:
+    """What a page's table of nouns and folders says that there is: each as a path without its ending."""
+    found: list[str] = []
+    folders: list[str] = []
+    for line in page.read_text().splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")] if line.startswith("| ") else []
+        if cells[:1] == ["noun"]:
+            folders = cells[1:]
+        elif not cells:
+            folders = [] if not line.startswith("|") else folders
+        elif folders:
+            found += [f"{folder}{cells[0]}" for folder, cell in zip(folders, cells[1:], strict=True) if cell == "•"]
+    return found
+
+
+def test_every_noun_has_the_files_that_the_map_says() -> None:
+    """A dot in the table of nouns and layers is a file, or a folder, of that name: it names no path in running text."""
+    named = dots(ROOT / "docs" / "architecture.md")
+    assert len(named) >= 50
+    assert [path for path in named if not ((ROOT / path).is_dir() or (ROOT / f"{path}.py").is_file())] == []
+
+
 def test_a_page_has_commands_to_run() -> None:
     """Without commands the tests above would prove nothing."""
     assert sum(len(commands(page)) for page in PAGES) >= 15
