@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import MessageState
     from rapport.model.projection import Wait
     from rapport.model.step import MessageStep, TaskStep
+    from rapport.model.task import TaskResult
     from rapport.rules import details, todo
 
 from workflows.onboarding.children import ChildWorkflows
@@ -64,30 +65,41 @@ class PerContactSteps:
         self.children = children
         self.mails = mails
         self._mailings: dict[str, Mailing] = {}
+        self._gone: dict[str, tuple[str, ...]] = {}
+        self._answers: dict[str, dict[str, TaskResult]] = {}
 
     async def ask_about_each(self, step: TaskStep, persona: str) -> str | Denied:
-        """Put the same question once for everyone of a persona; give how many came to its first option."""
-        everyone = await self._known((persona,))
+        """Put the same question once for everyone of a persona; give how many came to its first option.
+
+        Where that fails for one of them and the step is done again, nobody's question is put again that was answered.
+        """
+        answers = self._answers.pop(step.name, {})
+        everyone = [one for one in await self._known((persona,)) if one.contact not in answers]
         self._wait(step.name, details.roles(step.assign), step.question)
         definition = step.definition()
         results = await asyncio.gather(
             *(self.children.ask_people(step, definition, about=one.contact) for one in everyone)
         )
         self.mails.keep_waiting(step.name, None)
+        for one, result in zip(everyone, results, strict=True):
+            if not isinstance(result, Denied):
+                answers[one.contact] = result
         for result in results:
             if isinstance(result, Denied):
+                self._answers[step.name] = answers
                 return result
         first = definition.options[0].id
-        return (
-            f"{sum(not isinstance(one, Denied) and one.outcome == first for one in results)} of {len(results)} {first}"
-        )
+        return f"{sum(one.outcome == first for one in answers.values())} of {len(answers)} {first}"
 
     async def write_to_those_known(self, step: MessageStep) -> str | Denied:
         """Write to those of whose work enough is known; have the TAM find out the rest, and write then.
 
-        Whoever follows somebody who left before their mail went is seen to like everyone else.
+        Whoever follows somebody who left before their mail went is seen to like everyone else. Where one mail cannot be
+        written and the step is done again, nobody who has theirs gets another.
         """
         mailing = self._mailings[step.name] = Mailing(step)
+        mailing.keys = self._gone.pop(step.name, ())
+        mailing.readers.update(map(person_of, mailing.keys))
         self._see_to(mailing, await self._known(step.to, step.needs))
         while mailing.looks or not mailing.is_done:
             await workflow.wait_condition(lambda: mailing.looked or (mailing.is_done and not mailing.looks))
@@ -97,6 +109,8 @@ class PerContactSteps:
         self.mails.keep_waiting(step.name, None)
         written = [work.result() for work in mailing.work]
         if any(some is None for some in written):
+            states = self.state.messages.states
+            self._gone[step.name] = tuple(key for key in mailing.keys if states.get(key) is MessageState.SENT)
             return UNWRITTEN
         keys = tuple(key for key in mailing.keys if person_of(key) not in mailing.owed_to)
         told = await self.mails.told_of(step.name, keys)
