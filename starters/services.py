@@ -224,17 +224,17 @@ async def who_says(services: Services, actor: Actor) -> str:
     return (await member_named(services, actor)).id
 
 
-def refuse_entered(services: Services, actor: Actor) -> None:
-    """Refuse an approval that somebody else's hands enter, in an installation that is not one person's own.
+def refuse_entered(services: Services, actor: Actor, what: str = "an approval") -> None:
+    """Refuse what people say themselves where somebody else's hands enter it, unless it is one person's installation.
 
     Raises:
-        UserError: An operator or a service gives it in a member's name, or in a customer's.
+        UserError: An operator or a service says it in a member's name, or in a customer's.
     """
     if services.settings.database_url is not None and actor.verified == "operator":
         raise UserError(
-            "an approval is not taken from an operator or a service",
+            f"{what} is not taken from an operator or a service",
             field="--as",
-            fix="let them decide through the link in their mail, or on their own page",
+            fix="let them do it themselves: by the link in their email, on their page, or with their token",
             kind=Refused.FORBIDDEN,
         )
 

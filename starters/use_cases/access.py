@@ -58,6 +58,12 @@ def table() -> list[RightShown]:
     ]
 
 
+@requires(Action.READ)
+async def shown(services: Services) -> list[RightShown]:  # noqa: ARG001 - the same first argument as every use case
+    """The table, for whoever is let in."""
+    return table()
+
+
 @requires(Action.MEMBERS)
 async def grant(services: Services, email: str, actor: Actor, reason: str) -> None:
     """Make a member an administrator, beside what they are.

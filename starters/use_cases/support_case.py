@@ -41,6 +41,7 @@ from starters.services import (
     WorkflowEndedError,
     member_named,
     present,
+    refuse_entered,
     submission,
 )
 from starters.use_cases import revivals
@@ -425,7 +426,13 @@ async def _by_support(
     **more: Any,
 ) -> CaseDone:
     member = await member_named(services, actor)
+    if kind in _TO_CUSTOMERS:
+        refuse_entered(services, actor, "an answer to a customer")
     return await _act(services, await _find(services, ref), kind, member.id, actor, text, **more)
+
+
+_TO_CUSTOMERS: Final = (ActKind.ANSWER, ActKind.WAIT_CUSTOMER, ActKind.RESOLVE)
+"""What is mailed to a customer in a support engineer's name, who says it as themself."""
 
 
 async def _act(

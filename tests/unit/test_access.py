@@ -28,14 +28,23 @@ from starters.cli import access as access_commands
 from starters.http.auth import api_actor
 from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
-from starters.use_cases import access as administration, member as members, message, onboarding, task as tasks, token
+from starters.use_cases import (
+    access as administration,
+    member as members,
+    message,
+    onboarding,
+    support_case,
+    task as tasks,
+    token,
+)
 from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.support_case import Say
 from tests.conftest import ROOT
 from tests.mail_fixtures import EXAMPLE
 
 TAM, MANAGER = "robin.keller@foobar.example", "ines.moreau@foobar.example"
-CE, SALES = "tomas.novak@foobar.example", "sam.ortega@foobar.example"
+CE, SALES, LEAD = "tomas.novak@foobar.example", "sam.ortega@foobar.example", "priya.raman@foobar.example"
 
 
 @pytest.fixture
@@ -277,6 +286,8 @@ async def test_approvals_are_not_entered_where_several_share_an_installation(ser
         assert caught.value.kind is Refused.FORBIDDEN
         assert (await message.release(production, (), entered, hold=True)).accepted
         assert (await message.release(services, (), entered)).accepted
+    with pytest.raises(UserError, match="answer to a customer"):
+        await support_case.answer(production, "C-00001", Say(text="x"), replace(by(LEAD), verified_by="operator"))
     own = replace(production, caller=(await holder(services, TAM)).caller)
     assert api_actor(own, "own", TAM).verified == "token"
     assert api_actor(own, "own", "luca.bianchi@versayce.example").verified == "operator"

@@ -9,10 +9,17 @@ from fastapi import Query, status
 from rapport.model.account import MembersFile, WrittenAbsence
 from starters.http.api.bodies import By, Json, Nothing, api_router
 from starters.http.auth import Bearer, TheServices
-from starters.use_cases import member as members
+from starters.use_cases import access, member as members
+from starters.use_cases.access import RightShown
 from starters.use_cases.member import AbsenceShown, Leaving, MemberLine, MemberShown
 
 router = api_router()
+
+
+@router.get("/access")
+async def show_access(services: TheServices) -> list[RightShown]:
+    """Who may do what: each action with the roles that may, how far, and the scopes of tokens that cover it."""
+    return await access.shown(services)
 
 
 @router.get("/members")
