@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from rapport.mail import chart
 from rapport.mail.markdown import prose, quote, safe_link
 from rapport.rules.figures import figure
+from rapport.rules.wording import amount
 
 
 def at(instant: datetime, zone: str) -> datetime:
@@ -116,7 +117,12 @@ def _times(context: Context, slots: Sequence[Any]) -> list[tuple[str, str]]:
     return [(day(one.start, where), f"{clock(one.start, where)}–{clock(one.end, where)}") for one in slots]
 
 
-COMMON: Final[dict[str, Callable[..., Any]]] = {"figure": figure, "listing": listing, "safe_link": safe_link}
+COMMON: Final[dict[str, Callable[..., Any]]] = {
+    "amount": amount,
+    "figure": figure,
+    "listing": listing,
+    "safe_link": safe_link,
+}
 
 FOR_MARKDOWN: Final[dict[str, Callable[..., Any]]] = COMMON | {
     "date": _date,

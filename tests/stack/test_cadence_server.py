@@ -113,7 +113,7 @@ async def test_what_an_outage_made_too_late_is_one_mail(here: Installation) -> N
     state = behind(now)
     handle = await start(here, "outage", state.model_copy(update={"reviews": {}}))
     (mail,) = await here.mailed(1, TAM.email)
-    assert str(mail["Subject"]) == "Versayce: 3 missed while Rapport was away"
+    assert str(mail["Subject"]) == "Versayce: emails for 3 meetings weren't sent"
     missed = [one for one in state.syncs["weekly"].occurrences if one.start <= now]
     assert len(missed) == 3
     for one in missed:

@@ -238,7 +238,7 @@ async def test_while_it_is_paused_nothing_goes_out(skipping: Installation) -> No
     assert len(skipping.mails()) == 4
     await operation.operate(skipping.services, "versayce", Operate.RESUME, why, TAM)
     notice = (await skipping.mailed(2, TAM.email))[1]
-    assert str(notice["Subject"]) == "Versayce: 2 missed while Rapport was away"
+    assert str(notice["Subject"]) == "Versayce: emails for 2 meetings weren't sent"
     assert len(skipping.mails(CHAMPION)) == 1
     await skipping.sleep_until(third)
     await skipping.mailed(2, CHAMPION)
