@@ -21,6 +21,7 @@ from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
 from rapport.rules.attachment import File
+from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import noun
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.agenda import Agenda
@@ -219,7 +220,7 @@ class MessageDraft:
             "asked_by": self._name(task.asked_by),
             "missing": self.said.get(task.asked or "", ""),
             "answer": self.said.get(task.answered or ""),
-            "outcome": titles.get(outcome, outcome.replace("_", " ")),
+            "outcome": in_words(outcome, titles),
             "result": RESULTS.get(outcome) or titles.get(outcome, "No decision"),
             "decided": outcome in titles,
             "answers": answers,

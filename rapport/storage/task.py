@@ -163,6 +163,20 @@ async def reopen_gone(connection: Connection, ids: Collection[str]) -> None:
     await connection.execute(update(TaskRow).where(*gone).values(again))
 
 
+async def offered(connection: Connection, account: str) -> dict[str, list[tuple[datetime, dict[str, str]]]]:
+    """The answers that an account's tasks offered, by step, each with when it was opened; the latest last."""
+    found: dict[str, list[tuple[datetime, dict[str, str]]]] = {}
+    rows = await connection.execute(
+        select(TaskRow.step, TaskRow.opened, TaskRow.definition)
+        .where(TaskRow.account == account)
+        .order_by(TaskRow.opened, TaskRow.id)
+    )
+    for row in rows:
+        options = {option["id"]: option["title"] for option in row.definition.get("options", ())}
+        found.setdefault(row.step, []).append((row.opened, options))
+    return found
+
+
 async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:
     """The open to-dos that the meeting of a step has put to its TAM, by id.
 

@@ -12,6 +12,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.model.reading import check
 from rapport.rules.attention import told_in
+from rapport.rules.outcome_words import in_words
 from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
@@ -98,7 +99,10 @@ def _print(shown: Status) -> None:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
-        state = f"failed: {step.outcome}" if step.state == "failed" else step.outcome or step.state
+        ended = (
+            in_words(step.outcome, titles={one.step: one.title for one in shown.milestones}) if step.outcome else None
+        )
+        state = f"failed: {ended}" if step.state == "failed" else ended or step.state
         if step.unsent:
             state += f"\n{step.unsent} not sent"
         rows.add_row(

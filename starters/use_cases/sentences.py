@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.account import personas
 from rapport.model.ids import number_in, purpose_of
 from rapport.rules import audience, tech_review
+from rapport.rules.outcome_words import in_words
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
 from rapport.rules.wording import amount
@@ -17,11 +20,13 @@ from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
 
 SENTENCES: Final[Mapping[str, str]] = {
-    "onboarding.started": "Onboarding started, by the playbook {about}",
+    "onboarding.started": "Onboarding started, by the playbook {words}",
     "stage.reached": "Next stage: {words}",
     "stage.reached done": "Every stage is reached",
     "step.began": "{step} began",
     "step.ended": "{step} {ended}",
+    "step.ended runs": "{step} recurs from now on",
+    "step.ended ran already": "{step} recurs already",
     "contact.replaced": "{person} follows {who}{by}",
     "contact.added": "{who} is {persona} from now on{by}",
     "contact.erased": "A contact, {persona}, was erased from everything on record{by}",
@@ -30,7 +35,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "account.handed_over": "{who} takes over from {person}{until}{by}",
     "account.handed_back": "{who} is back; {person} no longer stands in",
     "account.vacant": "Held: {missing}; nothing goes to the customer until somebody is named",
-    "account.complete": "Everybody is there again; what was held goes on",
+    "account.complete": "Everyone is there again. What was on hold continues",
     "operation.pause": "{who} paused the onboarding",
     "operation.resume": "{who} resumed the onboarding",
     "operation.skip": "{who} left out {step}",
@@ -68,8 +73,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "drafts.held": "{who} held back {drafts}",
     "drafts.unread": "Nobody read {drafts} in time; held back",
     "drafts.refused": "What {who} said of drafts came too late: {about}",
-    "workflow.began_again": "{who} had {about} go on where it was ended in Temporal",
-    "workflow.left_ended": "{who} left {about} as it was ended in Temporal",
+    "workflow.began_again": "{who} continued {workflow}, which was ended in Temporal",
+    "workflow.left_ended": "{who} left {workflow} ended, as it was in Temporal",
     "word.refused": "What {who} said does not count: {about}",
     "message.drafted": "Draft to {who} waits for the TAM",
     "message.sent": "Mail to {who}: {purpose}",
@@ -103,7 +108,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "sync.held": "{step} of {when} counts as held",
     "sync.not_held": "{step} of {when} was not held, says {who}",
     "review.offered": "{step} {about}: its times are offered, for {when} or the days after",
-    "review.ended": "{step} ended: {words}",
+    "review.ended": "{step} ended: {outcome}",
     "tech_review.submitted": "{step}: {who} asks for a technical review",
     "tech_review.edited": "{step}: {who} changed the request; everybody is heard anew",
     "tech_review.revisit": "{step} comes back, as agreed; everybody is heard anew",
@@ -113,8 +118,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "tech_review.said in_favour_if": "{step}: {who} is in favour, under conditions",
     "tech_review.said against": "{step}: {who} is against",
     "tech_review.said no_objection": "{step}: {who} has nothing to add",
-    "tech_review.recommended": "{step}: {who} recommends {words}",
-    "tech_review.decided": "{step} is decided: {words}",
+    "tech_review.recommended": "{step}: {who} recommends: {outcome}",
+    "tech_review.decided": "{step} is decided: {outcome}",
     "tech_review.leadership_told": "{step}: leadership is told that it is due in {left}, on {when}",
     "tech_review.leadership_told half_time": "{step}: leadership is told that half of the time is gone until {when}",
     "tech_review.overdue": "{step} is overdue: the customer needed to know by {when}",
@@ -123,7 +128,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "tech_review.acknowledged": "{step}: {who} confirmed that they read it",
     "tech_review.not_acknowledged": "{step}: the customer never confirmed that they read it",
     "tech_review.meeting_asked": "{step}: {who} asks for a live meeting",
-    "tech_review.meeting": "{step}: the live meeting: {words}",
+    "tech_review.meeting": "{step}: the live meeting: {outcome}",
     "tech_review.withdrawn": "{step}: withdrawn by {who}",
     "blocker.raised": "{who} noted a blocker",
     "blocker.checked": "{who} looked at a blocker",
@@ -135,7 +140,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "data.projects": "{who} brought projects up to date: {about}",
     "data.wins": "{who} brought wins up to date: {about}",
     "data.roadmap": "{who} brought the roadmap up to date: {about}",
-    "gate.shut": "The {about} gate is shut; what waits for it does not begin",
+    "gate.shut": "The {words} gate is shut; what waits for it does not begin",
     "gate.open": "The {gate} gate is open{opened_by}",
     "triage.asked": "{who} asked their leadership: {words}",
     "gap.logged": "{who} logged the product gap {about}",
@@ -156,7 +161,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "case.reminded": "{case}: half of the promised time is over; it ends on {when}",
     "case.breached": "{case}: the {known} that was promised for {when} did not go out",
     "case.escalated": "{who} put {case} to engineering",
-    "case.engineering_answered": "{case}: engineering's word: {known}",
+    "case.engineering_answered": "{case}: engineering's answer: {outcome}",
     "case.merged": "{who} made {case} a part of {about}",
     "case.joined": "{about} became a part of {case}",
     "case.split": "{who} split {about} from {case}",
@@ -181,14 +186,19 @@ SENTENCES: Final[Mapping[str, str]] = {
     "task.info_given": "{step}: {who} gave the missing information",
     "task.returned": "{step} goes back to the TAM, to be changed",
     "task.unanswered": "{step}: the missing information did not come in time",
-    "task.closed": "{step} is closed: {words}",
-    "decision.made": "{step}: {decider} chose {words}{through}",
+    "task.closed": "{step} closed: {outcome}",
+    "decision.made": "{step}: {decider} chose “{outcome}”{through}",
     "decision.refused": "{step}: a decision of {decider} did not count: {words}{through}",
-    "decision.late": "{step}: {decider} came too late with {words}{through}",
+    "decision.late": "{step}: {decider} came too late with “{outcome}”{through}",
     "decision.late -": "{step}: {decider} came too late{through}",
 }
 """By an event's kind; where it depends on what the event is about as well, with that after a space, - for nothing."""
 
+Offered = Mapping[str, Sequence[tuple[datetime, Mapping[str, str]]]]
+"""The answers that the tasks of each step offered, by id, with when each task was opened; the latest last."""
+
+_KEY: Final = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+_PREPARATION: Final = "_preparation"
 _TITLES: Final = {"people": "The account's people", "escalation": "Escalation"}
 _TODOS: Final = {
     "drafts": "its drafts",
@@ -197,6 +207,19 @@ _TODOS: Final = {
     "conversion": "onsite after all",
     "successor": "who follows",
     "reply": "a late reply",
+    "undelivered": "an email that wasn't delivered",
+    "unwritten": "an email that couldn't be written",
+    "failed": "how it continues",
+    "gate": "the review before it",
+    "gone": "ended in Temporal",
+    "ended": "ended in Temporal",
+}
+_WORKFLOWS: Final = {
+    "onboarding": "the onboarding",
+    "cadence": "the recurring meetings",
+    "hand-over": "the handover",
+    "undelivered": "the question about an email",
+    "desk": "the support desk",
 }
 _PURPOSE: Final = {
     "proposal": "times to choose from",
@@ -219,15 +242,17 @@ def sentence(
     titles: Mapping[str, str],
     zone: str,
     roles: Mapping[str, str] | None = None,
+    offered: Offered | None = None,
 ) -> str:
     """One entry in words; the names are looked up now, so that erasing a person erases them here as well.
 
     Args:
         zone: The zone in which instants are told: the TAM's.
         roles: What a contact is at the account, by id; said where they decide.
+        offered: The answers that tasks offered.
     """
     told = SENTENCES.get(f"{entry.kind} {entry.about or '-'}") or SENTENCES.get(entry.kind, entry.kind)
-    return told.format_map(_Words(entry, names, titles, zone, roles or {}))
+    return told.format_map(_Words(entry, names, titles, zone, roles or {}, offered or {}))
 
 
 def called(persona: str) -> str:
@@ -245,17 +270,35 @@ class _Words(dict[str, str]):
     titles: Mapping[str, str]
     zone: str
     roles: Mapping[str, str] = field(default_factory=dict)
+    offered: Offered = field(default_factory=dict)
 
     def __missing__(self, name: str) -> str:
         return str(getattr(self, name))
 
     @property
     def about(self) -> str:
-        return self.entry.about or ""
+        """What it is about: sentences as they are, a key in words."""
+        said = self.entry.about or ""
+        return said.replace("_", " ") if _KEY.fullmatch(said) else said
 
     @property
     def words(self) -> str:
-        return self.about.replace("_", " ")
+        return (self.entry.about or "").replace("_", " ")
+
+    @property
+    def outcome(self) -> str:
+        """How something ended, or what was answered, as the task that it was answered to calls it."""
+        asked = [options for since, options in self.offered.get(self.entry.step or "", ()) if since <= self.entry.at]
+        return in_words(self.entry.about or "", asked[-1] if asked else None, self.titles)
+
+    @property
+    def workflow(self) -> str:
+        """A workflow by what it is for, never by its id."""
+        kind, _, of = (self.entry.about or "").partition("/")
+        parts = of.split("/")
+        if kind in ("meeting", "task") and len(parts) > 1:
+            return replace(self, entry=self.entry.model_copy(update={"step": parts[1]})).step
+        return parts[0] if kind in ("case", "tech-review") else _WORKFLOWS.get(kind, "a workflow")
 
     @property
     def count(self) -> int:
@@ -283,15 +326,16 @@ class _Words(dict[str, str]):
 
     @property
     def person(self) -> str:
-        return self.names.get(self.about, GONE)
+        return self.names.get(self.entry.about or "", GONE)
 
     @property
     def known(self) -> str:
-        return self.names.get(self.about, self.about).replace("_", " ")
+        return self.names.get(self.entry.about or "", self.words)
 
     @property
     def persona(self) -> str:
-        return personas()[self.about].title.lower() if self.about in personas() else self.about
+        known = personas().get(self.entry.about or "")
+        return known.title.lower() if known is not None else self.about
 
     @property
     def missing(self) -> str:
@@ -325,11 +369,14 @@ class _Words(dict[str, str]):
             self.entry.step.split(".") if self.entry.step and "." in self.entry.step else (self.entry.step or "", "")
         )
         title = self.titles.get(name, _TITLES.get(name, name))
+        if title == name and name.endswith(_PREPARATION):
+            title = f"Preparing {self.titles.get(name.removesuffix(_PREPARATION), 'the review')}"
+        title = title.replace("_", " ") if title == name else title
         return f"{title} ({_TODOS.get(todo, todo.replace('_', ' '))})" if todo else title
 
     @property
     def ended(self) -> str:
-        return self.about if self.about.startswith("failed") else f"ended: {self.words}"
+        return self.words if self.about.startswith("failed") else f"ended: {self.outcome}"
 
     @property
     def case(self) -> str:
@@ -337,11 +384,11 @@ class _Words(dict[str, str]):
 
     @property
     def purpose(self) -> str:
-        return _PURPOSE.get(purpose_of(self.about), "sent")
+        return _PURPOSE.get(purpose_of(self.entry.about or ""), "sent")
 
     @property
     def gate(self) -> str:
-        return self.about.partition(" ")[0]
+        return self.about.partition(" ")[0].replace("_", " ")
 
     @property
     def opened_by(self) -> str:

@@ -8,7 +8,7 @@ from rapport.mail.support_case import told
 from rapport.model.access import Action
 from rapport.model.base import Instant, WireModel
 from rapport.model.reading import read_instant
-from rapport.storage import account as accounts, cadence, contract as contracts, timeline
+from rapport.storage import account as accounts, cadence, contract as contracts, task, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
 from starters.rights import requires
@@ -61,11 +61,12 @@ async def timeline_of(
         by = None if until is None else read_instant(until, field, zone, ends=True)
         entries = await timeline.tell(connection, account, by)
         recurring = await cadence.titles(connection, account)
+        offered = await task.offered(connection, account)
     titles = recurring | {step.step: step.title for step in steps}
     return [
         EntryShown.made_of(
             entry,
-            what=sentence(entry, names, titles, zone, roles),
+            what=sentence(entry, names, titles, zone, roles, offered),
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
             said=_said(entry, names, titles, zone),
         )

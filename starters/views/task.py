@@ -15,6 +15,7 @@ from rapport.model.ids import UNDELIVERED_STEP
 from rapport.model.message import Resolution
 from rapport.model.task import NOT_REQUESTED, WITHDRAWN, Decision, TaskDefinition, TaskPhase
 from rapport.rules import audience, drafting
+from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import amount
 from rapport.storage import account as accounts, minutes, timeline
 from rapport.storage.addresses import GONE
@@ -461,8 +462,7 @@ def ended_in_words(
         for one in sorted(answers, key=lambda one: one.at)
     ]
     if outcome not in titles:
-        silence = f"nobody decided in time ({outcome.replace('_', ' ')})"
-        return f"closed: {_CLOSED.get(outcome, silence)}"
+        return f"closed: {_CLOSED.get(outcome) or in_words(outcome)}"
     if len(said) == 1 and said[0][1] == titles[outcome]:
         return f"decided: {titles[outcome]}, by {said[0][0]} on {said[0][2]}"
     each = ", ".join(f"{who} chose {option} on {when}" for who, option, when in said)

@@ -290,7 +290,7 @@ async def test_a_late_decision_changes_nothing_also_when_the_workflow_is_long_go
     assert (await tasks.show(here.services, task.task)).outcome == "approve"
     told = [entry for entry in await timeline.timeline_of(here.services, task.account) if entry.kind == "decision.late"]
     assert len(told) == 2
-    assert all("came too late with deny" in entry.what for entry in told)
+    assert all("came too late with “Deny”" in entry.what for entry in told)
 
 
 async def test_a_decision_on_a_task_whose_workflow_is_gone_is_late(here: Installation) -> None:

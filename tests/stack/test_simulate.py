@@ -89,7 +89,7 @@ def test_a_known_account_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
     assert (year["account"], year["playbook"]) == ("orbisant", "enterprise")
     decisions = [line["what"] for line in year["lines"] if line["kind"] == "decision.made"]
     assert [what for what in decisions if what.startswith("Onsite kickoff")] == [
-        "Onsite kickoff: Henrik Dahl chose approve"
+        "Onsite kickoff: Henrik Dahl chose “Approve”"
     ]
     assert digests(tmp_path) == before
 

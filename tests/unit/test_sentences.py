@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, get_args
 
 from hypothesis import given, strategies as st
 
+from rapport.model.account import personas
+from rapport.model.step import Gate, Stage, TaskStep
+from rapport.playbooks import load
+from rapport.rules import todo_template
+from rapport.rules.outcome_words import OUTCOMES
+from rapport.rules.todo_template import TodoTemplate
 from rapport.storage.timeline import TimelineRecord
-from starters.use_cases.sentences import SENTENCES, sentence
+from starters.use_cases.sentences import _TODOS, SENTENCES, sentence
 from tests.conftest import ROOT
 
 _RECORDED: Final = re.compile(
@@ -47,3 +53,112 @@ def test_a_sentence_speaks_of_what_there_is(key: str, about: str | None, step: s
     told = sentence(entry(kind, "" if only == "-" else only or about, step), {}, {"kickoff": "Kickoff"}, "UTC")
     assert told
     assert told != kind
+
+
+MAKERS: Final = (todo_template.failed_when_booked, todo_template.review_ended_when_booked)
+ASKED: Final = (todo_template.failed_when_asked, todo_template.review_ended_when_asked)
+GATES: Final[tuple[str, ...]] = get_args(Gate)
+TEMPLATES: Final = [
+    *(one for one in vars(todo_template).values() if isinstance(one, TodoTemplate)),
+    todo_template.failed_because("x"),
+    *(make("Fri", why) for make in MAKERS for why in (None, "x")),
+    *(make(4, 1, why) for make in ASKED for why in (None, "x")),
+]
+"""Every to-do that there is, with each of its ways to be asked."""
+
+_ASKED_OF_PEOPLE: Final = [
+    step.definition()
+    for name in ("enterprise", "growth", "self_serve")
+    for step in load(name).steps
+    if isinstance(step, TaskStep)
+]
+
+_INNER: Final = re.compile(
+    r"\b[a-z0-9]+(_[a-z0-9]+)+\b|\b(meeting|task|onboarding|cadence|tech-review|hand-over|undelivered|case)/"
+    r"|\bgo(es)? on\b"
+)
+"""What no reader is to see: keys with underscores, ids of workflows; and a way of speaking of them."""
+
+_WORKFLOW_IDS: Final = [
+    "onboarding/acme",
+    "cadence/acme",
+    "meeting/acme/rollout_planning/1",
+    "meeting/acme/qbr/2027-Q1",
+    "task/acme/rollout_planning.failed/1",
+    "tech-review/TR-0001",
+    "case/C-00001",
+    "hand-over/acme/2027",
+    "undelivered/C_1/rollout_planning/1",
+]
+_TITLES: Final = {"rollout_planning": "Rollout planning", "qbr": "Quarterly business review"}
+
+
+def test_every_to_do_is_told_in_words() -> None:
+    """What a to-do is for is said beside its step's title, and its end by a word of its own, never by a key."""
+    for template in TEMPLATES:
+        step = f"rollout_planning.{template.name}"
+        assert template.name in _TODOS
+        assert template.definition.on_timeout in OUTCOMES
+        told = sentence(entry("task.closed", template.definition.on_timeout, step), {}, _TITLES, "UTC")
+        assert told == f"Rollout planning ({_TODOS[template.name]}) closed: {OUTCOMES[template.definition.on_timeout]}"
+
+
+def test_an_answer_is_told_as_the_task_offered_it() -> None:
+    """Of each task, every answer is told by its title, also where a later task of the same step called it otherwise."""
+    for number, template in enumerate(TEMPLATES):
+        step, later = f"rollout_planning.{template.name}", datetime(2027, 1, 1, tzinfo=UTC)
+        options = {option.id: option.title for option in template.definition.options}
+        offered = {step: [(datetime(2026, 1, 1, tzinfo=UTC), options), (later, dict.fromkeys(options, "Else"))]}
+        for id_, title in options.items():
+            for kind in ("decision.made", "decision.late", "task.closed"):
+                assert title in sentence(entry(kind, id_, step), {}, _TITLES, "UTC", None, offered), number
+
+
+def test_counts_of_outcomes_read_as_counts() -> None:
+    """How many emails went, or how many tasks came to an answer, is told as it was counted."""
+    for counted, told in (
+        ("3 of 3 sent", "3 of 3 sent"),
+        ("2 of 3 sent, 1 with another mail", "2 of 3 sent, 1 with another mail"),
+        ("2 of 3 not_needed", "2 of 3 not needed"),
+        ("with_rollout_planning", "together with Rollout planning"),
+    ):
+        ended = sentence(entry("step.ended", counted, "qbr"), {}, _TITLES, "UTC")
+        assert ended == f"Quarterly business review ended: {told}"
+
+
+def test_no_outcome_is_a_key() -> None:
+    """Whatever ends a task of a shipped playbook, or is answered to it, has words where its titles are not at hand."""
+    for definition in _ASKED_OF_PEOPLE:
+        assert {option.id for option in definition.options} | {definition.on_timeout} <= set(OUTCOMES)
+    assert not [words for words in OUTCOMES.values() if _INNER.search(words)]
+
+
+@given(data=st.data())
+def test_no_sentence_has_an_inner_word(data: st.DataObject) -> None:
+    """Each kind of event, of each thing that it can be about: no key and no id reaches a reader."""
+    kind = data.draw(st.sampled_from(sorted(SENTENCES))).partition(" ")[0]
+    about = data.draw(st.sampled_from(_ABOUT))
+    if kind.startswith("workflow."):
+        about = data.draw(st.sampled_from(_WORKFLOW_IDS))
+    step = data.draw(st.sampled_from(["rollout_planning", "qbr_preparation", *(f"qbr.{name}" for name in _TODOS)]))
+    step = "C-00001" if kind.startswith("case.") else step
+    told = sentence(entry(kind, about, step), {}, _TITLES, "UTC")
+    assert not _INNER.search(told), told
+
+
+_ABOUT: Final = [
+    *OUTCOMES,
+    *Stage,
+    *GATES,
+    *(f"{gate} TR-0001" for gate in GATES),
+    *personas(),
+    *(option.id for definition in _ASKED_OF_PEOPLE for option in definition.options),
+    "with_rollout_planning",
+    "2 of 3 not_needed",
+    "1 of 4 done",
+    "ce_vp",
+    "vp_engineering",
+    "first_answer",
+    "next_update",
+]
+"""What events are about."""

@@ -53,8 +53,8 @@ async def test_the_tam_writes_and_the_champion_signs(skipping: Installation) -> 
     assert await told(skipping) == [
         "Training plan: the TAM is asked what is wanted",
         "Training plan was put to those who decide",
-        "Training plan: Luca Bianchi, primary champion, chose sign off through their link",
-        "Training plan is closed: sign off",
+        "Training plan: Luca Bianchi, primary champion, chose “Sign it off” through their link",
+        "Training plan closed: Sign it off",
     ]
     assert "has signed it off" in skipping.mails(TAM.email)[-1].get_body(("html",)).get_content()  # type: ignore[union-attr]
 

@@ -26,6 +26,7 @@ from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
 from rapport.model.reading import NULL
 from rapport.rules import figures
+from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import amount
 from rapport.storage.faults import DatabaseFault
 from starters.http.auth import Session, services_of, session_of
@@ -428,6 +429,7 @@ def _environment() -> Environment:
         near=near,
         stale=is_stale,
         together=together,
+        outcome=in_words,
         span=span,
         role=role,
         listing=listing,
