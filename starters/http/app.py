@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.service import RPCError
 
@@ -68,25 +69,10 @@ def create_app(services: Services, catcher: Catcher | None = None) -> FastAPI:
     Args:
         catcher: The embedded stack's mail catcher, whose mails `/mail` then shows.
     """
-    app = FastAPI(title="Rapport", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Rapport", version="1", docs_url=None, redoc_url=None, routes=[*_routes()])
     app.state.services = services
     app.state.catcher = catcher
     app.state.limits = Limits()
-    app.include_router(api.router)
-    app.include_router(account_data.router)
-    app.include_router(member.router)
-    app.include_router(cadence.router)
-    app.include_router(support_case.router)
-    app.include_router(succession.router)
-    app.include_router(operation.router)
-    app.include_router(task.router)
-    app.include_router(minutes.router)
-    app.include_router(tech_review.router)
-    app.include_router(tech_review_needs.router)
-    app.include_router(gap.router)
-    app.include_router(desk.router)
-    app.include_router(hooks.router)
-    app.include_router(pages.router)
     static = files("starters.http.pages").joinpath("static")
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
     _health(app, services)
@@ -96,6 +82,33 @@ def create_app(services: Services, catcher: Catcher | None = None) -> FastAPI:
     app.add_middleware(_Guard)
     return app
 
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """What there is to ask for. FastAPI prepares it at the first question: once a process, as that takes long."""
+    whole = APIRouter()
+    for part in _PARTS:
+        whole.include_router(part.router)
+    return tuple(whole.routes)
+
+
+_PARTS: Final = (
+    api,
+    account_data,
+    member,
+    cadence,
+    support_case,
+    succession,
+    operation,
+    task,
+    minutes,
+    tech_review,
+    tech_review_needs,
+    gap,
+    desk,
+    hooks,
+    pages,
+)
 
 _SECRETS: Final = ("/m/", "/sign-in")
 """Where tokens arrive: whatever is none gets the same answer. Only digests of them are looked for."""
