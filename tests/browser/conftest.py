@@ -113,6 +113,11 @@ class Visits:
         """A page in a context of its own."""
         return await (await self.context(**options)).new_page()
 
+    async def end(self) -> None:
+        """Close them."""
+        for context in self.contexts:
+            await context.close()
+
     def _asked_for(self, url: str) -> None:
         if not _is_ours(url):
             self.trouble.append(f"asked for {url}")
@@ -162,8 +167,7 @@ async def visits(browser: Browser) -> AsyncIterator[Visits]:
     """Contexts for one test, which fails if a page asked for anything elsewhere or had anything to complain of."""
     made = Visits(browser)
     yield made
-    for context in made.contexts:
-        await context.close()
+    await made.end()
     assert made.trouble == []
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, StorageState
+from playwright.async_api import Browser, Page, StorageState
 from temporalio.client import Client
 
 from rapport.model.ids import new_id
@@ -148,12 +148,33 @@ STRANGERS = ("sign in", "poll", "no poll", "task for a stranger")
 REFUSED = ("sign in", "nothing", "no poll")
 
 
-@pytest.mark.parametrize("name", [*PAGES, *STRANGERS])
-async def test_a_page_is_sound(furnished: Furnished, visits: Visits, name: str) -> None:
-    """A page has one heading, a title, a name for each field, legible text, and fits a telephone without a murmur."""
-    known = None if name in STRANGERS else furnished.member
+@dataclass(frozen=True)
+class Telephones:
+    """What a member and a stranger look through: to start a browser's process for each page takes most of the time."""
+
+    visits: Visits
+    member: Page
+    stranger: Page
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def telephones(browser: Browser, furnished: Furnished) -> AsyncIterator[Telephones]:
+    """Two, which go from page to page."""
+    visits = Visits(browser)
     # Without motion a colour is at once what it is going to be.
-    page = await visits.page(viewport=TELEPHONE, storage_state=known, reduced_motion="reduce")
+    member, stranger = [
+        await visits.page(viewport=TELEPHONE, storage_state=known, reduced_motion="reduce")
+        for known in (furnished.member, None)
+    ]
+    yield Telephones(visits, member, stranger)
+    await visits.end()
+
+
+@pytest.mark.parametrize("name", [*PAGES, *STRANGERS])
+async def test_a_page_is_sound(furnished: Furnished, telephones: Telephones, name: str) -> None:
+    """A page has one heading, a title, a name for each field, legible text, and fits a telephone without a murmur."""
+    page = telephones.stranger if name in STRANGERS else telephones.member
+    telephones.visits.trouble.clear()
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
         answer = await page.goto(furnished.pages[name])
@@ -166,6 +187,9 @@ async def test_a_page_is_sound(furnished: Furnished, visits: Visits, name: str) 
     assert await page.locator("h1").count() == 1
     assert (await page.title()).strip()
     assert await page.evaluate(UNNAMED) == []
+    # What a page says after that is heard when it is left.
+    await page.goto("about:blank")
+    assert telephones.visits.trouble == []
 
 
 async def test_what_a_page_must_not_do_is_noticed(furnished: Furnished, visits: Visits) -> None:
