@@ -25,12 +25,7 @@ _TIMES: Final = ("not_booked", "times_open")
 CLAIMED: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("sign_off_changes", "sign_off_draft", "sign_off_opened", "sign_off_reminder"), _TASK),
     "sign_off_silent": _TASK,
-    **dict.fromkeys(("meeting_proposal", "rollout_proposal", "deployment_proposal"), _TIMES),
-    "meeting_invitation": ("newest", "booked", "not_over"),
-    "meeting_cancelled": ("newest", "not_over"),
-    "meeting_stuck": ("not_booked",),
-    "meeting_report": ("not_reported",),
-    **dict.fromkeys(("occurrence_changed", "standing_invitation"), ("date_ahead",)),
+    **dict.fromkeys(("rollout_proposal", "deployment_proposal"), _TIMES),
     "account_handed_over": ("account_theirs",),
 }
 """What they claim as a whole; of a mail that is one file, its front matter says it."""

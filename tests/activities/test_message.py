@@ -967,7 +967,8 @@ async def test_redirection_changes_the_envelope_alone(store: Store, mailer: Mail
 async def test_other_domains_are_suppressed(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
     """Where only some domains are allowed nothing is ever sent to another, and the reason stands with the message."""
     company = await company_of(store)
-    what = occasion(company, Purpose.NOTICE, "meeting_proposal", to=(*company.contacts, company.account.tam))
+    everyone, booked = (*company.contacts, company.account.tam), facts(company, booked=True)
+    what = occasion(company, Purpose.NOTICE, "meeting_parting", to=everyone, meeting=booked)
     staging = messages_with(store, mailer, allowed=frozenset({"foobar.example"}))
     outcomes = await send(staging, what)
     assert sorted(outcomes.states.values()) == [S.SENT, *[S.SUPPRESSED] * 4]

@@ -471,7 +471,7 @@ def test_an_unknown_figure_drops_its_line() -> None:
 )
 def test_times_stand_in_the_readers_zone(name: str, zone: str) -> None:
     """Every time in a mail is wall time of its reader's zone, and the mail says which zone that is."""
-    mail = letter(name, "primary_champion")
+    mail = letter(name, its_reader(name))
     words = replace(mail, to=replace(mail.to, zone=zone)).words(Edits())
     told = slots(1) if name == "meeting_invitation" else slots()
     for part in (words.text, Elements(words.html).words):
@@ -479,11 +479,7 @@ def test_times_stand_in_the_readers_zone(name: str, zone: str) -> None:
             here, end = slot.start.astimezone(ZoneInfo(zone)), slot.end.astimezone(ZoneInfo(zone))
             assert f"{here:%A} {here.day} {here:%B}" in part
             assert re.search(rf"{here:%H:%M} ?– ?{end:%H:%M}", part)
-        if emails.is_written(name):
-            assert f"{zone.rpartition('/')[2].replace('_', ' ')} time" in part
-            continue
-        offset = f"{told[0].start.astimezone(ZoneInfo(zone)):%z}"
-        assert f"{zone.replace('_', ' ')}, UTC{offset[:3]}:{offset[3:]}" in part
+        assert f"{zone.rpartition('/')[2].replace('_', ' ')} time" in part
 
 
 def test_the_offset_is_that_of_the_day_not_of_today() -> None:

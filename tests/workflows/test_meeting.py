@@ -224,7 +224,7 @@ async def test_after_a_no_show_everyone_is_offered_new_times(skipping: Installat
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until + timedelta(hours=3))
     asked = (await skipping.mailed(2, TAM.email))[-1]
-    assert "was Kickoff held" in str(asked["Subject"])
+    assert "did the kickoff take place" in str(asked["Subject"])
     await meeting.report(skipping.services, "versayce", "kickoff", "no_show", TAM)
     again = await in_phase(skipping, "voting")
     assert again.round == 2

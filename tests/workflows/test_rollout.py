@@ -246,8 +246,8 @@ async def test_a_time_agreed_in_the_room_needs_no_vote(skipping: Installation) -
     assert shown.booked == over
     await skipping.mailed(3, CHAMPION)
     subjects = [str(mail["Subject"]) for mail in skipping.mails(CHAMPION)]
-    assert subjects[-1].startswith("Rollout planning, ")
-    assert not any("times to choose from" in subject for subject in subjects)
+    assert subjects[-1].startswith("Booked: rollout planning, ")
+    assert not any("Pick a time" in subject for subject in subjects)
     told = [line.what for line in await timeline.timeline_of(skipping.services, "versayce")]
     assert any(what.startswith("Rollout planning booked for") and "agreed in the room" in what for what in told)
     assert await message.listed(skipping.services, "versayce", MessageState.DRAFT) == []
