@@ -37,6 +37,7 @@ _LEADS: Final = (Role.TAM_MANAGER, Role.CE_VP, Role.SUPPORT_LEAD)
 _SUPPORT: Final = (Role.SUPPORT_ENGINEER, Role.SUPPORT_LEAD)
 _AROUND_CASES: Final = (*_SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT)
 _ON_ACCOUNTS: Final = (Role.TAM, Role.TAM_MANAGER, Role.CE)
+_ASK_FOR_REVIEWS: Final = (*_ON_ACCOUNTS, Role.TA, *_SUPPORT)
 
 TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
     {
@@ -70,9 +71,9 @@ TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
         Action.USAGE: Right("Record usage", _reach(all_=_AT_WORK), (TokenScope.WRITE_USAGE,)),
         Action.RECORD: Right("Record incidents, projects, wins, the roadmap", _reach(all_=_AT_WORK)),
         Action.DECIDE: Right("Decide, ask and answer on tasks assigned to oneself", _reach(all_=Role)),
-        Action.REQUEST_REVIEW: Right("Request technical reviews", _reach(all_=_ON_ACCOUNTS)),
+        Action.REQUEST_REVIEW: Right("Request technical reviews", _reach(all_=_ASK_FOR_REVIEWS)),
         Action.SPEAK: Right("Give feedback in technical reviews", _reach(all_=_AT_WORK)),
-        Action.WITHDRAW_REVIEW: Right("Withdraw technical reviews", _reach(all_=(*_ON_ACCOUNTS, Role.CE_VP))),
+        Action.WITHDRAW_REVIEW: Right("Withdraw technical reviews", _reach(all_=(*_ASK_FOR_REVIEWS, Role.CE_VP))),
         Action.GAPS: Right("Log and change product gaps, triage requests", _reach(all_=_AT_WORK)),
         Action.OPEN_CASE: Right("Open support cases", _reach(all_=_AROUND_CASES), (TokenScope.OPEN_CASES,)),
         Action.ADD_TO_CASE: Right("Add notes and context to cases, reopen them", _reach(all_=_AROUND_CASES)),
