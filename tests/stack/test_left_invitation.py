@@ -109,9 +109,13 @@ async def test_the_task_says_what_is_booked_and_redo_cancels_it(here: Installati
 
     await until(proposed, "new times")
     told = [one.what for one in await timeline.timeline_of(here.services, key)]
-    assert [what for what in told if "invitation was canceled" in what] == [
-        what for what in told if what.startswith("Kickoff on ")
-    ]
+    (canceled,) = [place for place, what in enumerate(told) if "invitation was canceled" in what]
+    assert told[canceled].startswith("Kickoff on ")
+    # What follows from the redo comes after what it cancels.
+    assert [place > canceled for place, what in enumerate(told) if what == "Kickoff began"] == [False, True]
+    assert [place > canceled for place, what in enumerate(told) if "times proposed" in what] == [False, True]
+    *_, old, new = [str(mail["Subject"]) for mail in here.mails(USER)]
+    assert (old.startswith("Called off"), "times" in new) == (True, True)
     await sweep(here)
     assert len(invited(here, "CANCEL")) == 5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from temporalio import workflow
@@ -35,6 +36,8 @@ class Failures:
 
     Attributes:
         waits: What each of them is waiting for, by step.
+        unsettled: The steps of which something is still to be taken back, with how often they failed. What comes of
+            them begins after that: nobody reads of new times before the old one is canceled.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class Failures:
         self._operate = operate
         self._go_on = go_on
         self.waits: dict[str, Wait] = {}
+        self.unsettled: Counter[str] = Counter()
 
     def follow_up(self, name: str, reason: str) -> None:
         """Take care of a step that has just failed, for a reason in fixed words."""
+        self.unsettled[name] += 1
         self.state.go_on(self._follow_up(name, self.state.progress[name].attempt, reason))
 
     def take_back(self, name: str, attempt: int) -> None:
@@ -103,7 +108,8 @@ class Failures:
         self.state.show_anew([name])
         if not goes_on:
             await call_off(of, self.state.messages, self.state.timeline)
-            self.state.wake()
+        self.unsettled[name] -= 1
+        self.state.wake()
 
     def _left_behind(self, name: str, attempt: int) -> LeftBehind:
         start = self.state.start

@@ -235,9 +235,14 @@ class Steps:
 
     @property
     def _free(self) -> dict[str, Progress]:
-        """The steps that neither somebody's absence holds nor a gate."""
+        """The steps that neither somebody's absence holds nor a gate, nor what a failed one has left."""
         held = onboarding.held(self.state.progress, self.vacancies.vacant) | self._gating.held
-        return {name: step for name, step in self.state.progress.items() if name not in held}
+        left = self._failures.unsettled
+        return {
+            name: step
+            for name, step in self.state.progress.items()
+            if name not in held and not any(left[other] > 0 for other in (name, *step.definition.after))
+        }
 
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
