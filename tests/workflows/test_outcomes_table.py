@@ -470,12 +470,22 @@ WAIT_FOR_OTHERS: Final = (
 )
 """What waits for workflows that it has started, and takes those up that it had before it was reset."""
 
+SPOKEN_TO: Final = ("Cadence", "HumanTask", "Meeting", "Onboarding", "SupportCase", "TechReview")
+"""The workflows that people speak to."""
+
 NOWHERE: Final[dict[Pair, str]] = {
     **{
         (workflow, activity): "only where it was reset in Temporal: tests/stack/test_reset.py"
         for workflow in WAIT_FOR_OTHERS
         for activity in ("children.find", "children.result")
     },
+    **dict.fromkeys(
+        [
+            ("Meeting", "messages.offered"),
+            *((workflow, "words.recall") for workflow in SPOKEN_TO),
+        ],
+        "only where it was reset in Temporal: tests/stack/test_recalled.py",
+    ),
     **dict.fromkeys(
         [("Onboarding", "sweep.settle"), ("Cadence", "sweep.settle"), ("Cadence", "messages.left_invitation")],
         "only where a meeting was ended in Temporal: tests/stack/test_left_invitation.py",
