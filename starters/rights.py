@@ -34,7 +34,12 @@ _BEHIND_LINKS: Final = frozenset({Action.READ, Action.DECIDE})
 
 
 def requires(
-    action: Action, about: str | None = "account", of: Of | None = None, *, for_customers: bool = False
+    action: Action,
+    about: str | None = "account",
+    of: Of | None = None,
+    *,
+    for_customers: bool = False,
+    everywhere: bool = False,
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
     """Have a use case begin only for those who may do this.
 
@@ -42,6 +47,7 @@ def requires(
         about: The argument that says which account it is about; nothing where the use case asks for that itself.
         of: How to find that, where the argument is no account's key.
         for_customers: Whether a customer's own people may be named as those who act: what they said is entered.
+        everywhere: Whether it is about every account where none is named.
     """
 
     def decorate(work: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -52,7 +58,7 @@ def requires(
             if not _GRANTED.get():
                 given = signature.bind(*args, **kwargs).arguments
                 services, actor, thing = given["services"], given.get("actor"), given.get(about or "")
-                await ask(services, action, actor, thing, of=of, for_customers=for_customers)
+                await ask(services, action, actor, thing, of=of, for_customers=for_customers, everywhere=everywhere)
             with _granted():
                 return await work(*args, **kwargs)
 
@@ -91,6 +97,7 @@ async def ask(
     *,
     of: Of | None = None,
     for_customers: bool = False,
+    everywhere: bool = False,
 ) -> None:
     """Refuse whoever may not do this.
 
@@ -112,7 +119,7 @@ async def ask(
         for wanted, account in matters:
             _refuse_scopes(caller, wanted)
             if member is not None:
-                await _refuse_role(connection, member, wanted, account)
+                await _refuse_role(connection, member, wanted, account, everywhere=everywhere)
     if missing is not None:
         raise missing
 
@@ -130,9 +137,15 @@ def _refuse_scopes(caller: Caller, action: Action) -> None:
         )
 
 
-async def _refuse_role(connection: Connection, member: Member, action: Action, account: str | None) -> None:
+async def _refuse_role(
+    connection: Connection, member: Member, action: Action, account: str | None, *, everywhere: bool
+) -> None:
     far = access.reach(action, member.roles)
-    if far is Reach.ALL or (far is not None and (account is None or far >= await _near(connection, member, account))):
+    if account is None:
+        near = Reach.ALL if everywhere else Reach.OWN
+    else:
+        near = await _near(connection, member, account) if far not in (None, Reach.ALL) else Reach.OWN
+    if far is not None and far >= near:
         return
     where = "" if far is None or account is None else f" of {account}"
     raise UserError(

@@ -130,7 +130,7 @@ async def on_host(services: Services) -> None:
     """Let nobody on but whoever runs the installation."""
 
 
-@requires(Action.READ_AUDIT)
+@requires(Action.READ_AUDIT, everywhere=True)
 async def log(services: Services) -> list[AccessEntry]:
     """What was done to members, tokens and the switch of all mail, oldest first."""
     async with services.store.reading() as connection:

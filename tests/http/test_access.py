@@ -237,8 +237,8 @@ def may(who: str, actions: list[str], route: str, *, as_robin: bool = False) -> 
         robin = {action for some in EXPECTED["roles"]["tam"].values() for action in some}
         return (scopes is None or set(actions) <= set(scopes)) and (not as_robin or set(actions) <= robin)
     rows = EXPECTED["roles"][who]
-    # The file of an account is the example's.
-    is_far = "{account}" in route or "{key}" in route or route == "/v1/accounts"
+    # The file of an account is the example's, and all timelines are those of every account.
+    is_far = "{account}" in route or "{key}" in route or route in ("/v1/accounts", "/v1/audit")
     return set(actions) <= {*rows["all"], *(() if is_far else (*rows["team"], *rows["own"]))}
 
 

@@ -30,6 +30,7 @@ from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
 from starters.use_cases import (
     access as administration,
+    audit,
     member as members,
     message,
     onboarding,
@@ -106,6 +107,11 @@ async def test_a_members_token_is_theirs_alone(services: Services) -> None:
     own = await holder(services, TAM)
     assert await refusal(own, Action.ACT, TAM, "versayce") is None
     assert await refusal(own, Action.ACT, about="versayce") is None
+    assert (await audit.verify(own, "versayce")).whole
+    for whole in (audit.verify(own), administration.log(own)):
+        with pytest.raises(UserError) as caught:
+            await whole
+        assert caught.value.kind is Refused.FORBIDDEN
     for named, kind in ((MANAGER, Refused.FORBIDDEN), ("ghost@nowhere.example", Refused.INVALID)):
         found = await refusal(own, Action.MAIL, named)
         assert found is not None
