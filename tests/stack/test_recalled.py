@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import pytest
 from sqlalchemy import select
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
-from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
+from rapport.model.cadence import SkipOne
+from rapport.model.ids import cadence_id, case_id, meeting_id, new_id, onboarding_id, review_id
 from rapport.model.operation import Operate
 from rapport.model.task import TaskResult
 from rapport.storage.tables import MessageRow, TimelineRow
-from starters.use_cases import meeting as meetings, onboarding, operation, support_case, task as tasks
+from starters.use_cases import (
+    meeting as meetings,
+    onboarding,
+    operation,
+    support_case,
+    task as tasks,
+    tech_review as tech_reviews,
+)
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.support_case import Assign, Say
 from starters.views import support_case as support_case_views
 from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
-from tests.support import desk
+from tests.stack.test_cadence_server import behind, start
+from tests.support import desk, tech_review
 from tests.support.approval import MANAGER, opened
 from tests.support.ended import answers, is_open, milestone, onboarded, runs
+from workflows.cadence import Cadence
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -160,6 +172,58 @@ async def test_a_case_that_was_reset_has_its_owner_and_its_words(here: Installat
     await until(noted, "the note")
     assert await desk.owner_of(here, ref) == desk.SAM
     assert set(mails) == set(await written(here, case_id(ref)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("reapply", [True, False])
+async def test_a_review_that_was_reset_stands_where_it_stood(here: Installation, reapply: bool) -> None:
+    """What was answered and recommended is taken up, and whoever asked to talk about it is heard once."""
+    ref = await tech_review.submitted(here)
+    await tech_review.everybody_says(here, ref)
+    await tech_review.in_phase(here, ref, "recommendation")
+    await tech_reviews.request_meeting(
+        here.services, ref, tech_reviews.Reason(reason="Let us talk."), by(tech_review.CE)
+    )
+    await tech_review.asked(here, ref, "meeting")
+    mails = await written(here, review_id(ref))
+    told = await entries(here, review_id(ref))
+    await reset(here, review_id(ref), reapply=reapply)
+    await known_again(here, review_id(ref))
+    await tech_review.in_phase(here, ref, "recommendation")
+    assert await written(here, review_id(ref)) == mails
+    assert sorted(await entries(here, review_id(ref)), key=str) == sorted(told, key=str)
+    await tech_reviews.withdraw(here.services, ref, tech_reviews.Reason(reason="Not needed."), by(tech_review.CE))
+    await here.client.get_workflow_handle(review_id(ref)).result()
+
+
+@pytest.mark.parametrize("reapply", [True, False])
+async def test_what_recurs_and_was_reset_keeps_what_members_said(here: Installation, reapply: bool) -> None:
+    """A date that was called off stays so, everyone heard of it once, and a repeated word has its first receipt."""
+    key, now = new_id("a").replace("_", "-"), datetime.now(UTC)
+    handle = await start(here, key, behind(now))
+
+    async def ahead() -> date | None:
+        coming = (await handle.query(Cadence.view)).rhythms[0].coming
+        return next((one.day for one in coming if one.start > datetime.now(UTC)), None)
+
+    day = await until(ahead, "its dates")
+    skip = SkipOne(id=new_id("s"), by="m_tam", step="weekly", day=day)
+    receipt = await handle.execute_update(Cadence.skip, skip, id=skip.id)
+
+    async def heard() -> bool:
+        return any(kind == "sync.skipped" for kind, _ in await entries(here, cadence_id(key)))
+
+    await until(heard, "it on record")
+    mails = await written(here, cadence_id(key))
+    await reset(here, cadence_id(key), reapply=reapply)
+    await known_again(here, cadence_id(key))
+    coming = (await handle.query(Cadence.view)).rhythms[0].coming
+    assert [one.off for one in coming if one.day == day] == ["skipped"]
+    assert await handle.execute_update(Cadence.skip, skip, id=new_id("again")) == receipt
+    await handle.signal(Cadence.close)
+    await handle.result()
+    assert set(mails) <= set(await written(here, cadence_id(key)))
+    assert [kind for kind, _ in await entries(here, cadence_id(key))].count("sync.skipped") == 1
 
 
 async def notes(here: Installation, ref: str) -> list[str]:
