@@ -228,11 +228,11 @@ def refuse_entered(services: Services, actor: Actor, what: str = "an approval") 
     """Refuse what people say themselves where somebody else's hands enter it, unless it is one person's installation.
 
     Raises:
-        UserError: An operator or a service says it in a member's name, or in a customer's.
+        UserError: An operator or a service says it in a member's name, or anybody in a customer's.
     """
-    if services.settings.database_url is not None and actor.verified == "operator":
+    if services.settings.database_url is not None and actor.verified in ("operator", "reported"):
         raise UserError(
-            f"{what} is not taken from an operator or a service",
+            f"{what} is not taken from an operator, a service or a colleague",
             field="--as",
             fix="let them do it themselves: by the link in their email, on their page, or with their token",
             kind=Refused.FORBIDDEN,

@@ -15,7 +15,7 @@ from rapport.model.access import TokenScope
 from rapport.model.base import Refused, UserError
 from rapport.storage import access, account, session as sessions
 from rapport.storage.access import Token
-from starters.services import NOBODY, ON_HOST, Actor, Caller, Services, present
+from starters.services import NOBODY, ON_HOST, Actor, Caller, Services, Verification, present
 from starters.use_cases import access as access_cases
 from worker import mail_settings
 
@@ -82,15 +82,19 @@ def holder_of(token: Token) -> Caller:
 def api_actor(services: Services, token: str, email: str | None) -> Actor:
     """Who acts through the API: the member that the request names, with the token's name beside it.
 
-    Whom an operator or a service names did not do it themself: it was entered for them.
+    Whom an operator or a service names did not do it themself: it was entered for them. A member enters what a customer
+    has told them.
     """
     caller = services.caller
-    is_own = caller.kind == "member" and (email or "").lower() in ("", (caller.email or "").lower())
+    verified: Verification | None = "operator"
+    if caller.kind == "member":
+        is_own = (email or "").lower() in ("", (caller.email or "").lower())
+        verified = None if is_own else "reported"
     return Actor(
         email=email or caller.email or services.settings.as_ or "",
         channel="api",
         entered_by=f"token {token}",
-        verified_by=None if is_own else "operator",
+        verified_by=verified,
     )
 
 

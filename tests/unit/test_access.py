@@ -296,5 +296,5 @@ async def test_approvals_are_not_entered_where_several_share_an_installation(ser
         await support_case.answer(production, "C-00001", Say(text="x"), replace(by(LEAD), verified_by="operator"))
     own = replace(production, caller=(await holder(services, TAM)).caller)
     assert api_actor(own, "own", TAM).verified == "token"
-    assert api_actor(own, "own", "luca.bianchi@versayce.example").verified == "operator"
+    assert api_actor(own, "own", "luca.bianchi@versayce.example").verified == "reported"
     assert (await message.release(own, (), api_actor(own, "own", TAM))).accepted
