@@ -150,8 +150,15 @@ def pytest_unconfigure() -> None:
     postgres.stop()
 
 
+_FIRST = ("tests/stack/", "tests/workflows/", "tests/browser/", "tests/http/")
+"""Where files take long, and wait in most of it; all others follow."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQLite itself."""
+    """Leave out what is about SQLite itself, and begin with what takes longest, so that all processes end together."""
+    items.sort(
+        key=lambda item: next((at for at, part in enumerate(_FIRST) if item.nodeid.startswith(part)), len(_FIRST))
+    )
     if config.getoption("postgres"):
         for item in items:
             if "sqlite" in item.keywords:
