@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import css_inline
 from jinja2 import TemplateError
+from jinja2.utils import urlize
 from markupsafe import Markup
 
 from rapport.mail import emails, parts, unconverted
@@ -155,8 +156,7 @@ def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[S
         context = {**context, "paragraph": edits.paragraph, "sections": sections}
         subject = _subject(name, context, edits)
         if edits.body is not None:
-            text = edits.body
-            html = parts.environment(html=True).get_template("edited.html").render({**context, "body": edits.body})
+            text, html = edits.body, _page({**context, "subject": subject}, _typed(edits.body))
         elif emails.is_written(name):
             text, html = _laid_out(_document(name, context, edits), context, subject)
         else:
@@ -178,7 +178,7 @@ def section(name: str, context: dict[str, Any], edits: Edits) -> Section:
         context = {**context, "paragraph": edits.paragraph, "sections": None}
         title = _subject(name, context, edits)
         if edits.body is not None:
-            text, html = _edited_part(edits.body, context)
+            text, html = _edited_part(edits.body)
         elif emails.is_written(name):
             document = _document(name, context, edits).without_greeting()
             text, html = document.text, document.html
@@ -224,19 +224,29 @@ def _laid_out(document: Document, context: dict[str, Any], subject: str) -> tupl
     """A mail's text with its signature, and its page."""
     around = {**context, "subject": subject, "personal": document.asks_by(context.get("link", ""))}
     signature = parts.environment(html=False).get_template("_signature.txt").render(around)
-    page = parts.environment(html=True).get_template("layout.html").render({**around, "content": document.html})
-    return f"{document.text}\n\n{signature}", page
+    return f"{document.text}\n\n{signature}", _page(around, document.html)
+
+
+def _page(around: dict[str, Any], content: Markup) -> str:
+    return parts.environment(html=True).get_template("layout.html").render({**around, "content": content})
 
 
 _SIGNATURE: Final = "\n--\n"
 _GREETING: Final = re.compile(r"\A(?:Hello|Hi) [^\n]*,\n")
 
 
-def _edited_part(body: str, context: dict[str, Any]) -> tuple[str, Markup]:
+def _edited_part(body: str) -> tuple[str, Markup]:
     """What a member wrote, as a part of another mail: without greeting and signature."""
     body = _GREETING.sub("", body.lstrip().partition(_SIGNATURE)[0]).strip()
-    html = parts.environment(html=True).get_template("edited.html").render({**context, "body": body})
-    return body, Markup(html.strip())  # noqa: S704 - rendered by what escapes
+    return body, _typed(body)
+
+
+def _typed(body: str) -> Markup:
+    """What a member typed in plain text: its paragraphs, its lines, and its addresses as links."""
+    paragraphs = (part.strip().split("\n") for part in body.split("\n\n") if part.strip())
+    # `urlize` escapes.
+    lines = ((Markup(urlize(line)) for line in part) for part in paragraphs)  # noqa: S704
+    return Markup("\n").join(Markup("<p>{}</p>").format(Markup("<br>").join(part)) for part in lines)
 
 
 def _tidy(text: str) -> str:
