@@ -21,6 +21,8 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from markupsafe import Markup, escape as as_html
 
+from rapport.model.resources import Shelf
+
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
 _BLANK: Final = re.compile(r"[ \t\r\n\f\v]+")
 _GREETING: Final = "Hi "
@@ -115,6 +117,12 @@ def point(name: str, value: object) -> Md:
     return Md(f"- **{escape(name)}:** {escape(value)}")
 
 
+def shelf(shown: Shelf) -> Md:
+    """What there is to read about a language or a tool: links, each with its reason."""
+    links = (f"- [{escape(one.title)}]({escape(one.link)})\\\n  {escape(one.why)}" for one in shown.links)
+    return Md("\n\n".join(["", f"**{escape(shown.title)}**", "\n".join(links), ""]))
+
+
 PARTIALS: Final[dict[str, Callable[..., Md]]] = {
     "button": button,
     "table": table,
@@ -122,6 +130,7 @@ PARTIALS: Final[dict[str, Callable[..., Md]]] = {
     "command": command,
     "small": small,
     "point": point,
+    "shelf": shelf,
 }
 
 

@@ -20,13 +20,10 @@ from markupsafe import Markup
 from rapport.mail.parts import environment, syntax
 
 _TASK: Final = ("task_open", "task_unchanged", "not_decided")
-_TIMES: Final = ("not_booked", "times_open")
 
 CLAIMED: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("sign_off_changes", "sign_off_draft", "sign_off_opened", "sign_off_reminder"), _TASK),
     "sign_off_silent": _TASK,
-    **dict.fromkeys(("rollout_proposal", "deployment_proposal"), _TIMES),
-    "account_handed_over": ("account_theirs",),
 }
 """What they claim as a whole; of a mail that is one file, its front matter says it."""
 

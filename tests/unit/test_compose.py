@@ -374,6 +374,22 @@ def test_every_mail_renders_for_every_reader(name: str, reader: str, sparse: boo
     assert set(shown.links) <= {link for link in shown.links if link.startswith(("https://", "mailto:"))}
 
 
+@pytest.mark.parametrize("name", ["rollout_proposal", "deployment_proposal"])
+def test_no_mail_says_that_a_kickoff_took_place_that_did_not(name: str) -> None:
+    """What is proposed after the kickoff speaks of it as held only if it was; its times go in any case."""
+    mail = letter(name, "primary_champion")
+    meeting = mail.meeting
+    assert meeting is not None
+    planned = meeting.model_copy(update={"title": "Planning", "agenda": (("Goals", 5),)})
+    mail = replace(mail, occasion=mail.occasion.model_copy(update={"meeting": planned}))
+    held = mail.words(Edits())
+    skipped = replace(mail, left_out=("kickoff_held",)).words(Edits())
+    for told, silent in ((held.text, skipped.text), (held.html, skipped.html)):
+        assert "Now that the kickoff has taken place" in " ".join(told.split())
+        assert "kickoff" not in silent.lower()
+        assert DRAFT_TOKEN in silent
+
+
 @pytest.mark.parametrize("name", ["weekly_brief", "weekly_digest", "review_brief", "review_follow_up"])
 def test_what_looks_back_lists_the_cases(name: str) -> None:
     """Digest, briefs and the mail after a review name each case of the time, its severity, and whether it is solved."""

@@ -86,7 +86,7 @@ async def test_documents_go_by_language_and_wait_where_it_is_unknown(skipping: I
     assert f"{command} --as {TAM.email}" in asked
     assert (await tasks.show(skipping.services, todo.task)).record == f"{command} --as EMAIL"
     first = (await skipping.mailed(1, SECOND_USER))[0]
-    assert str(first["Subject"]) == "FooBar Enterprise for Python and Go"
+    assert str(first["Subject"]) == "FooBar Enterprise docs for Python and Go"
     assert "https://opentelemetry.io/docs/languages/go/" in text_of(first)
     assert "checkout service" in text_of(first)
     status = await onboarding.status(skipping.services, "versayce")

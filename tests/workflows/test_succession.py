@@ -267,9 +267,9 @@ async def test_hand_over_moves_tasks_meetings_and_mails(skipping: Installation) 
     assert change.changed
     assert change.account.tam.email == NOOR
     mails = (await skipping.mailed(16))[9:]
-    notice = next(mail for mail in mails if str(mail["Subject"]) == "Versayce is yours")
+    notice = next(mail for mail in mails if str(mail["Subject"]) == "You're now the TAM for Versayce")
     assert NOOR in str(notice["To"])
-    assert "in place of Robin Keller" in text_of(notice)
+    assert "You take over from Robin Keller." in text_of(notice)
     assert "Robin changes teams" in text_of(notice)
     mails.remove(notice)
     to = {
@@ -351,7 +351,9 @@ async def test_a_hand_over_for_a_while_ends_by_itself(skipping: Installation) ->
         return shown.tam.email == TAM.email and shown.tam_until is None
 
     await until(back, "the regular TAM")
-    again = next(mail for mail in await skipping.mailed(11) if str(mail["Subject"]) == "Versayce is yours again")
+    again = next(
+        mail for mail in await skipping.mailed(11) if str(mail["Subject"]) == "You're back as TAM for Versayce"
+    )
     assert TAM.email in str(again["To"])
     assert len(skipping.mails()) == 11
     assert "Robin Keller is back; Noor Haddad no longer stands in" in await told(skipping)
@@ -517,7 +519,7 @@ async def test_whoever_stands_in_holds_the_meeting_of_their_time(skipping: Insta
     await skipping.sleep_until(change.account.tam_until + timedelta(hours=30))
 
     async def is_back() -> bool:
-        return any(str(mail["Subject"]) == "Versayce is yours again" for mail in skipping.mails(TAM.email))
+        return any(str(mail["Subject"]) == "You're back as TAM for Versayce" for mail in skipping.mails(TAM.email))
 
     await until(is_back, "word to the regular TAM")
     assert not [mail for mail in skipping.mails()[16:] if events(mail)]
