@@ -206,6 +206,7 @@ class MessageDraft:
         ]
         return {
             "title": self._title(task),
+            "noun": noun(self._title(task)),
             "kind": task.kind,
             "record": self._record(task),
             "round": self.occasion.round,

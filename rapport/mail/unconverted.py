@@ -19,12 +19,7 @@ from markupsafe import Markup
 
 from rapport.mail.parts import environment, syntax
 
-_TASK: Final = ("task_open", "task_unchanged", "not_decided")
-
-CLAIMED: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("sign_off_changes", "sign_off_draft", "sign_off_opened", "sign_off_reminder"), _TASK),
-    "sign_off_silent": _TASK,
-}
+CLAIMED: Final[dict[str, tuple[str, ...]]] = {}
 """What they claim as a whole; of a mail that is one file, its front matter says it."""
 
 SIGNATURE: Final = "\n--\n"
