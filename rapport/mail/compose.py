@@ -27,7 +27,7 @@ from jinja2 import TemplateError
 from jinja2.utils import urlize
 from markupsafe import Markup
 
-from rapport.mail import emails, parts, unconverted
+from rapport.mail import emails, parts
 from rapport.mail.markdown import Document
 from rapport.model.base import MAX_NAME, UserError, plain
 from rapport.rules.attachment import File
@@ -157,10 +157,8 @@ def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[S
         subject = _subject(name, context, edits)
         if edits.body is not None:
             text, html = edits.body, _page({**context, "subject": subject}, _typed(edits.body))
-        elif emails.is_written(name):
-            text, html = _laid_out(_document(name, context, edits), context, subject)
         else:
-            text, html = unconverted.text(name, context), unconverted.html(name, context)
+            text, html = _laid_out(_document(name, context, edits), context, subject)
     return MailWords(
         subject=_with_titles(subject, sections),
         text=_with_sections(_tidy(text), sections),
@@ -175,15 +173,13 @@ def section(name: str, context: dict[str, Any], edits: Edits) -> Section:
         UserError: As `write`.
     """
     with _refusing(name, context):
-        context = {**context, "paragraph": edits.paragraph, "sections": None}
+        context = {**context, "paragraph": edits.paragraph}
         title = _subject(name, context, edits)
         if edits.body is not None:
             text, html = _edited_part(edits.body)
-        elif emails.is_written(name):
+        else:
             document = _document(name, context, edits).without_greeting()
             text, html = document.text, document.html
-        else:
-            text, html = unconverted.part(name, context)
     return Section(title=title, text=_tidy(text).strip(), html=html)
 
 
@@ -211,8 +207,7 @@ def _refusing(name: str, context: dict[str, Any]) -> Iterator[None]:
 
 
 def _subject(name: str, context: dict[str, Any], edits: Edits) -> str:
-    way = emails if emails.is_written(name) else unconverted
-    return _one_line(" ".join((edits.subject or way.subject(name, context)).split()), "subject")
+    return _one_line(" ".join((edits.subject or emails.subject(name, context)).split()), "subject")
 
 
 def _document(name: str, context: dict[str, Any], edits: Edits) -> Document:

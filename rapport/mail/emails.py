@@ -17,7 +17,7 @@ from typing import Any, Final
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, nodes, pass_context
 from jinja2.runtime import Context
 
-from rapport.mail import filters, parts, unconverted
+from rapport.mail import filters, parts
 from rapport.mail.markdown import PARTIALS, Document, escape
 from rapport.model.account import personas
 from rapport.model.base import UserError, suggestion
@@ -151,15 +151,9 @@ def folder() -> Path:
 
 
 @cache
-def written() -> frozenset[str]:
-    """Those that are one file."""
-    return frozenset(path.stem for path in folder().glob("[!_]*.md"))
-
-
-@cache
 def names() -> frozenset[str]:
     """The names of the emails that there are."""
-    return written() | unconverted.names()
+    return frozenset(path.stem for path in folder().glob("[!_]*.md"))
 
 
 @cache
@@ -184,32 +178,24 @@ def known(name: str) -> str:
     raise UserError(f'there is no mail "{name[:40]}"', field="email", fix=suggestion(name, sorted(names())))
 
 
-def is_written(name: str) -> bool:
-    """Whether an email is one file by now."""
-    return name in written()
-
-
 def is_for(name: str, persona: str | None) -> bool:
     """Whether somebody may get an email, by their persona; a member has none."""
-    return not is_written(name) or email(name).is_for(persona)
+    return email(name).is_for(persona)
 
 
 def weight_of(occasion: MessageRequest) -> Weight:
     """How much the mails of an occasion press: as the email says, or else as its purpose has it."""
-    own = email(occasion.email).weight if is_written(occasion.email) else None
-    return own or occasion.weight
+    return email(occasion.email).weight or occasion.weight
 
 
 def claims(name: str) -> tuple[str, ...]:
     """What an email claims as a whole."""
-    return email(name).claims if is_written(name) else unconverted.CLAIMED.get(name, ())
+    return email(name).claims
 
 
 @cache
 def block_claims(name: str) -> tuple[str, ...]:
     """What an email's blocks claim: of each claim that is false, the blocks are left out."""
-    if not is_written(name):
-        return ()
     trees = [_subjects().parse(email(name).subject), *parts.syntax(markdown(), f"{name}.md")]
     calls = (call for tree in trees for call in tree.find_all(nodes.Call))
     asked = (call.args for call in calls if isinstance(call.node, nodes.Name) and call.node.name == "claim")
@@ -236,9 +222,6 @@ def body(name: str, context: dict[str, Any]) -> Document:
 
 def templates(name: str) -> Iterator[nodes.Template]:
     """The syntax of an email's templates, and of all that they include."""
-    if not is_written(name):
-        yield from unconverted.templates(name)
-        return
     yield _subjects().parse(email(name).subject)
     yield from parts.syntax(markdown(), f"{name}.md")
     yield from parts.syntax(parts.environment(html=False), "_signature.txt")

@@ -10,9 +10,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from rapport.mail import chart
-from rapport.mail.markdown import prose, quote, safe_link
-from rapport.rules.figures import figure
+from rapport.mail.markdown import prose, quote
 from rapport.rules.wording import amount
 
 
@@ -26,11 +24,6 @@ def day(instant: datetime, zone: str) -> str:
     return named(at(instant, zone))
 
 
-def dated(instant: datetime, zone: str) -> str:
-    """The same for what may be years ahead: "Friday 20 December 2030"."""
-    return f"{day(instant, zone)} {at(instant, zone):%Y}"
-
-
 def named(value: date) -> str:
     """A day on its own: "Tuesday 1 December"."""
     return f"{value:%A} {value.day} {value:%B}"
@@ -39,12 +32,6 @@ def named(value: date) -> str:
 def clock(instant: datetime, zone: str) -> str:
     """The time of day in the reader's zone: "09:30"."""
     return f"{at(instant, zone):%H:%M}"
-
-
-def zone(instant: datetime, name: str) -> str:
-    """The reader's zone, with its distance from UTC on that day: "Europe/Zurich, UTC+01:00"."""
-    offset = f"{at(instant, name):%z}"
-    return f"{name.replace('_', ' ')}, UTC{offset[:3]}:{offset[3:]}"
 
 
 def listing(names: Sequence[str]) -> str:
@@ -117,14 +104,9 @@ def _times(context: Context, slots: Sequence[Any]) -> list[tuple[str, str]]:
     return [(day(one.start, where), f"{clock(one.start, where)}–{clock(one.end, where)}") for one in slots]
 
 
-COMMON: Final[dict[str, Callable[..., Any]]] = {
+FOR_MARKDOWN: Final[dict[str, Callable[..., Any]]] = {
     "amount": amount,
-    "figure": figure,
     "listing": listing,
-    "safe_link": safe_link,
-}
-
-FOR_MARKDOWN: Final[dict[str, Callable[..., Any]]] = COMMON | {
     "date": _date,
     "long_date": _long_date,
     "short_date": _short_date,
@@ -137,14 +119,3 @@ FOR_MARKDOWN: Final[dict[str, Callable[..., Any]]] = COMMON | {
     "quote": quote,
 }
 """What knows the reader's zone by itself."""
-
-FOR_PARTS: Final[dict[str, Callable[..., Any]]] = COMMON | {
-    "day": day,
-    "dated": dated,
-    "date": named,
-    "clock": clock,
-    "zone": zone,
-    "bars": chart.html,
-    "told": chart.text,
-}
-"""What is handed the zone: for the layout, and for mails that are not one file yet."""

@@ -7,21 +7,17 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, meta, nodes
 
-from rapport.mail import filters
-
 
 @cache
 def environment(*, html: bool) -> Environment:
     """Where templates of HTML are rendered, or of plain text."""
-    found = Environment(
+    return Environment(
         loader=PackageLoader("rapport", "emails"),
         autoescape=html,  # noqa: S701 - text parts are not HTML
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(filters.FOR_PARTS)
-    return found
 
 
 def syntax(environment: Environment, *templates: str) -> Iterator[nodes.Template]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from rapport.mail import claims as mail_claims, emails, unconverted
+from rapport.mail import claims as mail_claims, emails
 from rapport.rules import claims
 from rapport.rules.claims import CLAIMS, CaseNow, MeetingNow, ReviewNow, StepNow, TaskNow
 
@@ -64,11 +64,6 @@ def test_a_mail_claims_what_there_is(name: str) -> None:
     whole, blocks = emails.claims(name), emails.block_claims(name)
     assert {*whole, *blocks} <= set(CLAIMS)
     assert not set(whole) & set(blocks)
-
-
-def test_no_mail_that_is_left_is_forgotten() -> None:
-    """The list of claims of mails that are not one file yet is of those alone."""
-    assert set(unconverted.CLAIMED) <= unconverted.names()
 
 
 @pytest.mark.parametrize("name", ["welcome", "growth_welcome"])

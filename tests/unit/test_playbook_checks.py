@@ -203,7 +203,7 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
         (
             'email = "welcome"',
             'email = "sign_in"',
-            "22: kickoff.email: sign_in has a personal link where there is nothing to choose; choose another mail",
+            "22: kickoff.email: sign_in is for other readers; choose another mail",
         ),
         (
             'email = "welcome"',

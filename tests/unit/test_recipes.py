@@ -49,7 +49,7 @@ def test_the_recipe_for_a_mail_is_a_mail(tmp_path: Path, monkeypatch: pytest.Mon
     """The recipe's file is a mail that a message step can send to those whom it names, and to nobody else."""
     written = RECIPES["A mail"].partition("```markdown\n")[2].partition("```")[0]
     (tmp_path / "two_weeks.md").write_text(written)
-    forget = (emails.email, emails.names, emails.written, samples.fault)
+    forget = (emails.email, emails.names, samples.fault)
     with monkeypatch.context() as patched:
         patched.setattr(emails, "folder", lambda: tmp_path)
         patched.setattr(emails.markdown(), "loader", emails.Bodies(FileSystemLoader(tmp_path)))

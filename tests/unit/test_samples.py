@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from rapport.mail import emails, parts, samples, unconverted
+from rapport.mail import emails, samples
 from rapport.model.account import personas
 
 
@@ -19,9 +19,9 @@ def test_a_mail_that_reads_past_the_topics_is_refused_for_those_whose_they_are_n
 ) -> None:
     """A template that takes a figure where nothing keeps it from a reader may go to nobody without that topic."""
     for body, topic in (
-        ("{{ account['figures'].projected_roi }}", 'poc_result" and "projected_roi'),
+        ("{{ account['figures'].projected_roi or '' }}", 'poc_result" and "projected_roi'),
         ("{{ figures.projected_roi }}", "projected_roi"),
-        ("{{ vendor.company_health }}", "company_health"),
+        ("{{ vendor.company_health or '' }}", "company_health"),
     ):
         with mail_of(body, monkeypatch, tmp_path):
             said = samples.fault("sample", "message", persona)
@@ -48,10 +48,18 @@ def test_a_mail_that_asks_for_what_nobody_gives_is_refused_by_that_name(
         assert samples.fault("sample", "message", "primary_user") is None
 
 
+def test_a_personal_link_needs_something_to_choose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mail whose button leads to what only its reader may do is refused where a step gives nothing to do."""
+    with mail_of("{{ button('Choose your times', link) }}", monkeypatch, tmp_path):
+        said = samples.fault("sample", "message", "primary_user")
+    assert said == "sample has a personal link where there is nothing to choose; choose another mail"
+
+
 def forget() -> None:
     """Forget what was made of mails: their templates are others."""
-    samples.fault.cache_clear()
-    samples._read.cache_clear()
+    for known in (samples.fault, samples._read, emails.names, emails.email, emails.block_claims):
+        known.cache_clear()
+    emails.markdown().cache.clear()  # type: ignore[union-attr]
 
 
 def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
@@ -59,23 +67,15 @@ def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
 
     @contextlib.contextmanager
     def made() -> Any:
-        forget()
-        for part in ("subject.txt", "body.txt", "body.html"):
-            (folder / "sample").mkdir(exist_ok=True)
-            (folder / "sample" / part).write_text(f"Hello {body}" if part != "subject.txt" else "Hello")
+        (folder / "sample.md").write_text(f'---\nsubject: "Hello"\naudience: [contacts]\n---\nHello {body}\n')
+        environment = emails.markdown()
+        also = [environment.loader, emails.Bodies(jinja2.FileSystemLoader(folder))]
         with monkeypatch.context() as patch:
-            for html in (True, False):
-                environment = parts.environment(html=html)
-                also = jinja2.ChoiceLoader([environment.loader, jinja2.FileSystemLoader(folder)])  # type: ignore[list-item]
-                patch.setattr(environment, "loader", also)
-                environment.cache.clear()  # type: ignore[union-attr]
-            emails.names.cache_clear()
-            patch.setattr(unconverted, "names", lambda: frozenset({"sample"}))
+            patch.setattr(environment, "loader", jinja2.ChoiceLoader(also))  # type: ignore[arg-type]
+            patch.setattr(emails, "folder", lambda: folder)
+            forget()
             yield
         forget()
-        emails.names.cache_clear()
-        for html in (True, False):
-            parts.environment(html=html).cache.clear()  # type: ignore[union-attr]
 
     return made()
 
