@@ -98,17 +98,22 @@ class Delivery:
                 return None
         return outbox.leased(values, present)
 
-    async def take(self, connection: Connection, key: str, present: datetime) -> outbox.Lease | None:
+    async def take(
+        self, connection: Connection, key: str, present: datetime, *, released: bool = False
+    ) -> outbox.Lease | None:
         """Take the right to send a message, if there is anything to send, it is its turn, and it is still true.
 
         This is the one way to the relay for a mail that was not handed over as soon as it was written.
 
         What has a block that is not so any more loses its bytes here, and is written again by `Messages`.
+
+        Args:
+            released: Somebody has let it go just now, who knows whether it is of use still.
         """
         message = await outbox.message(connection, key)
         # What may have arrived goes on as it is: nobody can take it back.
         if message.state in (MessageState.READY, MessageState.DEFERRED):
-            if (reason := await claims.why_not(connection, message, present)) is not None:
+            if (reason := await claims.why_not(connection, message, present, released=released)) is not None:
                 for gone in await deferral.call_off(connection, key, reason, present):
                     await append(connection, suppressed(gone, present, gone.reason or reason))
                 return None

@@ -503,7 +503,8 @@ class Messages:
             for one in frozen:
                 kept = await self._keep(connection, one, order, present)
                 if kept and goes:
-                    leases.append(await self._delivery.take(connection, one.draft.key, present))
+                    released = one.draft.state is not MessageState.READY
+                    leases.append(await self._delivery.take(connection, one.draft.key, present, released=released))
         return [lease for lease in leases if lease is not None]
 
     async def _unfreeze(self, keys: Sequence[str], present: datetime) -> None:

@@ -12,7 +12,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.task import Ladder, Reseating, Resuming, Seating, Tasks
     from rapport.model.commands import deciding, in_name, read_by
-    from rapport.model.message import Answer, MessageRequest, Purpose, Release, TaskFacts
+    from rapport.model.message import MessageRequest, Purpose, Release, TaskAnswer, TaskFacts
     from rapport.model.projection import Wait
     from rapport.model.task import (
         NOT_REQUESTED,
@@ -492,7 +492,7 @@ class HumanTask(AccountWorkflow):
                 deadline=self._deadline(),
                 outcome=self.outcome,
                 refusal=refusal,
-                answers=tuple(Answer.made_of(one) for one in self.decisions) if self._is_over() else (),
+                answers=tuple(TaskAnswer.made_of(one) for one in self.decisions) if self._is_over() else (),
                 quorum=self.definition.quorum,
                 needs={option.id: option.needs for option in self.definition.options if option.needs},
                 in_place_of={

@@ -62,12 +62,16 @@ class ClaimingMail:
         return cls(occasion, message.person, message.created_at, now, message.approved_by is not None)
 
 
-async def why_not(connection: Connection, message: Message, now: datetime) -> str | None:
-    """Why a mail is not sent any more; nothing if all that it claims as a whole may still be so."""
+async def why_not(connection: Connection, message: Message, now: datetime, *, released: bool = False) -> str | None:
+    """Why a mail is not sent any more; nothing if all that it claims as a whole may still be so.
+
+    Args:
+        released: Somebody has let it go just now: that it comes late is theirs to say, what it claims is not.
+    """
     draft = await outbox.draft(connection, message.key)
     assert draft is not None
     occasion = MessageRequest.model_validate(draft.occasion)
-    if occasion.stale_at is not None and occasion.stale_at <= now:
+    if not released and occasion.stale_at is not None and occasion.stale_at <= now:
         return outbox.STALE
     if message.account is None:
         return None

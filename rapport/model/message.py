@@ -238,7 +238,7 @@ class CaseFacts(WireModel):
     other: str | None = None
 
 
-class Answer(WireModel):
+class TaskAnswer(WireModel):
     """Somebody's word on a human task, as mails tell it: the option, and the submission with what they wrote."""
 
     by: str
@@ -274,7 +274,7 @@ class TaskFacts(WireModel):
     deadline: Instant | None = None
     outcome: str | None = None
     refusal: str | None = None
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[TaskAnswer, ...] = ()
     quorum: str = "any"
     needs: dict[str, str] = Field(default_factory=dict)
     about: str | None = None

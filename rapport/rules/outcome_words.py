@@ -10,7 +10,7 @@ from rapport.model.operation import Operate
 from rapport.model.task import NOT_REQUESTED, WITHDRAWN
 from rapport.rules.todo_template import NO_TIME, UNNAMED, UNREAD, UNREPORTED
 
-TOGETHER: Final = "with_"
+WITH: Final = "with_"
 """What an outcome begins with of a step that was done together with another one, which follows."""
 
 OUTCOMES: Final[Mapping[str, str]] = {
@@ -78,8 +78,8 @@ def in_words(outcome: str, options: Mapping[str, str] | None = None, titles: Map
     """
     if options and outcome in options:
         return options[outcome]
-    if outcome.startswith(TOGETHER):
-        step = outcome.removeprefix(TOGETHER)
+    if outcome.startswith(WITH):
+        step = outcome.removeprefix(WITH)
         return f"together with {(titles or {}).get(step, step.replace('_', ' '))}"
     count, of, answer = outcome.rpartition(" ")
     if of and answer in OUTCOMES and count.replace(" of ", "").isdigit():

@@ -339,7 +339,7 @@ class _Words(dict[str, str]):
 
     @property
     def missing(self) -> str:
-        return audience.missing([persona for persona in self.about.split(",") if persona in personas()])
+        return audience.missing([persona for persona in (self.entry.about or "").split(",") if persona in personas()])
 
     @property
     def _role(self) -> str | None:

@@ -45,11 +45,11 @@ from rapport.model.account import Account, AccountFile, Contact, ContactWork, Me
 from rapport.model.base import MAX_NAME, Email, Name, UserError, mail_address
 from rapport.model.message import (
     AnnouncementFacts,
-    Answer,
     HandoverFacts,
     MeetingFacts,
     MessageRequest,
     Purpose,
+    TaskAnswer,
     TaskFacts,
 )
 from rapport.model.minutes import Pending
@@ -268,7 +268,7 @@ def full_task(reader: str) -> TaskFacts:
         requester="m_0",
         deadline=NOW,
         outcome="approve",
-        answers=(Answer(by="m_1", option="approve", submission="s_4"),),
+        answers=(TaskAnswer(by="m_1", option="approve", submission="s_4"),),
         changes="s_4",
         deciders=("c_1",),
         about="c_3",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rapport.mail.compose import Edits, MailWords
-from rapport.model.message import Answer, TaskFacts
+from rapport.model.message import TaskAnswer, TaskFacts
 from tests.unit.test_compose import letter
 
 OPTIONS = (("approve", "Approve"), ("deny", "Deny"), ("remote", "Hold it remotely"))
@@ -48,7 +48,7 @@ def test_a_reminder_asks_its_reader_for_their_own_part(facts: dict[str, Any], to
 )
 def test_an_outcome_is_told_as_what_became_of_it(outcome: str, told: str) -> None:
     """By no key, and not by a label that is an order; what a playbook calls its own is told by its title."""
-    answers = (Answer(by="m_1", option=outcome, submission="s_4"),) if outcome in dict(OPTIONS) else ()
+    answers = (TaskAnswer(by="m_1", option=outcome, submission="s_4"),) if outcome in dict(OPTIONS) else ()
     found = words("task_outcome", outcome=outcome, answers=answers)
     assert found.subject.startswith(f"{told}: ")
     assert ("Ines Moreau" in found.text, "Go." in found.text) == (bool(answers), bool(answers))
@@ -57,7 +57,7 @@ def test_an_outcome_is_told_as_what_became_of_it(outcome: str, told: str) -> Non
 
 def test_several_answers_are_listed_with_the_rule_by_which_they_decide() -> None:
     """Who said what, with each one's reason, and why that is the outcome."""
-    answers = tuple(Answer(by=by, option="deny", submission="s_4") for by in ("m_0", "m_1"))
+    answers = tuple(TaskAnswer(by=by, option="deny", submission="s_4") for by in ("m_0", "m_1"))
     text = words("task_outcome", outcome="deny", answers=answers, quorum="majority").text
     assert "is decided: Declined. More than half decide." in text
     assert "- Robin Keller: Deny\n  Go.\n- Ines Moreau: Deny\n  Go.\n" in text

@@ -83,7 +83,7 @@ async def test_a_decision_that_comes_while_the_last_mail_waits_is_answered(skipp
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=6))
     await until(status_of(skipping, tasks.TASK), "the end of the task")
     said = [text_of(mail) for mail in skipping.mails(tasks.BACKUP)]
-    assert len([text for text in said if "was recorded while nothing could check it" in text]) == 1, said
+    assert len([text for text in said if "was saved while Rapport was offline" in text]) == 1, said
 
 
 async def test_a_meeting_that_is_over_waits_for_no_morning(quiet: Installation) -> None:
