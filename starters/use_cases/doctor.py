@@ -178,11 +178,6 @@ async def _support_rules(settings: Settings, store: Store | None) -> Check:
         rules = support_rules.load(settings.data)
     except UserError as refusal:
         return _faulty("support rules", refusal, settings)
-    paging = settings.paging_webhook_url is not None
-    served = sla.hours(rules.promise(1), rota=rules.on_call is not None, paging=paging)
-    if served.reason is not None:
-        fix = f"write [on_call] into {support_rules.FILE} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
-        return Check(check="support rules", verdict=CheckVerdict.NOTE, what=f"severity 1 {served.reason}", fix=fix)
     if rules.on_call is not None and store is not None:
         async with store.reading() as connection:
             unfit = await support_case.unfit(connection, rules.on_call.members)
@@ -208,6 +203,11 @@ async def _support_rules(settings: Settings, store: Store | None) -> Check:
         if read is not None and read.digest != rules.digest:
             what = f"{support_rules.FILE} has changed since the workers read it at {read.at:%Y-%m-%d %H:%M} UTC"
             return Check(check="support rules", verdict=CheckVerdict.NOTE, what=what, fix=settings.restart)
+    paging = settings.paging_webhook_url is not None
+    served = sla.hours(rules.promise(1), rota=rules.on_call is not None, paging=paging)
+    if served.reason is not None:
+        fix = f"write [on_call] into {support_rules.FILE} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
+        return Check(check="support rules", verdict=CheckVerdict.NOTE, what=f"severity 1 {served.reason}", fix=fix)
     return Check(check="support rules", verdict=CheckVerdict.OK, what="can be read")
 
 
