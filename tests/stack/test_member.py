@@ -38,7 +38,10 @@ def test_members_come_in_are_away_and_leave_on_the_command_line(data: Path) -> N
         assert "Noor Haddad" in rapport(data, *words).stdout
     assert asked(data, "absence", "end", absence["id"], "--as", SAMIRA)["state"] == "withdrawn"
     assert "no absence lies ahead" in rapport(data, "absence", "list").stdout
-    left = asked(data, "member", "leave", NOOR, "--reason", "Moved away", "--as", SAMIRA)
+    leave = ("member", "leave", NOOR, "--reason", "Moved away", "--as", SAMIRA)
+    assert "ask one of: administrator" in rapport(data, *leave).stderr
+    asked(data, "access", "grant", SAMIRA, "--reason", "She looks after members")
+    left = asked(data, *leave)
     assert left["left_at"]
     assert "left" in rapport(data, "member", "list").stdout
 
