@@ -71,7 +71,11 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ): WRITE,
     ("base", "AccountWorkflow.all_over", "await say_the_end(result)"): LAST,
     ("base", "AccountWorkflow.hear_later", "await self.words.hear_later(left)"): LEFT,
-    ("failures", "Failures._follow_up.put", "await todo.put(is_done, deadline=await soon(account))"): REAL,
+    (
+        "failures",
+        "Failures._follow_up.put",
+        "await self.state.todo(template, name, None).put(is_done, deadline=await soon(account))",
+    ): REAL,
     ("failures", "Failures._follow_up", "await have_decided(of, meeting, question, put, is_over)"): REAL,
     ("failures", "Failures._take_back_all", "await self._take_back(of)"): REAL,
     ("failures", "Failures._take_back_all", "await call_off(of, self.state.messages, self.state.timeline)"): REAL,
