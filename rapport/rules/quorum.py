@@ -72,28 +72,28 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
         now: UTC. Times that begin within `NOTICE` of it are out.
     """
     if not proposal.slots:
-        return Tally(PollStanding.STUCK, reason="no time suits the working hours of everyone who is needed")
+        return Tally(PollStanding.STUCK, reason="no time works for all required attendees")
     possible = [
         slot
         for slot in proposal.slots
         if slot.start >= now + NOTICE and _suits(slot, proposal.tam, votes, unheard=True)
     ]
     if not possible:
-        return Tally(PollStanding.STUCK, reason="none of the times is possible any more")
+        return Tally(PollStanding.STUCK, reason="none of the proposed times is possible now")
     agreed = [slot for slot in possible if len(_groups(slot, proposal, votes)) == proposal.required_groups]
     if agreed:
         return Tally(PollStanding.AGREED, best(agreed, proposal, votes))
     champions = [invitee.id for invitee in proposal.invitees if invitee.persona == CHAMPION]
     if any(champion in votes and not votes[champion].slots for champion in champions):
-        return Tally(PollStanding.STUCK, reason="the champion can make none of the times")
+        return Tally(PollStanding.STUCK, reason="none of the times work for the champion")
     if now < proposal.deadline:
         return Tally(PollStanding.OPEN)
     wanted = [slot for slot in possible if any(_suits(slot, champion, votes) for champion in champions)]
     if wanted:
         return Tally(PollStanding.AGREED, best(wanted, proposal, votes))
     if not votes:
-        return Tally(PollStanding.STUCK, reason="nobody answered by the deadline")
-    return Tally(PollStanding.STUCK, reason="the champion did not answer by the deadline")
+        return Tally(PollStanding.STUCK, reason="no one replied by the deadline")
+    return Tally(PollStanding.STUCK, reason="the champion didn't reply by the deadline")
 
 
 def best(slots: Sequence[Slot], proposal: Proposal, votes: Mapping[str, Vote]) -> Slot:

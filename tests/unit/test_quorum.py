@@ -90,10 +90,10 @@ def test_a_time_that_is_too_near_is_not_booked(hours: int) -> None:
 @pytest.mark.parametrize(
     ("votes", "reason"),
     [
-        (said(), "nobody answered by the deadline"),
-        (said(user="12"), "the champion did not answer by the deadline"),
-        (said(champion=""), "the champion can make none of the times"),
-        (said(tam=""), "none of the times is possible any more"),
+        (said(), "no one replied by the deadline"),
+        (said(user="12"), "the champion didn't reply by the deadline"),
+        (said(champion=""), "none of the times work for the champion"),
+        (said(tam=""), "none of the proposed times is possible now"),
     ],
 )
 def test_a_vote_without_a_result_says_why(votes: dict[str, Vote], reason: str) -> None:

@@ -150,7 +150,7 @@ async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(sk
             assert sent.weekday() < 5
             assert 8 <= sent.hour < 18
     notice = text_of(skipping.mails(TAM.email)[0])
-    assert "nobody answered" in notice
+    assert "no one replied" in notice
     assert "Luca Bianchi" in notice
 
 
@@ -336,7 +336,7 @@ async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Install
     stuck = await in_phase(skipping, "stuck")
     assert stuck.slots == ()
     assert "I'll send you proposed times for the kickoff soon." in text_of((await skipping.mailed(1, CHAMPION))[0])
-    assert "no time suits" in text_of((await skipping.mailed(1, TAM.email))[0])
+    assert "no time works" in text_of((await skipping.mailed(1, TAM.email))[0])
 
 
 async def test_stopped_mail_holds_up_no_decision(skipping: Installation) -> None:
