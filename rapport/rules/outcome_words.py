@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from rapport.model.ids import number_in
 from rapport.model.message import Resolution
 from rapport.model.operation import Operate
 from rapport.model.task import NOT_REQUESTED, WITHDRAWN
@@ -82,6 +83,6 @@ def in_words(outcome: str, options: Mapping[str, str] | None = None, titles: Map
         step = outcome.removeprefix(WITH)
         return f"together with {(titles or {}).get(step, step.replace('_', ' '))}"
     count, of, answer = outcome.rpartition(" ")
-    if of and answer in OUTCOMES and count.replace(" of ", "").isdigit():
+    if of and answer in OUTCOMES and all(number_in(part) is not None for part in count.split(" of ")):
         return f"{count} {in_words(answer, options)}"
     return OUTCOMES.get(outcome, outcome.replace("_", " "))

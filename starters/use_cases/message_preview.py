@@ -5,7 +5,9 @@ from __future__ import annotations
 from rapport.mail import compose, emails
 from rapport.mail.context import AccountContext
 from rapport.mail.preview import preview
+from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
+from starters.rights import requires
 from starters.services import Services, present
 from worker import mail_settings
 
@@ -26,6 +28,7 @@ class PreviewShown(WireModel):
     html: str
 
 
+@requires(Action.READ)
 async def show(services: Services, email: str, account: str, to: str | None = None) -> PreviewShown:
     """An email for one of an account's people.
 

@@ -52,7 +52,7 @@ async def test_a_case_becomes_a_review_by_its_form_and_each_leads_to_the_other(s
     await in_phase(site.installation, review, "feedback")
     await page.get_by_role("link", name=ref).click()
     await expect(page.get_by_role("link", name=review)).to_be_visible()
-    await expect(page.locator(".talk")).to_contain_text("asked for a tech review")
+    await expect(page.locator(".talk")).to_contain_text("requested a technical review")
     await look(page, "case-with-review")
     await page.goto(f"{site.url}/accounts/versayce")
     for link in (QUESTION, "Two collectors"):

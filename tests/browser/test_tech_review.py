@@ -110,7 +110,7 @@ async def test_something_is_said_by_keyboard_and_the_record_tells_all(site: Site
         pytest.fail("the field cannot be reached by keyboard")
     await page.keyboard.type("They have done this with others before.")
     await page.keyboard.press("Tab")
-    await page.keyboard.type("In favour")
+    await page.keyboard.type("Support")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")

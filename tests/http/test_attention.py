@@ -29,7 +29,7 @@ from starters.use_cases import account as accounts, meeting as meetings, message
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from tests.conftest import CHAMPION, TAM, Installation, account, installation, until
+from tests.conftest import CHAMPION, HOST, TAM, Installation, account, installation, until
 from tests.stack.test_sweep import sweep
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -197,7 +197,7 @@ async def test_what_waits_says_why_and_no_time_that_has_passed(
     now = datetime.now(UTC)
     then = now + timedelta(hours=3) if held == "unsaid" else now - timedelta(hours=2)
     if held == "stopped":
-        await message.stop_mail(quiet.services, TAM)
+        await message.stop_mail(quiet.services, HOST, "A test")
     if held == "paused":
         await operation.operate(quiet.services, key, Operate.PAUSE, OperationWritten(reason="Holidays."), TAM)
 

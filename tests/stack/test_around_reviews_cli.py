@@ -44,7 +44,7 @@ def test_what_calls_for_a_review_is_told_with_what_nobody_knows(data: Path) -> N
     shut = rapport(data / "data", "review", "gate", "versayce", "trial", "--json")
     assert shut.exit_code == 4
     assert json.loads(shut.stdout)["unblock"] == "rapport review submit FILE --as EMAIL"
-    assert rapport(data / "data", "review", "gate", "versayce", "production").exit_code == 0
+    assert rapport(data / "data", "review", "gate", "versayce", "production").exit_code == 4
     assert rapport(data / "data", "review", "gate", "versayce", "holiday").exit_code == 2
     assert rapport(data / "data", "review", "gate", "nobody", "trial").exit_code == 3
     assert rapport(data / "data", "review", "needed", "nobody").exit_code == 3

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 
 from activities import delivery
+from rapport.model.account import WEEKDAYS
 from rapport.model.ids import new_id, task_id
 from rapport.model.message import MessageRequest, MessageState, Purpose
 from rapport.model.task import TaskStart
@@ -21,7 +22,7 @@ from starters.use_cases import account as accounts, message, task
 from tests.conftest import Installation, account, by, installation, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_races import MANAGER, QUESTION
-from tests.support.desk import SAM, ask, open_desk
+from tests.support.desk import SAM, ask, crew, open_desk
 from tests.support.pager import pager
 from tests.workflows.test_desk import AROUND_THE_CLOCK
 from worker import ACTIVITIES
@@ -118,7 +119,9 @@ async def test_whoever_is_on_call_is_paged_while_more_mails_wait_than_a_worker_t
         async with installation(
             dev_server, tmp_path, new_id("queue"), smtp_url=address, paging_webhook_url=hook
         ) as there:
-            await open_desk(there, day=None)
+            # Nobody is at work, whenever this runs: whoever is would have it without a page.
+            other_day = WEEKDAYS[(present() + timedelta(days=3)).weekday()]
+            await open_desk(there, day=None, members=crew(hours={"days": [other_day]}))
             waiting = await notices(there, ACTIVITIES + 8)
 
             async def all_wait() -> bool:

@@ -46,18 +46,22 @@ def _member(email: str, *roles: str, **more: Any) -> WrittenMember:
     return WrittenMember.model_validate({"name": name, "email": email, "roles": roles, "zone": "Europe/Zurich", **more})
 
 
-def crew() -> MembersFile:
-    """Three support engineers, their lead, a developer, and a developer who used to be in support."""
+def crew(**more: Any) -> MembersFile:
+    """Three support engineers, their lead, a developer, and a developer who used to be in support.
+
+    Args:
+        more: What else is said of each support engineer.
+    """
     return MembersFile(
         members=(
-            _member(SAM, "support_engineer", areas=["api", "agents"]),
-            _member(KIM, "support_engineer", areas=["api"]),
-            _member(LEE, "support_engineer", areas=["dashboards"]),
+            _member(SAM, "support_engineer", areas=["api", "agents"], **more),
+            _member(KIM, "support_engineer", areas=["api"], **more),
+            _member(LEE, "support_engineer", areas=["dashboards"], **more),
             _member(LEAD, "support_lead"),
             # The example's lead takes cases as well; here she only leads.
             _member("priya.raman@foobar.example", "support_lead"),
             _member(DEV, "engineering"),
-            _member(ENGINEER_WHO_ALSO_SUPPORTS, "support_engineer", "engineering"),
+            _member(ENGINEER_WHO_ALSO_SUPPORTS, "support_engineer", "engineering", **more),
         )
     )
 

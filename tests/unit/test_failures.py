@@ -11,6 +11,7 @@ import pytest
 
 from activities.message import LeftInvitation
 from rapport.rules.onboarding import StepState
+from workflows import left_invitation
 from workflows.onboarding import failures
 from workflows.onboarding.failures import Failures
 
@@ -50,7 +51,8 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
         return LeftInvitation()
 
     monkeypatch.setattr(failures, "done", take_back)
-    monkeypatch.setattr(failures, "left_invitation", nothing_left)
+    monkeypatch.setattr(left_invitation, "left_invitation", nothing_left)
+    monkeypatch.setattr(left_invitation, "Alarm", lambda: SimpleNamespace(set=lambda *_: None, rings=False))
     monkeypatch.setattr(failures, "call_off", nothing_left)
     monkeypatch.setattr(failures, "soon", soon)
     failed = Failures(cast("Any", steps), lambda _: None, lambda _: None)

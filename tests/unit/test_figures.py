@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, strategies as st
 
-from rapport.mail import chart
+from rapport.mail import chart, markdown
 from rapport.mail.compose import _inliner
-from rapport.mail.parts import environment
+from rapport.mail.markdown import Document
 from rapport.model.account_data import MetricSeries, Sample
 from rapport.rules.figures import MOST_BARS, MOST_MONTHS, bars, change, course, figure, number, told
 
@@ -190,11 +190,9 @@ def test_a_mail_keeps_the_chart_as_it_is() -> None:
     assert html.count(f'bgcolor="{chart.TRACK}"') == 1
 
 
-def test_templates_draw_a_series_by_a_filter() -> None:
-    """In a template `bars` draws, `told` says it in a line, and neither needs to be marked as safe."""
+def test_an_email_draws_a_series_and_says_it_in_a_line() -> None:
+    """Its HTML has the chart as it is, its text the line; neither needs to be marked as safe."""
     measured = series(1200, 3400, metric="checks & runs")
-    assert environment(html=True).from_string("{{ s | bars }}").render(s=measured) == chart.html(measured)
-    assert environment(html=False).from_string("{{ s | told }}").render(s=measured) == (
-        "checks & runs: 1,200 → 3,400, up 183 %"
-    )
-    assert environment(html=False).from_string("{{ 12.5 | figure('GB') }}").render() == "12.5 GB"
+    read = Document.read(markdown.chart(told(measured), chart.html(measured)))
+    assert read.html.strip() == chart.html(measured)
+    assert read.text == "- checks & runs: 1,200 → 3,400, up 183 %"
