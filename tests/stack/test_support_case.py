@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.test_demo import asked, demo, rapport
+from tests.stack.test_demo import asked, demo, rapport, wait_for
 
 LEAD, TAM = "priya.raman@foobar.example", "robin.keller@foobar.example"
 
@@ -38,14 +38,16 @@ def test_a_case_is_logged_from_the_phone_and_lived_through_on_the_command_line(d
     ):
         done = asked(data, "case", words[0], "C-00001", *words[1:], "--as", LEAD)
         assert done["accepted"], done
+    said = ["classify", "note", "answer", "wait_customer", "customer_said", "resolve"]
+    wait_for(
+        lambda: [line["kind"] for line in asked(data, "case", "show", "C-00001")["log"]] == said, "all to be on record"
+    )
     shown = asked(data, "case", "show", "C-00001")
     assert (shown["severity"], shown["area"], shown["channel"]) == (2, "api", "phone")
-    kinds = [line["kind"] for line in shown["log"]]
-    assert kinds == ["classify", "note", "answer", "wait_customer", "customer_said", "resolve"]
     assert "Rotating fails" in rapport(data, "case", "show", "C-00001").stdout
     assert "C-00001" in rapport(data, "case", "list", "--all").stdout
     asked(data, "case", "reopen", "C-00001", "--text", "It is back", "--as", TAM)
-    assert [line["ref"] for line in asked(data, "case", "list")] == ["C-00001"]
+    wait_for(lambda: [line["ref"] for line in asked(data, "case", "list")] == ["C-00001"], "the case to be open again")
     draft = data / "review.toml"
     asked(data, "case", "to-review", "C-00001", "--text", "Is it supported?", "--out", str(draft), "--as", TAM)
     assert 'account = "versayce"' in draft.read_text()
