@@ -120,9 +120,9 @@ async def test_a_year_of_weeklies_and_four_reviews(skipping: Installation) -> No
     briefs = {
         str(mail["Subject"]): mail
         for mail in skipping.mails(TAM.email)
-        if str(mail["Subject"]).startswith("Versayce: Weekly sync on")
+        if str(mail["Subject"]).startswith("Brief: Versayce weekly sync, ")
     }
-    assert list(briefs) == [f"Versayce: Weekly sync on {at:%A} {at.day} {at:%B} {at:%H:%M}" for at in expected]
+    assert list(briefs) == [f"Brief: Versayce weekly sync, {at:%a} {at.day} {at:%b}, {at:%H:%M}" for at in expected]
     assert all(mail["Date"].datetime < at for mail, at in zip(briefs.values(), expected, strict=True))
     assert len([mail for mail in skipping.mails(CHAMPION) if " summary, " in str(mail["Subject"])]) == len(expected)
     assert set(off) <= set(instants(events(skipping.mails(CHAMPION)[0])[0]["EXDATE"]))

@@ -87,7 +87,7 @@ async def an_owner_sends_a_word(installation: Installation) -> None:
     """What a case's owner was to tell the customer is drafted, and they send it."""
     key, owner = await drafted_word(installation)
     await message.release(installation.services, (key,), owner)
-    await desk.mail_about(installation, CHAMPION, "Re: [C-00001]")
+    await desk.mail_about(installation, CHAMPION, "[C-00001] Status update")
 
 
 async def a_word_on_a_case_that_cannot_be_sent_is_asked_about(installation: Installation) -> None:
@@ -232,7 +232,7 @@ async def an_approval_stands_still(installation: Installation) -> None:
 async def a_review_is_held(installation: Installation) -> None:
     """The TAM is asked how it went, and says so."""
     await installation.sleep_until(await installation.now() + timedelta(hours=3))
-    await desk.mail_about(installation, TAM.email, "business review held")
+    await desk.mail_about(installation, TAM.email, "business review take place")
     await meeting.report(installation.services, "versayce", "qbr", "held", TAM)
 
 
