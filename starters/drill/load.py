@@ -21,6 +21,7 @@ from rapport.model.ids import task_id
 from rapport.model.message import NOT_DELIVERED
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import ReviewRequest
+from rapport.rules import claims
 from rapport.storage import access, account
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import CaseRow
@@ -489,12 +490,13 @@ class Crowd:
 
         async def will_not_come(connection: Connection) -> bool:
             became = await connection.execute(
-                select(MessageRow.state, MessageRow.left_out).where(
+                select(MessageRow.state, MessageRow.reason, MessageRow.left_out).where(
                     MessageRow.address == email, MessageRow.step == "kickoff"
                 )
             )
             # Whom the others' answers have left without times to choose is invited, and not asked any more.
-            return any(one.state in NOT_DELIVERED or one.left_out for one in became)
+            settled = claims.POLL_ENDED
+            return any(one.state in NOT_DELIVERED or one.left_out or one.reason == settled for one in became)
 
         while not self.over:
             for mail in self.private.relay.taken():
