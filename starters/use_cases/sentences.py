@@ -197,7 +197,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 Offered = Mapping[str, Sequence[tuple[datetime, Mapping[str, str]]]]
 """The answers that the tasks of each step offered, by id, with when each task was opened; the latest last."""
 
-_KEY: Final = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+_KEY: Final = re.compile(r"(\d+( of \d+)? )?[a-z0-9]+(_[a-z0-9]+)+")
 _PREPARATION: Final = "_preparation"
 _TITLES: Final = {"people": "The account's people", "escalation": "Escalation"}
 _TODOS: Final = {
