@@ -8,8 +8,8 @@ from playwright.async_api import Page, expect
 from starters.views import support_case
 from tests.browser.conftest import Site, Visits
 from tests.browser.test_pages import FAINT, SCHEMES, TELEPHONE, UNNAMED
-from tests.conftest import CHAMPION, text_of
-from tests.support.desk import KIM, SAM, ask, case_of, in_state, mail_about, open_desk, owner_of
+from tests.conftest import CHAMPION, text_of, until
+from tests.support.desk import KIM, SAM, ask, case_of, mail_about, open_desk, owner_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -60,7 +60,12 @@ async def test_the_desks_pages_fit_a_telephone_in_light_and_dark(site: Site, vis
     """One heading, a title, a name for each field, legible text, and no wider than a telephone."""
     await open_desk(site.installation, day=None)
     ref = (await ask(site.installation, "Rotating a token fails\n\n- E42\n- since Friday", severity=1)).ref
-    await in_state(site.installation, ref, (await case_of(site.installation, ref)).status.state)
+
+    async def is_on_record() -> bool:
+        state = (await case_of(site.installation, ref)).status.state
+        return (await support_case.show(site.installation.services, ref)).state == state
+
+    await until(is_on_record, "the case to be on record as it is")
     context = await visits.context(viewport=TELEPHONE, reduced_motion="reduce")
     await site.sign_in(context)
     page = await context.new_page()
