@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, field_serializer, model_validator
 
 from rapport.model.base import (
     ContractId,
@@ -101,6 +101,11 @@ class WorkingHours(InputModel):
         if not self.days:
             raise ValueError('days is empty; name at least one, such as ["mon", "tue"]')
         return self
+
+    @field_serializer("days", when_used="json")
+    def _in_the_order_of_the_week(self, days: frozenset[Weekday]) -> list[Weekday]:
+        # A set has another order in each process, and what is written is compared and hashed elsewhere.
+        return [day for day in WEEKDAYS if day in days]
 
 
 class Schedule(InputModel):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +22,23 @@ def own(folder: Path, text: str) -> DeskRules:
     """The rules of an installation whose `support.toml` says this."""
     (folder / "support.toml").write_text(text, encoding="utf-8")
     return load(folder)
+
+
+def test_two_processes_with_the_same_rules_take_them_for_the_same() -> None:
+    """What a worker noted, `doctor` finds unchanged, although sets have another order in each process."""
+    code = "from rapport.support_rules import load; print(load().digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert digests == {f"{load().digest}\n"}
 
 
 def test_the_shipped_rules_hold_without_a_file(tmp_path: Path) -> None:
