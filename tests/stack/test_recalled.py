@@ -117,7 +117,8 @@ async def test_votes_stand_after_their_meeting_was_reset(here: Installation, rea
 async def is_booked(here: Installation, key: str) -> bool:
     """Whether a time for the kickoff stands, and its invitations are out."""
     shown = await meetings.show(here.services, key, "kickoff")
-    return shown.phase == "booked" and shown.booked is not None
+    invited = sum("/invitation/" in mail for mail in await written(here, meeting_id(key, "kickoff", 1)))
+    return shown.phase == "booked" and shown.booked is not None and invited == 5
 
 
 async def test_an_onboarding_that_was_reset_is_paused_as_it_was(here: Installation) -> None:
