@@ -239,8 +239,7 @@ def _edited_part(body: str) -> tuple[str, Markup]:
 def _typed(body: str) -> Markup:
     """What a member typed in plain text: its paragraphs, its lines, and its addresses as links."""
     paragraphs = (part.strip().split("\n") for part in body.split("\n\n") if part.strip())
-    # `urlize` escapes.
-    lines = ((Markup(urlize(line)) for line in part) for part in paragraphs)  # noqa: S704
+    lines = ((Markup(urlize(line)) for line in part) for part in paragraphs)  # noqa: S704 - `urlize` escapes
     return Markup("\n").join(Markup("<p>{}</p>").format(Markup("<br>").join(part)) for part in lines)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy
 from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
 
 from rapport.model.account_data import Question
 from rapport.model.base import Instant, Refused, UserError, WireModel
@@ -465,16 +466,18 @@ class Unowned(WireModel):
 
 
 NOT_HANDED_OUT: Final = "the desk hasn't handed it out yet"
-_LAST_TURN: Final = (
-    select(AssignmentRow.ref, func.max(AssignmentRow.turn).label("turn")).group_by(AssignmentRow.ref).subquery()
+_TURN = aliased(AssignmentRow)
+# Of the few that are looked at: the last turn of every case that there ever was would take longer with each year.
+_LAST_TURN: Final = (AssignmentRow.ref == CaseRow.ref) & (
+    AssignmentRow.turn == select(func.max(_TURN.turn)).where(_TURN.ref == CaseRow.ref).scalar_subquery()
+)
+_SHOWN: Final = (
+    *(CaseRow.ref, CaseRow.account, AccountRow.name.label("of")),
+    *(SubmissionRow.text.label("said"), CaseRow.severity),
 )
 _UNOWNED: Final = (
     select(
-        CaseRow.ref,
-        CaseRow.account,
-        AccountRow.name.label("of"),
-        SubmissionRow.text.label("said"),
-        CaseRow.severity,
+        *_SHOWN,
         CaseRow.opened_at,
         CaseRow.due,
         AssignmentRow.member,
@@ -486,8 +489,7 @@ _UNOWNED: Final = (
     )
     .join(AccountRow, AccountRow.key == CaseRow.account)
     .outerjoin(SubmissionRow, SubmissionRow.id == CaseRow.question)
-    .outerjoin(_LAST_TURN, _LAST_TURN.c.ref == CaseRow.ref)
-    .outerjoin(AssignmentRow, (AssignmentRow.ref == CaseRow.ref) & (AssignmentRow.turn == _LAST_TURN.c.turn))
+    .outerjoin(AssignmentRow, _LAST_TURN)
     .where(
         CaseRow.state == CaseState.QUEUED,
         CaseRow.owner.is_(None),
@@ -552,11 +554,7 @@ class Unpaged(WireModel):
 
 _UNPAGED: Final = (
     select(
-        CaseRow.ref,
-        CaseRow.account,
-        AccountRow.name.label("of"),
-        SubmissionRow.text.label("said"),
-        CaseRow.severity,
+        *_SHOWN,
         CaseRow.owner,
         MemberRow.name.label("owner_name"),
         AssignmentRow.refusal,
@@ -567,8 +565,7 @@ _UNPAGED: Final = (
     .join(AccountRow, AccountRow.key == CaseRow.account)
     .join(MemberRow, MemberRow.id == CaseRow.owner)
     .outerjoin(SubmissionRow, SubmissionRow.id == CaseRow.question)
-    .join(_LAST_TURN, _LAST_TURN.c.ref == CaseRow.ref)
-    .join(AssignmentRow, (AssignmentRow.ref == CaseRow.ref) & (AssignmentRow.turn == _LAST_TURN.c.turn))
+    .join(AssignmentRow, _LAST_TURN)
     .where(
         # Whoever has answered since is awake.
         CaseRow.state == CaseState.OPEN,

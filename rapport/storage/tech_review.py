@@ -397,6 +397,8 @@ async def sent_at(connection: Connection, known: KnownReview) -> Instant | None:
     if known.told is None:
         return None
     query = select(func.min(MessageRow.settled_at)).where(
+        # By the account's index: no other has the workflow.
+        MessageRow.account == known.account,
         MessageRow.workflow_id.startswith(f"{task_id(known.ref, 'acknowledgement', 0).rpartition('/')[0]}/"),
         MessageRow.email.in_(["review_message", "review_message_reminder"]),
         MessageRow.state == MessageState.SENT,

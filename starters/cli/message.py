@@ -139,7 +139,7 @@ async def preview(
     name: str,
     account: str,
     to: Annotated[str | None, typer.Option(help="For whom: a contact's address, or the TAM's.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the HTML to this file instead.")] = None,  # noqa: ARG001
+    html: Annotated[Path | None, typer.Option(help="Write the HTML to this file instead.")] = None,  # noqa: ARG001 - for `_preview`
 ) -> PreviewShown:
     """Show any email as an account's people would get it, with invented facts. Nothing is sent."""
     return await message_preview.show(services, name, account, to)
