@@ -8,7 +8,7 @@ engineering again, in the version that will be deployed. Everybody else passes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, get_args
 
@@ -100,8 +100,11 @@ def standing(
     demands = _demands(gate, facts, [call for call in calls if _STAGES[gate] & {*call.stages}])
     concerned = [review for review in reviews if review.stage == STAGE[gate] and not review.withdrawn]
     looks = [_look(gate, demand, facts, reviews, concerned) for demand in demands]
-    if (shut := next((look for look in looks if not look.open), None)) is not None:
-        found = shut
+    unmet = [(demand, look) for demand, look in zip(demands, looks, strict=True) if not look.open]
+    if unmet:
+        found, further = unmet[0][1], [demand.scenario for demand, _ in unmet[1:] if demand.scenario]
+        also = f"; a yes is needed for {_listed(further)} as well" if further else ""
+        found = replace(found, why=f"{found.why}{also}")
     elif looks:
         # Of several the first that was decided says least: the last had the gate open.
         found = max(looks, key=lambda look: look.since)
