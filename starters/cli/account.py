@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
 from starters.cli import succession
-from starters.cli.common import Data, Json, command, out, print_checked, print_json, table, when, with_office
+from starters.cli.common import command, out, print_checked, table, when
 from starters.cli.mail import print_fault
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, message
@@ -20,7 +20,7 @@ from starters.use_cases.message import MailStatus
 Several = list[str] | None
 
 app = typer.Typer(help="Accounts and their people.", no_args_is_help=True)
-succession.add_to(app)
+app.add_typer(succession.app)
 
 
 def _split(said: list[str]) -> tuple[str, ...]:
@@ -44,21 +44,21 @@ def _print_work(shown: PersonShown) -> None:
         out.print(f"  {name.replace('_', ' ')}: {text or 'not known'}", markup=False)
 
 
-def show_portfolio(data: Path | None, *, as_json: bool) -> None:
-    """Read and print every account."""
+class Portfolio(NamedTuple):
+    """Every account, and whether email goes out."""
 
-    async def work(services: Services) -> tuple[list[AccountLine], MailStatus]:
-        return await accounts.portfolio(services), await message.mail_status(services)
-
-    lines, mail = with_office(data, work, as_json=as_json)
-    if as_json:
-        print_json(lines)
-    else:
-        print_portfolio(lines, mail)
+    lines: list[AccountLine]
+    mail: MailStatus | None = None
 
 
-def print_portfolio(lines: list[AccountLine], mail: MailStatus | None = None) -> None:
+async def read_portfolio(services: Services) -> Portfolio:
+    """Every account, and whether email goes out."""
+    return Portfolio(await accounts.portfolio(services), await message.mail_status(services))
+
+
+def print_portfolio(found: Portfolio) -> None:
     """Every account, with what it waits for, since when, and the way out; above them, why no email goes out."""
+    lines, mail = found
     if mail is not None and mail.fault is not None:
         print_fault(mail.fault)
         out.print()
@@ -104,10 +104,10 @@ async def import_(
     return await accounts.import_account(services, accounts.read_file(file))
 
 
-@app.command("list")
-def list_(data: Data = None, json: Json = False) -> None:
+@command(app, "list", show=print_portfolio, document=lambda found: found.lines)
+async def list_(services: Services) -> Portfolio:
     """Every account: its stage, and what it waits for."""
-    show_portfolio(data, as_json=json)
+    return await read_portfolio(services)
 
 
 @command(app, show=_print)

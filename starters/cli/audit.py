@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from rapport.model.base import Refused
-from starters.cli.common import EXIT, Data, Json, command, out, print_json, table, with_office
+from rapport.storage.timeline import Verified
+from starters.cli.common import command, out, table
 from starters.services import Services
 from starters.use_cases import audit
 from starters.use_cases.audit import Export, Key
@@ -42,33 +43,31 @@ def _print_export(exported: Export) -> None:
     out.print(rows)
 
 
-@app.command()
-def verify(
-    account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
-    again: Annotated[bool, typer.Option("--all", help="Also what was found whole before.")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Find every entry that is altered, missing, reordered or added, and every receipt of a decision that does not
-    hold. Goes on from the last entry that was found as it was written. Exit code 4 if there is one."""
-    verified = with_office(data, lambda services: audit.verify(services, account, again=again), as_json=json)
-    if json:
-        print_json(verified)
-    elif verified.whole:
+def _print_verified(verified: Verified) -> None:
+    if verified.whole:
         out.print(f"{verified.entries} entries, all as they were written.")
         if verified.before:
             out.print(f"{verified.before} more were so before. Next: rapport audit verify --all looks at them again.")
         if verified.receipts:
             out.print(f"{verified.receipts} receipts of decisions, all as they were signed.")
-    else:
-        rows = table("account", "entry", "what", "when", "")
-        for finding in verified.findings:
-            rows.add_row(finding.account, str(finding.sequence or ""), finding.what, finding.at or "", finding.detail)
-        for fault in verified.faults:
-            rows.add_row(fault.ref, "", "receipt", "", fault.what)
-        out.print(rows)
-    if not verified.whole:
-        raise typer.Exit(EXIT[Refused.CONFLICT])
+        return
+    rows = table("account", "entry", "what", "when", "")
+    for finding in verified.findings:
+        rows.add_row(finding.account, str(finding.sequence or ""), finding.what, finding.at or "", finding.detail)
+    for fault in verified.faults:
+        rows.add_row(fault.ref, "", "receipt", "", fault.what)
+    out.print(rows)
+
+
+@command(app, show=_print_verified, fault=lambda verified: None if verified.whole else Refused.CONFLICT)
+async def verify(
+    services: Services,
+    account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
+    again: Annotated[bool, typer.Option("--all", help="Also what was found whole before.")] = False,
+) -> Verified:
+    """Find every entry that is altered, missing, reordered or added, and every receipt of a decision that does not
+    hold. Goes on from the last entry that was found as it was written. Exit code 4 if there is one."""
+    return await audit.verify(services, account, again=again)
 
 
 @command(app, show=_print_key)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 import typer
 from pydantic import BaseModel, TypeAdapter
@@ -76,8 +76,11 @@ def _escape(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def finish(work: Awaitable[T], *, as_json: bool) -> T:
+def finish(work: Awaitable[T], *, as_json: bool, beside: Callable[[UserError], Mapping[str, Any]] | None = None) -> T:
     """Run one command's work to its end.
+
+    Args:
+        beside: What the document of a refusal has beside it.
 
     Raises:
         typer.Exit: It was refused.
@@ -86,7 +89,7 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
     try:
         return run_to_end(work)
     except UserError as refusal:
-        raise fail(refusal, as_json=as_json) from None
+        raise fail(refusal, as_json=as_json, beside=beside(refusal) if beside else None) from None
     except DatabaseFault as fault:
         raise fail(fault.refusal(), as_json=as_json) from None
     except (DBAPIError, ConnectionError):
@@ -103,69 +106,105 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
         raise fail(told, as_json=as_json) from None
 
 
-def with_office(data: Path | None, work: Callable[[Services], Awaitable[T]], *, as_json: bool) -> T:
-    """Open the installation and do one use case with it."""
-
-    async def opened() -> T:
-        async with services(data) as parts:
-            return await work(parts)
-
-    return finish(opened(), as_json=as_json)
-
-
 def command(
-    app: typer.Typer, name: str | None = None, *, show: str | Callable[..., str | None], help: str | None = None
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    show: str | Callable[..., str | None],
+    help: str | None = None,
+    document: Callable[..., Any] | None = lambda answer: answer,
+    fault: Callable[[Any], Refused | None] | None = None,
+    beside: Callable[[UserError], Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]:
-    """Make a command of what is to be done in an installation: it is opened, and what comes of it is shown.
+    """Make a command of what is to be done: what comes of it is shown, or with `--json` printed as a document.
 
-    The work takes `services`; where it takes `actor` as well, the command has `--as`. Every command has `--data` and
-    `--json`, of which it is told where it asks for it.
+    Work that takes `services` is done in an opened installation, and has `--data`; where it takes `actor` as well, it
+    has `--as`. A parameter that is a NamedTuple is a group of options, one for each of its fields. Of `--json` and
+    `--data` work is told where it asks for them.
 
     Args:
         name: Its name, where it is not the work's.
         help: What it does, where the work has no docstring.
-        show: What is said once it is done, or prints what it gives, or gives what is said of it; of the command's
-            arguments it is handed those that it names.
+        show: What is said once it is done, or prints what it gives, or gives what is said of it.
+        document: What of the answer is the JSON document; nothing where the work prints its own. As `show`, it is
+            handed those of the command's arguments that it names.
+        beside: What the document of a refusal has beside it.
+        fault: Why what was found is not as it should be; the exit code says so after it is shown.
     """
     shown_by = (lambda _: show) if isinstance(show, str) else show
 
     def decorate(work: F) -> F:
         made = {"services", "actor"}
+        taken = set(work.__annotations__) - {"return"}
         # What a command is handed is not the command line's to know.
         work.__annotations__ = {one: of for one, of in work.__annotations__.items() if one not in {*made, "return"}}
-        given = inspect.signature(work, eval_str=True)
-        acts, asks = "actor" in given.parameters, "json" in given.parameters
-        named = list(inspect.signature(shown_by).parameters)[1:]
-        options = {"as_": (As, None) if acts else None, "data": (Data, None), "json": (Json, False)}
-        parameters = [one for one in given.parameters.values() if one.name not in {*made, *options}]
-        parameters += [
+        given = inspect.signature(work, eval_str=True).parameters.values()
+        groups = {one.name: one.annotation for one in given if hasattr(one.annotation, "_fields")}
+        options = {"as_": (As, None), "data": (Data, None), "json": (Json, False)}
+        if "actor" not in taken:
+            del options["as_"]
+        if not taken & {"services", "data"}:
+            del options["data"]
+        asked = [one for one in given if one.name not in {*made, *options}]
+        written = [of for one in asked for of in (_options(one.annotation) if one.name in groups else [one])]
+        written += [
             inspect.Parameter(one, inspect.Parameter.KEYWORD_ONLY, annotation=of[0], default=of[1])
             for one, of in options.items()
-            if of is not None
         ]
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in written]
 
-        def run(*, data: Path | None, json: bool, as_: str | None = None, **said: Any) -> None:
-            async def done(parts: Services) -> Any:
-                actor = {"actor": acting(parts, as_)} if acts else {}
-                from starters.use_cases.names import in_full
+        def run(*, json: bool, data: Path | None = None, as_: str | None = None, **said: Any) -> None:
+            async def done() -> Any:
+                handed: dict[str, Any] = {one: of for one, of in (("json", json), ("data", data)) if one in taken}
+                if "services" not in taken:
+                    return await work(**handed, **_grouped(said, groups))
+                async with services(data) as parts:
+                    if "actor" in taken:
+                        handed["actor"] = acting(parts, as_)
+                    from starters.use_cases.names import in_full
 
-                said.update(await in_full(parts, said))
-                return await work(services=parts, **actor, **({"json": json} if asks else {}), **said)
+                    said.update(await in_full(parts, said))
+                    return await work(services=parts, **handed, **_grouped(said, groups))
 
-            answer = with_office(data, done, as_json=json)
-            if json:
-                print_json(answer)
+            answer = finish(done(), as_json=json, beside=beside)
+            if json and document:
+                print_json(_told(document, answer, said))
             elif isinstance(answer, Receipt) and answer.outcome == LATER:
                 out.print(f"{LATER.capitalize()}.")
-            elif text := shown_by(answer, **{one: said[one] for one in named}):
+            elif text := _told(shown_by, answer, said):
                 out.print(text)
+            if fault is not None and (kind := fault(answer)) is not None:
+                raise typer.Exit(EXIT[kind])
 
-        run.__signature__ = given.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         app.command(name or work.__name__.rstrip("_"), help=help or inspect.getdoc(work))(run)
         return work
 
     return decorate
+
+
+def _told(by: Callable[..., T], answer: Any, said: Mapping[str, Any]) -> T:
+    return by(answer, **{one: said[one] for one in list(inspect.signature(by).parameters)[1:]})
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    """The options of a group, as parameters."""
+    hints = get_type_hints(group, include_extras=True)
+    return [one.replace(annotation=hints[one.name]) for one in inspect.signature(group).parameters.values()]
+
+
+def _grouped(said: dict[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said, that of a group's options together."""
+    made = {name: group(**{one: said[one] for one in group._fields}) for name, group in groups.items()}
+    apart = {one for group in groups.values() for one in group._fields}
+    return {name: value for name, value in said.items() if name not in apart} | made
+
+
+def is_file(text: str) -> bool:
+    """Whether a text is the path of a file, and no account's key."""
+    path = Path(text)
+    return path.suffix == ".toml" or path.exists()
 
 
 def counted(receipt: Receipt) -> Receipt:

@@ -13,8 +13,7 @@ from starters.use_cases.desk import DeskShown
 
 app = typer.Typer(help="The support desk: what waits, and who has what.", no_args_is_help=True)
 app.add_typer(side_project.app, name="side-project")
-app.command()(desk_report.report)
-app.command()(desk_report.rules)
+app.add_typer(desk_report.app)
 
 
 def _print_status(found: DeskShown) -> None:

@@ -13,45 +13,34 @@ from rapport.model.base import UserError
 from rapport.rules.desk_report import DeskReport
 from rapport.rules.wording import amount
 from rapport.support_rules import FILE
-from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.cli.common import command, out, table, when
 from starters.services import Services
 from starters.use_cases import desk_report
 from starters.use_cases.desk_report import RulesShown
 
+app = typer.Typer()
+
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def report(
+def _print_report(found: tuple[DeskReport, tuple[Path, ...]]) -> None:
+    _print(found[0])
+    for file in found[1]:
+        out.print(f"Written: {file}")
+
+
+@command(app, show=_print_report, document=lambda found: found[0])
+async def report(
+    services: Services,
     first: Annotated[str | None, typer.Option("--from", help="The first day.", metavar="YYYY-MM-DD")] = None,
     last: Annotated[str | None, typer.Option("--to", help="The last day.", metavar="YYYY-MM-DD")] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Write picture, sheet and JSON there as well.", metavar="DIR")
     ] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> tuple[DeskReport, tuple[Path, ...]]:
     """Load by hour and week against staffing, what the slack paid for, and what was promised and kept."""
-
-    async def work(services: Services) -> tuple[DeskReport, tuple[Path, ...]]:
-        found = await desk_report.report(services, _day(first, "--from"), _day(last, "--to"))
-        return found, desk_report.write(found, folder) if folder is not None else ()
-
-    found, files = with_office(data, work, as_json=json)
-    if json:
-        print_json(found)
-        return
-    _print(found)
-    for file in files:
-        out.print(f"Written: {file}")
-
-
-def rules(data: Data = None, json: Json = False) -> None:
-    """What the desk goes by: its hours, its promises, and which engineering team owns what."""
-    found = with_office(data, desk_report.rules, as_json=json)
-    if json:
-        print_json(found)
-    else:
-        print_rules(found)
+    found = await desk_report.report(services, _day(first, "--from"), _day(last, "--to"))
+    return found, desk_report.write(found, folder) if folder is not None else ()
 
 
 def print_rules(found: RulesShown) -> None:
@@ -78,6 +67,12 @@ def print_rules(found: RulesShown) -> None:
         out.print(
             f"[red]{email} {why}[/red], so can't take cases. During their turns, support leads are paged instead."
         )
+
+
+@command(app, show=print_rules)
+async def rules(services: Services) -> RulesShown:
+    """What the desk goes by: its hours, its promises, and which engineering team owns what."""
+    return await desk_report.rules(services)
 
 
 def _on_call(found: RulesShown) -> str:

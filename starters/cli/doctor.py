@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import typer
 
 from rapport.model.base import Refused
-from starters.cli.common import EXIT, Data, Json, finish, out, print_json
+from starters.cli.common import command, out
 from starters.installation import settings_of
 from starters.use_cases import doctor
 from starters.use_cases.doctor import CheckVerdict, Diagnosis
@@ -21,25 +22,12 @@ _MARK: Final = {
 }
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+app = typer.Typer()
 
-    @app.command("doctor")
-    def examine(data: Data = None, json: Json = False) -> None:
-        """Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable."""
 
-        async def work() -> Diagnosis:
-            return await doctor.examine(settings_of(data))
-
-        found = finish(work(), as_json=json)
-        if json:
-            print_json(found)
-        else:
-            _print(found)
-        if found.has(CheckVerdict.UNREACHABLE):
-            raise typer.Exit(EXIT[Refused.UNREACHABLE])
-        if not found.well:
-            raise typer.Exit(EXIT[Refused.CONFLICT])
+def add_to(root: typer.Typer) -> None:
+    """Add the command, which has no noun."""
+    root.add_typer(app)
 
 
 def _print(found: Diagnosis) -> None:
@@ -50,3 +38,15 @@ def _print(found: Diagnosis) -> None:
             out.print(f"    {finding.where}: {finding.problem} ({finding.fix})", markup=False, soft_wrap=True)
         if check.fix and not check.findings:
             out.print(f"    {check.fix}", markup=False, soft_wrap=True)
+
+
+def _fault(found: Diagnosis) -> Refused | None:
+    if found.has(CheckVerdict.UNREACHABLE):
+        return Refused.UNREACHABLE
+    return None if found.well else Refused.CONFLICT
+
+
+@command(app, "doctor", show=_print, fault=_fault)
+async def examine(data: Path | None) -> Diagnosis:
+    """Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable."""
+    return await doctor.examine(settings_of(data))

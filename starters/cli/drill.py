@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from rapport.model.base import Refused
-from starters.cli.common import EXIT, Json, err, finish, out, print_json, table
+from starters.cli.common import command, err, out, table
 
 if TYPE_CHECKING:
     from starters.drill.report import DrillReport, ReportLine
 
 
-def add_to(app: typer.Typer) -> None:
+app = typer.Typer()
+
+
+def add_to(root: typer.Typer) -> None:
     """Add the command, which has no noun."""
+    root.add_typer(app)
 
-    @app.command()
-    def drill(
-        seed: Annotated[int, typer.Option("--seed", help="What is done and broken, and in which order.", min=0)] = 1,
-        minutes: Annotated[
-            float, typer.Option("--minutes", help="For how long things are broken.", min=0, max=600)
-        ] = 1.0,
-        postgres: Annotated[
-            bool, typer.Option("--postgres", help="On a PostgreSQL server of the drill's own, not on SQLite.")
-        ] = False,
-        database_url: Annotated[
-            str | None,
-            typer.Option("--database-url", help="On this PostgreSQL database, which has to be empty.", metavar="URL"),
-        ] = None,
-        fault: Annotated[
-            list[str] | None, typer.Option("--fault", help="Only this one, by name; may be repeated.", metavar="NAME")
-        ] = None,
-        keep: Annotated[
-            Path | None,
-            typer.Option("--keep", help="A new directory for logs, mails and data of the drill.", metavar="DIR"),
-        ] = None,
-        json: Json = False,
-    ) -> None:
-        """Kill, cut, fill and break everything on a private installation. Exit code 4: something was lost or hidden."""
-        from starters.drill.run import DrillOptions, drill as run
 
-        given = DrillOptions(
-            seed=seed,
-            minutes=minutes,
-            postgres=postgres,
-            database_url=database_url,
-            only=tuple(fault or ()),
-            keep=keep,
-        )
-        with err.status("…") as status:
-            report = finish(run(given, lambda what: status.update(f"{what} …")), as_json=json)
-        if json:
-            print_json(report)
-        else:
-            _print(report)
-        if not report.well:
-            raise typer.Exit(EXIT[Refused.CONFLICT])
+class Chosen(NamedTuple):
+    """What a drill is to do."""
+
+    seed: Annotated[int, typer.Option("--seed", help="What is done and broken, and in which order.", min=0)] = 1
+    minutes: Annotated[float, typer.Option("--minutes", help="For how long things are broken.", min=0, max=600)] = 1.0
+    postgres: Annotated[
+        bool, typer.Option("--postgres", help="On a PostgreSQL server of the drill's own, not on SQLite.")
+    ] = False
+    database_url: Annotated[
+        str | None,
+        typer.Option("--database-url", help="On this PostgreSQL database, which has to be empty.", metavar="URL"),
+    ] = None
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help="Only this one, by name; may be repeated.", metavar="NAME")
+    ] = None
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", help="A new directory for logs, mails and data of the drill.", metavar="DIR"),
+    ] = None
 
 
 def _print(report: DrillReport) -> None:
@@ -108,3 +91,14 @@ def _lines(title: str, lines: tuple[ReportLine, ...]) -> None:
     for line in lines:
         told = {True: " (doctor names it)", False: " (doctor does not name it)", None: ""}[line.told]
         out.print(f"    {line.name}: {line.what}{told}", markup=False, soft_wrap=True)
+
+
+@command(app, show=_print, fault=lambda report: None if report.well else Refused.CONFLICT)
+async def drill(chosen: Chosen) -> DrillReport:
+    """Kill, cut, fill and break everything on a private installation. Exit code 4: something was lost or hidden."""
+    from starters.drill.run import DrillOptions, drill as run
+
+    said = chosen._asdict()
+    given = DrillOptions(only=tuple(said.pop("fault") or ()), **said)
+    with err.status("…") as status:
+        return await run(given, lambda what: status.update(f"{what} …"))

@@ -9,20 +9,7 @@ import typer
 from rapport.model.meeting import Receipt
 from rapport.model.reading import read_instant
 from starters.cli.common import command, out, table, when
-from starters.cli.minutes import (
-    Actions,
-    AgreedNext,
-    Attended,
-    Blockers,
-    File,
-    Long,
-    Next,
-    Note,
-    Private,
-    Short,
-    print_minutes,
-    written,
-)
+from starters.cli.minutes import Note, Written, print_minutes
 from starters.services import Actor, Services, member_named
 from starters.use_cases import meeting
 from starters.use_cases.meeting import MeetingShown
@@ -102,47 +89,15 @@ async def book(
 
 
 @command(app, show="Noted: it was held.")
-async def held(
-    services: Services,
-    actor: Actor,
-    account: str,
-    step: Step,
-    attended: Attended = None,
-    short_term: Short = None,
-    long_term: Long = None,
-    action: Actions = None,
-    blocker: Blockers = None,
-    agreed: AgreedNext = None,
-    next_: Next = None,
-    note: Note = None,
-    private_note: Private = None,
-    file: File = None,
-) -> Receipt:
+async def held(services: Services, actor: Actor, account: str, step: Step, written: Written) -> Receipt:
     """Say that it was held, and how it went; the onboarding goes on."""
-    said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
-    return await meeting.report(services, account, step, "held", actor, written=said)
+    return await meeting.report(services, account, step, "held", actor, written=written.minutes())
 
 
 @command(app, show=print_minutes)
-async def minutes(
-    services: Services,
-    actor: Actor,
-    account: str,
-    step: Step,
-    attended: Attended = None,
-    short_term: Short = None,
-    long_term: Long = None,
-    action: Actions = None,
-    blocker: Blockers = None,
-    agreed: AgreedNext = None,
-    next_: Next = None,
-    note: Note = None,
-    private_note: Private = None,
-    file: File = None,
-) -> MinutesShown:
+async def minutes(services: Services, actor: Actor, account: str, step: Step, written: Written) -> MinutesShown:
     """Replace the minutes of a meeting that was held; the timeline keeps both."""
-    said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
-    return await meeting.correct(services, account, step, said, actor)
+    return await meeting.correct(services, account, step, written.minutes(), actor)
 
 
 @command(app, "no-show", show="Noted: nobody came. New times go out.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -14,7 +14,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.model.reading import check
 from rapport.rules.wording import amount
-from starters.cli.common import As, Data, Json, acting, command, counted, out, print_json, when, with_office
+from starters.cli.common import command, counted, out, when
 from starters.services import LATER, Actor, Services
 from starters.use_cases import message, message_preview, undelivered
 from starters.use_cases.files import read_file
@@ -59,39 +59,43 @@ _SAID = {
 }
 
 
-def _release(
-    keys: list[str] | None,
-    account: str | None,
-    as_: str | None,
-    data: Data,
-    json: bool,
-    *,
-    hold: bool,
-    reason: str | None = None,
-) -> None:
-    async def work(services: Services) -> tuple[Receipt, list[MessageShown]]:
-        chosen = tuple(keys or ())
-        if account is not None:
-            chosen += tuple(line.key for line in await message.listed(services, account, MessageState.DRAFT))
-        if not chosen:
-            raise UserError("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
-        shown = [await message.show(services, key) for key in chosen]
-        receipt = await message.release(services, chosen, acting(services, as_), hold=hold, reason=reason)
-        return counted(receipt), shown
+class Released(NamedTuple):
+    """Drafts that were let go or held back, as they were, and whether that counts."""
 
-    receipt, shown = with_office(data, work, as_json=json)
-    if json:
-        print_json(receipt)
-        return
-    if receipt.outcome == LATER:
-        out.print(f"{receipt.outcome.capitalize()}.")
-        return
-    one, many = ("draft is held back", "drafts are held back") if hold else ("draft goes out", "drafts go out")
-    out.print(f"{amount(len(shown), one, many)}.")
-    for draft in shown:
-        if draft.goes_at and not hold:
+    receipt: Receipt
+    drafts: list[MessageShown]
+
+
+async def _release(
+    services: Services, actor: Actor, keys: list[str] | None, account: str | None, reason: str | None, *, hold: bool
+) -> Released:
+    chosen = tuple(keys or ())
+    if account is not None:
+        chosen += tuple(line.key for line in await message.listed(services, account, MessageState.DRAFT))
+    if not chosen:
+        raise UserError("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
+    shown = [await message.show(services, key) for key in chosen]
+    return Released(counted(await message.release(services, chosen, actor, hold=hold, reason=reason)), shown)
+
+
+def _print_approved(done: Released) -> str | None:
+    if later := _recorded(done.receipt):
+        return later
+    out.print(f"{amount(len(done.drafts), 'draft goes out', 'drafts go out')}.")
+    for draft in done.drafts:
+        if draft.goes_at:
             words = f"To {draft.to} on {when(draft.goes_at)}: until then it is outside their working time."
             out.print(words, soft_wrap=True)
+    return None
+
+
+def _print_held(done: Released) -> str:
+    held = amount(len(done.drafts), "draft is held back", "drafts are held back")
+    return _recorded(done.receipt) or f"{held}."
+
+
+def _recorded(receipt: Receipt) -> str | None:
+    return f"{LATER.capitalize()}." if receipt.outcome == LATER else None
 
 
 def _show(shown: MessageShown) -> None:
@@ -189,25 +193,22 @@ async def detach(
     return await message.detach(services, key, name, actor)
 
 
-@app.command()
-def approve(
-    keys: Keys = None, account: Everything = None, as_: As = None, data: Data = None, json: Json = False
-) -> None:
+@command(app, show=_print_approved, document=lambda done: done.receipt)
+async def approve(services: Services, actor: Actor, keys: Keys = None, account: Everything = None) -> Released:
     """Send drafts: those named, or all of an account."""
-    _release(keys, account, as_, data, json, hold=False)
+    return await _release(services, actor, keys, account, None, hold=False)
 
 
-@app.command()
-def hold(
+@command(app, show=_print_held, document=lambda done: done.receipt)
+async def hold(
+    services: Services,
+    actor: Actor,
     keys: Keys = None,
     account: Everything = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> Released:
     """Hold drafts back; they do not go."""
-    _release(keys, account, as_, data, json, hold=True, reason=reason)
+    return await _release(services, actor, keys, account, reason, hold=True)
 
 
 @command(app, show=lambda _, how: _SAID[how])

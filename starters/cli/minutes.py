@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -19,66 +19,67 @@ from starters.use_cases.action import ActionShown
 from starters.use_cases.blocker import BlockerShown
 from starters.use_cases.minutes import MinutesShown
 
-Attended = Annotated[
-    list[str] | None, typer.Option("--attended", help="Who was there; once for each.", metavar="EMAIL")
-]
-Short = Annotated[list[str] | None, typer.Option("--short-term", help="A goal of the next weeks.", metavar="GOAL")]
-Long = Annotated[list[str] | None, typer.Option("--long-term", help="A goal of the year.", metavar="GOAL")]
-Actions = Annotated[
-    list[str] | None, typer.Option("--action", help="What somebody promised.", metavar="'WHAT; EMAIL; YYYY-MM-DD'")
-]
-Blockers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--blocker", help="What holds them up, who removes it, when to look again.", metavar="'WHAT; EMAIL; YYYY-MM-DD'"
-    ),
-]
-AgreedNext = Annotated[
-    list[str] | None,
-    typer.Option("--agreed", help="A next meeting, set in the room.", metavar="'STEP; YYYY-MM-DDTHH:MM; ZONE'"),
-]
-Next = Annotated[str | None, typer.Option("--next", help="What else was agreed next, in words.")]
 Note = Annotated[str | None, typer.Option("--note", help="What to remember of it; it stands on the timeline.")]
-Private = Annotated[
-    str | None, typer.Option("--private-note", help="For the TAM alone; no mail and no timeline has it.")
-]
-File = Annotated[Path | None, typer.Option("--file", help="All of it, as TOML; then without the flags above.")]
 
 
-def written(
-    file: Path | None,
-    attended: Sequence[str] | None,
-    short_term: Sequence[str] | None,
-    long_term: Sequence[str] | None,
-    actions: Sequence[str] | None,
-    blockers: Sequence[str] | None,
-    agreed: Sequence[str] | None,
-    next_: str | None,
-    note: str | None,
-    private_note: str | None,
-) -> Minutes:
-    """The minutes that a command was given.
+class Written(NamedTuple):
+    """Minutes as a command is given them."""
 
-    Raises:
-        UserError: Something in them is wrong, or there are both a file and flags.
-    """
-    flags = (attended, short_term, long_term, actions, blockers, agreed, next_, note, private_note)
-    if file is not None:
-        if any(flags):
-            raise UserError("stands beside other flags", field="--file", fix="write all of it in the file")
-        return minutes.read_file(file)
-    goals = {"short_term": list(short_term or ()), "long_term": list(long_term or ())}
-    data: dict[str, Any] = {
-        "attended": list(attended or ()),
-        "goals": goals,
-        "actions": [_parts(one, "--action", "what", "owner", "due") for one in actions or ()],
-        "blockers": [_parts(one, "--blocker", "title", "owner", "next_check") for one in blockers or ()],
-        "agreed": [_meeting(one) for one in agreed or ()],
-        "next": next_,
-        "note": note,
-        "private_note": private_note,
-    }
-    return check(Minutes, data, "")
+    attended: Annotated[
+        list[str] | None, typer.Option("--attended", help="Who was there; once for each.", metavar="EMAIL")
+    ] = None
+    short_term: Annotated[
+        list[str] | None, typer.Option("--short-term", help="A goal of the next weeks.", metavar="GOAL")
+    ] = None
+    long_term: Annotated[list[str] | None, typer.Option("--long-term", help="A goal of the year.", metavar="GOAL")] = (
+        None
+    )
+    action: Annotated[
+        list[str] | None,
+        typer.Option("--action", help="What somebody promised.", metavar="'WHAT; EMAIL; YYYY-MM-DD'"),
+    ] = None
+    blocker: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--blocker",
+            help="What holds them up, who removes it, when to look again.",
+            metavar="'WHAT; EMAIL; YYYY-MM-DD'",
+        ),
+    ] = None
+    agreed: Annotated[
+        list[str] | None,
+        typer.Option("--agreed", help="A next meeting, set in the room.", metavar="'STEP; YYYY-MM-DDTHH:MM; ZONE'"),
+    ] = None
+    next_: Annotated[str | None, typer.Option("--next", help="What else was agreed next, in words.")] = None
+    note: Note = None
+    private_note: Annotated[
+        str | None, typer.Option("--private-note", help="For the TAM alone; no mail and no timeline has it.")
+    ] = None
+    file: Annotated[Path | None, typer.Option("--file", help="All of it, as TOML; then without the flags above.")] = (
+        None
+    )
+
+    def minutes(self) -> Minutes:
+        """The minutes that were given.
+
+        Raises:
+            UserError: Something in them is wrong, or there are both a file and flags.
+        """
+        if self.file is not None:
+            if any(self[:-1]):
+                raise UserError("stands beside other flags", field="--file", fix="write all of it in the file")
+            return minutes.read_file(self.file)
+        data: dict[str, Any] = {
+            "attended": self.attended or [],
+            "goals": {"short_term": self.short_term or [], "long_term": self.long_term or []},
+            "actions": [_parts(one, "--action", "what", "owner", "due") for one in self.action or ()],
+            "blockers": [_parts(one, "--blocker", "title", "owner", "next_check") for one in self.blocker or ()],
+            "agreed": [_meeting(one) for one in self.agreed or ()],
+            "next": self.next_,
+            "note": self.note,
+            "private_note": self.private_note,
+        }
+        return check(Minutes, data, "")
 
 
 def _parts(text: str, flag: str, first: str, second: str, third: str) -> dict[str, str]:

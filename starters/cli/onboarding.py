@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rapport.model.account import AccountFile
 from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.model.reading import check
 from rapport.rules.attention import told_in
 from rapport.rules.outcome_words import in_words
-from starters.cli.common import command, out, table, when
+from starters.cli.common import command, is_file, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
 from starters.use_cases.names import in_full
@@ -23,11 +22,6 @@ from starters.use_cases.operation import OperationWritten, Preview
 app = typer.Typer(help="Onboardings of signed contracts.", no_args_is_help=True)
 
 _MARK = {"done": "✓", "running": "▶", "waiting": "○", "failed": "✗", STANDS_STILL: "■"}
-
-
-def _file(file_or_account: str) -> AccountFile | None:
-    path = Path(file_or_account)
-    return accounts.read_file(path) if path.suffix == ".toml" or path.exists() else None
 
 
 def print_started(started: Started) -> None:
@@ -122,8 +116,10 @@ async def start(
     at: Annotated[str | None, typer.Option("--at", help="Enter at this step: for who is a customer already.")] = None,
 ) -> Started:
     """Start the onboarding of a signed contract; the same contract again gives the one that runs."""
-    file = _file(file_or_account)
-    whose = {"file": file} if file else await in_full(services, {"account": file_or_account})
+    if is_file(file_or_account):
+        whose: dict[str, Any] = {"file": accounts.read_file(Path(file_or_account))}
+    else:
+        whose = await in_full(services, {"account": file_or_account})
     given = {**whose, "playbook": playbook, "at": at}
     return await onboarding.start(services, check(StartRequest, given, ""))
 

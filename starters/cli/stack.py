@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -17,7 +17,7 @@ from rapport.schedules import register_schedules
 from rapport.settings import read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect, register_search_attributes
-from starters.cli.common import Data, Json, finish, out, print_json
+from starters.cli.common import command, out, print_json
 from starters.installation import Ports, os_user, settings_of
 from starters.secrets import kept, make_private, private
 from starters.services import ON_HOST, Services
@@ -28,73 +28,69 @@ from starters.use_cases.token import OWNER
 if TYPE_CHECKING:
     from starters.stack import Stack
 
-HttpPort = Annotated[int, typer.Option("--http-port", help="Pages and API; 0 for any free port.", min=0, max=65535)]
-TemporalPort = Annotated[int, typer.Option("--temporal-port", help="Temporal's gRPC port.", min=0, max=65535)]
-UiPort = Annotated[int, typer.Option("--ui-port", help="Temporal's UI.", min=0, max=65535)]
-SmtpPort = Annotated[int, typer.Option("--smtp-port", help="The mail catcher.", min=0, max=65535)]
-Durable = Annotated[
-    bool,
-    typer.Option("--durable", help="Write through to the disk at each commit; survives a power cut, a quarter slower."),
-]
-
-Workers = Annotated[
-    int,
-    typer.Option("--workers", help="How many; each takes a core while there is much to do, and memory.", min=1, max=16),
-]
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands that have no noun."""
+class Serving(NamedTuple):
+    """How the embedded stack is served."""
 
-    @app.command()
-    def demo(
-        data: Data = None,
-        http_port: HttpPort = 8700,
-        temporal_port: TemporalPort = 7233,
-        ui_port: UiPort = 8233,
-        smtp_port: SmtpPort = 8025,
-        drafts: Annotated[
-            bool, typer.Option("--drafts", help="The welcome waits as drafts that the TAM reads and sends.")
-        ] = False,
-        workers: Workers = 2,
-        durable: Durable = False,
-        json: Json = False,
-    ) -> None:
-        """Start the embedded stack with an example account. Ctrl-C stops it; starting again goes on where it was."""
-        ports = Ports(http_port, temporal_port, ui_port, smtp_port)
-        example = _example(review="approve" if drafts else "auto")
-        finish(_serve(data, ports, workers=workers, durable=durable, example=example, as_json=json), as_json=json)
+    http_port: Annotated[
+        int, typer.Option("--http-port", help="Pages and API; 0 for any free port.", min=0, max=65535)
+    ] = 8700
+    temporal_port: Annotated[int, typer.Option("--temporal-port", help="Temporal's gRPC port.", min=0, max=65535)] = (
+        7233
+    )
+    ui_port: Annotated[int, typer.Option("--ui-port", help="Temporal's UI.", min=0, max=65535)] = 8233
+    smtp_port: Annotated[int, typer.Option("--smtp-port", help="The mail catcher.", min=0, max=65535)] = 8025
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", help="How many; each takes a core while there is much to do, and memory.", min=1, max=16
+        ),
+    ] = 2
+    durable: Annotated[
+        bool,
+        typer.Option(
+            "--durable", help="Write through to the disk at each commit; survives a power cut, a quarter slower."
+        ),
+    ] = False
 
-    @app.command()
-    def up(
-        data: Data = None,
-        http_port: HttpPort = 8700,
-        temporal_port: TemporalPort = 7233,
-        ui_port: UiPort = 8233,
-        smtp_port: SmtpPort = 8025,
-        workers: Workers = 2,
-        durable: Durable = False,
-        json: Json = False,
-    ) -> None:
-        """Start the embedded stack: Temporal, workers, HTTP and a mail catcher, all on the loopback."""
-        ports = Ports(http_port, temporal_port, ui_port, smtp_port)
-        finish(_serve(data, ports, workers=workers, durable=durable, example=None, as_json=json), as_json=json)
 
-    @app.command()
-    def setup(
-        administrator: Annotated[
-            str | None,
-            typer.Option(help='Who is an administrator from now on: "Name <address>", or a member\'s address.'),
-        ] = None,
-        data: Data = None,
-        json: Json = False,
-    ) -> None:
-        """Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."""
-        finish(_set_up(data, administrator), as_json=json)
-        if json:
-            print_json({"database": "current", "search_attributes": "registered", "schedules": "registered"})
-        else:
-            out.print("The database is up to date; search attributes and schedules are registered.")
+def add_to(root: typer.Typer) -> None:
+    """Add the commands, which have no noun."""
+    root.add_typer(app)
+
+
+@command(app, show="", document=None)
+async def demo(
+    data: Path | None,
+    json: bool,
+    serving: Serving,
+    drafts: Annotated[
+        bool, typer.Option("--drafts", help="The welcome waits as drafts that the TAM reads and sends.")
+    ] = False,
+) -> None:
+    """Start the embedded stack with an example account. Ctrl-C stops it; starting again goes on where it was."""
+    await _serve(data, serving, example=_example(review="approve" if drafts else "auto"), as_json=json)
+
+
+@command(app, show="", document=None)
+async def up(data: Path | None, json: bool, serving: Serving) -> None:
+    """Start the embedded stack: Temporal, workers, HTTP and a mail catcher, all on the loopback."""
+    await _serve(data, serving, example=None, as_json=json)
+
+
+@command(app, show="The database is up to date; search attributes and schedules are registered.")
+async def setup(
+    data: Path | None,
+    administrator: Annotated[
+        str | None,
+        typer.Option(help='Who is an administrator from now on: "Name <address>", or a member\'s address.'),
+    ] = None,
+) -> dict[str, str]:
+    """Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."""
+    await _set_up(data, administrator)
+    return {"database": "current", "search_attributes": "registered", "schedules": "registered"}
 
 
 def _example(review: str) -> AccountFile:
@@ -123,9 +119,7 @@ async def _set_up(data: Path | None, administrator: str | None) -> None:
             await access.name_administrator(parts, administrator)
 
 
-async def _serve(
-    data: Path | None, ports: Ports, *, workers: int, durable: bool, example: AccountFile | None, as_json: bool
-) -> None:
+async def _serve(data: Path | None, serving: Serving, *, example: AccountFile | None, as_json: bool) -> None:
     """Run the stack until it is told to stop."""
     from starters.stack import running, signals
 
@@ -133,9 +127,9 @@ async def _serve(
     sender = f"onboarding@{example.account.tam.partition('@')[2]}" if example else None
     parts = running(
         data or read_settings().data,
-        ports,
-        workers=workers,
-        durable=durable,
+        Ports(serving.http_port, serving.temporal_port, serving.ui_port, serving.smtp_port),
+        workers=serving.workers,
+        durable=serving.durable,
         sender=sender,
         # Whoever tries it out wants to see mails now, whatever the hour is at their readers'.
         quiet_hours=example is None,

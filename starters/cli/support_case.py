@@ -14,17 +14,11 @@ from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
 from rapport.storage.support_case import LISTED
 from starters.cli.common import (
-    As,
-    Data,
-    Json,
-    acting,
     command,
     out,
     print_checked,
-    print_json,
     table,
     when,
-    with_office,
 )
 from starters.services import Actor, Services
 from starters.use_cases import support_case
@@ -329,24 +323,20 @@ async def split(
     return await support_case.split(services, ref, check(Split, given, ""), actor)
 
 
-@app.command("to-review")
-def to_review(
+def _print_draft(drafted: Drafted, to: Path | None) -> str:
+    return _plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}"
+
+
+@command(app, "to-review", show=_print_draft)
+async def to_review(
+    services: Services,
+    actor: Actor,
     ref: Ref,
     text: Text,
     to: Annotated[Path | None, typer.Option("--out", help="Write the draft into this file.", metavar="FILE")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> Drafted:
     """Make a draft tech review of a case that needs a decision; the text says why."""
-
-    async def work(services: Services) -> Drafted:
-        return await support_case.to_review(services, ref, check(Say, {"text": words(text)}, ""), acting(services, as_))
-
-    drafted = with_office(data, work, as_json=json)
+    drafted = await support_case.to_review(services, ref, check(Say, {"text": words(text)}, ""), actor)
     if to is not None:
         to.write_text(drafted.draft)
-    if json:
-        print_json(drafted)
-    else:
-        out.print(_plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}")
+    return drafted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -16,20 +16,13 @@ from rapport.model.tech_review import is_review_ref
 from rapport.rules.wording import amount
 from rapport.storage.agenda import Item
 from starters.cli.common import (
-    As,
-    Data,
-    Json,
-    acting,
     command,
-    fail,
     out,
     print_checked,
-    print_json,
     table,
     when,
-    with_office,
 )
-from starters.services import LATER, LISTED, Actor, Services
+from starters.services import LISTED, Actor, Services
 from starters.use_cases import task as tasks
 from starters.views.task import Inbox, TaskLine, TaskShown, others_there, together
 
@@ -41,28 +34,13 @@ Task = Annotated[
 ]
 
 
+_top = typer.Typer()
+
+
 def add_to(root: typer.Typer) -> None:
     """Put `inbox` among the commands."""
-    root.command()(inbox)
+    root.add_typer(_top)
     root.add_typer(app, name="task")
-
-
-def inbox(
-    asked: Annotated[bool, typer.Option("--asked", help="With --json: what you asked for, instead.")] = False,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """What waits for you, and what you wait for; without a name, every task that waits for anybody."""
-
-    async def work(services: Services) -> Inbox:
-        return await tasks.inbox(services, acting(services, as_), most=None if json else LISTED)
-
-    found = with_office(data, work, as_json=json)
-    if json:
-        print_json(found.asked if asked else found.mine)
-    else:
-        _print_inbox(found)
 
 
 def _said(say: Sequence[str]) -> dict[str, str]:
@@ -73,13 +51,6 @@ def _said(say: Sequence[str]) -> dict[str, str]:
             raise UserError("has no =", field="--say", fix='write it as NAME=TEXT, such as --say "cost=2000 CHF"')
         found[name.strip()] = text
     return found
-
-
-def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(receipt)
-    else:
-        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
 def _print_inbox(found: Inbox) -> None:
@@ -110,6 +81,17 @@ def _print_inbox(found: Inbox) -> None:
         _print_lines(found.asked, mine=False)
         _print_further(found.further_asked)
     print_checked(found.checked)
+
+
+@command(_top, show=_print_inbox, document=lambda found, asked: found.asked if asked else found.mine)
+async def inbox(
+    services: Services,
+    actor: Actor,
+    json: bool,
+    asked: Annotated[bool, typer.Option("--asked", help="With --json: what you asked for, instead.")] = False,  # noqa: ARG001 - for the document
+) -> Inbox:
+    """What waits for you, and what you wait for; without a name, every task that waits for anybody."""
+    return await tasks.inbox(services, actor, most=None if json else LISTED)
 
 
 def _print_items(items: Sequence[Item]) -> None:
@@ -229,31 +211,24 @@ async def show(services: Services, task: Task) -> TaskShown:
     return await tasks.show(services, task)
 
 
-@app.command()
-def decide(
+def _not_counted(refusal: UserError) -> dict[str, Any]:
+    """The receipt of a decision that does not count."""
+    if refusal.kind is not Refused.CONFLICT:
+        return {}
+    return Receipt(accepted=False, reason=refusal.problem).model_dump()
+
+
+@command(app, show="Your decision counts.", beside=_not_counted)
+async def decide(
+    services: Services,
+    actor: Actor,
     task: Task,
     option: Annotated[str, typer.Option("--option", help="The option's id, such as approve.")],
     reason: Annotated[str | None, typer.Option("--reason", help="Why; some options need it.")] = None,
     round_: Annotated[int | None, typer.Option("--round", help="The round that you saw.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> Receipt:
     """Choose one of the options."""
-
-    async def work(services: Services) -> Receipt | UserError:
-        try:
-            return await tasks.decide(services, task, option, acting(services, as_), reason, round_)
-        except UserError as refusal:
-            if refusal.kind is not Refused.CONFLICT:
-                raise
-            return refusal
-
-    answer = with_office(data, work, as_json=json)
-    if isinstance(answer, UserError):
-        beside = Receipt(accepted=False, reason=answer.problem).model_dump()
-        raise fail(answer, as_json=json, beside=beside)
-    _receipt(answer, "Your decision counts.", as_json=json)
+    return await tasks.decide(services, task, option, actor, reason, round_)
 
 
 @command(app, show="Asked; those who decide get a mail.")

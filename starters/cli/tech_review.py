@@ -14,16 +14,17 @@ from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from rapport.rules.wording import amount
 from starters.cli import tech_review_needs
-from starters.cli.common import Data, Json, command, out, print_checked, print_json, table, when, with_office
+from starters.cli.common import command, out, print_checked, table, when
 from starters.services import LISTED, Actor, Services
 from starters.use_cases import tech_review, tech_review_files, tech_review_record
 from starters.use_cases.tech_review import Feedback, Reason, Stance, Submitted
-from starters.views.tech_review import ReviewLine, ReviewShown
+from starters.use_cases.tech_review_record import Record, RecordFiles
+from starters.views.tech_review import ReviewLine, ReviewPage, ReviewShown
 
 app = typer.Typer(
     help="Technical reviews: a decision that a customer needs, with everybody heard.", no_args_is_help=True
 )
-tech_review_needs.add_to(app)
+app.add_typer(tech_review_needs.app)
 
 Ref = Annotated[str, typer.Argument(help="What the review is called, such as TR-0007.", metavar="REF")]
 File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown with front matter.", metavar="FILE")]
@@ -124,30 +125,26 @@ async def show(services: Services, ref: Ref) -> ReviewShown:
     return await tech_review.show(services, ref)
 
 
-@app.command("list")
-def list_(
+def _print_page(found: ReviewPage, search: str) -> str | None:
+    if not found.lines:
+        return "There is no such review." if search else "There is no review."
+    _print_lines(found.lines)
+    if further := found.total - len(found.lines):
+        more = amount(further, "more comes", "more come")
+        return f"{more} after these; find them with --search, or all of them with --json."
+    return None
+
+
+@command(app, "list", show=_print_page, document=lambda found: found.lines)
+async def list_(
+    services: Services,
+    json: bool,
     account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
     search: Annotated[str, typer.Option("--search", help="Words that all have to stand somewhere in it.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> ReviewPage:
     """The reviews: what is overdue first, then the newest."""
-    most = None if json else LISTED
-    found = with_office(
-        data,
-        lambda services: tech_review.page(services, account, search, also_closed=not open_, most=most),
-        as_json=json,
-    )
-    if json:
-        print_json(list(found.lines))
-    elif found.lines:
-        _print_lines(found.lines)
-        if further := found.total - len(found.lines):
-            more = amount(further, "more comes", "more come")
-            out.print(f"{more} after these; find them with --search, or all of them with --json.")
-    else:
-        out.print("There is no such review." if search else "There is no review.")
+    return await tech_review.page(services, account, search, also_closed=not open_, most=None if json else LISTED)
 
 
 @command(app, show="It stands on record.")
@@ -183,25 +180,22 @@ async def withdraw(services: Services, actor: Actor, ref: Ref, reason: Why) -> R
     return await tech_review.withdraw(services, ref, _reason(reason), actor)
 
 
-@app.command()
-def record(
+def _print_record(found: Record | RecordFiles) -> None:
+    if isinstance(found, Record):
+        out.print(found.markdown, markup=False, soft_wrap=True, end="")
+    else:
+        out.print("\n".join(found.files), markup=False, soft_wrap=True)
+
+
+@command(app, show=_print_record)
+async def record(
+    services: Services,
     ref: Ref,
     to: Annotated[
         Path | None, typer.Option("--out", help="Write Markdown and HTML into this folder.", metavar="DIR")
     ] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> Record | RecordFiles:
     """The record of the decision: what was asked, said, decided and told, with its signed receipts."""
     if to is not None:
-        files = with_office(data, lambda services: tech_review_record.write(services, ref, to), as_json=json)
-        if json:
-            print_json(files)
-        else:
-            out.print("\n".join(files.files), markup=False, soft_wrap=True)
-        return
-    made = with_office(data, lambda services: tech_review_record.record(services, ref), as_json=json)
-    if json:
-        print_json(made)
-    else:
-        out.print(made.markdown, markup=False, soft_wrap=True, end="")
+        return await tech_review_record.write(services, ref, to)
+    return await tech_review_record.record(services, ref)

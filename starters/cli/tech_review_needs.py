@@ -10,26 +10,17 @@ from rich.markup import escape
 from rapport.model.base import Refused
 from rapport.model.reading import check
 from rapport.model.triage import MatterKind
-from starters.cli.common import EXIT, As, Data, Json, acting, out, print_json, with_office
-from starters.services import Services
+from rapport.rules.gate import GateStanding
+from starters.cli.common import command, out
+from starters.services import Actor, Services
 from starters.use_cases import tech_review_needs, triage as rules
-from starters.use_cases.tech_review_needs import CallShown
+from starters.use_cases.tech_review_needs import CallShown, ReviewNeeds
 from starters.use_cases.triage import Matter, TriageShown
 
-
-def add_to(app: typer.Typer) -> None:
-    """Add what stands around a review."""
-    app.command()(needed)
-    app.command()(gate)
-    app.command()(triage)
+app = typer.Typer()
 
 
-def needed(account: str, data: Data = None, json: Json = False) -> None:
-    """Which scenarios call for a review of an account and why, and what nobody knows yet."""
-    found = with_office(data, lambda services: tech_review_needs.needed(services, account), as_json=json)
-    if json:
-        print_json(found)
-        return
+def _print_needed(found: ReviewNeeds, account: str) -> None:
     if not found.needed:
         out.print(f"Nothing that is known of {account} calls for a review.")
     for call in found.needed:
@@ -40,31 +31,51 @@ def needed(account: str, data: Data = None, json: Json = False) -> None:
         out.print(f"  {call.title}: {call.record}", soft_wrap=True, markup=False)
     out.print()
     for standing in found.gates:
-        colour = "green" if standing.open else "red"
-        word = "open" if standing.open else "shut"
-        out.print(f"[{colour}]{word}[/{colour}]  {standing.gate}: {standing.why}", soft_wrap=True)
+        out.print(f"{_open(standing)}  {standing.gate}: {standing.why}", soft_wrap=True)
 
 
-def gate(
-    account: str,
-    gate: Annotated[str, typer.Argument(help="trial or production.")],
-    data: Data = None,
-    json: Json = False,
-) -> None:
+def _open(standing: GateStanding) -> str:
+    return "[green]open[/green]" if standing.open else "[red]shut[/red]"
+
+
+@command(app, show=_print_needed)
+async def needed(services: Services, account: str) -> ReviewNeeds:
+    """Which scenarios call for a review of an account and why, and what nobody knows yet."""
+    return await tech_review_needs.needed(services, account)
+
+
+def _print_gate(found: GateStanding) -> None:
+    out.print(f"{_open(found)}  {found.why}", soft_wrap=True)
+    if found.unblock:
+        out.print(f"\nIt waits for {', '.join(found.on)}. To move it on:\n  {found.unblock}", soft_wrap=True)
+
+
+@command(app, show=_print_gate, fault=lambda found: None if found.open else Refused.CONFLICT)
+async def gate(
+    services: Services, account: str, gate: Annotated[str, typer.Argument(help="trial or production.")]
+) -> GateStanding:
     """Whether an account may begin its trial, or go to production: ends with 0 where it may, with 4 where not."""
-    found = with_office(data, lambda services: tech_review_needs.gate(services, account, gate), as_json=json)
-    if json:
-        print_json(found)
-    else:
-        colour = "green" if found.open else "red"
-        out.print(f"[{colour}]{'open' if found.open else 'shut'}[/{colour}]  {found.why}", soft_wrap=True)
-        if found.unblock:
-            out.print(f"\nIt waits for {', '.join(found.on)}. To move it on:\n  {found.unblock}", soft_wrap=True)
-    if not found.open:
-        raise typer.Exit(EXIT[Refused.CONFLICT])
+    return await tech_review_needs.gate(services, account, gate)
 
 
-def triage(
+def _print_triage(found: TriageShown) -> None:
+    out.print(found.why, soft_wrap=True, markup=False)
+    if found.case:
+        out.print(f"\n{found.case} is open.")
+        if found.duplicates:
+            same = f"Likely the same as {', '.join(found.duplicates)}"
+            out.print(f"{same}: rapport case merge {found.case} --into REF --as EMAIL", soft_wrap=True)
+    if found.task:
+        out.print(f"\n{found.asked} has it: rapport task show {found.task}", soft_wrap=True, markup=False)
+    if found.next:
+        lead = "To open the case" if found.door == "case" and not found.case else "Go on with"
+        out.print(f"\n{lead}:\n  {found.next}", soft_wrap=True, markup=False)
+
+
+@command(app, show=_print_triage)
+async def triage(
+    services: Services,
+    actor: Actor,
     account: str,
     kind: Annotated[MatterKind, typer.Option("--kind", help="What it is: a decision by a date, broken now, …")],
     what: Annotated[str, typer.Option("--what", help="What it is about, in your words.")],
@@ -77,32 +88,11 @@ def triage(
     contact: Annotated[
         str | None, typer.Option("--contact", help="Whose question that case is; else the champion's.", metavar="EMAIL")
     ] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> TriageShown:
     """Find the right door for a matter: a review, a support case, a product gap, or your leadership, who is asked."""
-
-    async def work(services: Services) -> TriageShown:
-        said = {"account": account, "kind": kind, "what": what, "confirm": confirm}
-        said |= {"severity": severity, "contact": contact}
-        return await rules.bring(services, check(Matter, said, ""), acting(services, as_))
-
-    found = with_office(data, work, as_json=json)
-    if json:
-        print_json(found)
-        return
-    out.print(found.why, soft_wrap=True, markup=False)
-    if found.case:
-        out.print(f"\n{found.case} is open.")
-        if found.duplicates:
-            same = f"Likely the same as {', '.join(found.duplicates)}"
-            out.print(f"{same}: rapport case merge {found.case} --into REF --as EMAIL", soft_wrap=True)
-    if found.task:
-        out.print(f"\n{found.asked} has it: rapport task show {found.task}", soft_wrap=True, markup=False)
-    if found.next:
-        lead = "To open the case" if found.door == "case" and not found.case else "Go on with"
-        out.print(f"\n{lead}:\n  {found.next}", soft_wrap=True, markup=False)
+    said = {"account": account, "kind": kind, "what": what, "confirm": confirm}
+    said |= {"severity": severity, "contact": contact}
+    return await rules.bring(services, check(Matter, said, ""), actor)
 
 
 def _print(call: CallShown) -> None:

@@ -6,44 +6,44 @@ from typing import Annotated
 
 import typer
 
-from starters.cli.account import show_portfolio
-from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.cli.account import Portfolio, print_portfolio, read_portfolio
+from starters.cli.common import command, out, table, when
 from starters.services import Services
 from starters.use_cases import timeline as timelines
 from starters.use_cases.timeline import EntryShown
 
+app = typer.Typer()
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands that have no noun."""
 
-    @app.command()
-    def timeline(
-        account: str,
-        as_of: Annotated[
-            str | None,
-            typer.Option("--as-of", help="Only what had happened by then; of a day, all of it.", metavar="TIME"),
-        ] = None,
-        data: Data = None,
-        json: Json = False,
-    ) -> None:
-        """All that happened to an account, oldest first."""
+def add_to(root: typer.Typer) -> None:
+    """Add the commands, which have no noun."""
+    root.add_typer(app)
 
-        async def work(services: Services) -> list[EntryShown]:
-            return await timelines.timeline_of(services, account, as_of, "--as-of")
 
-        entries = with_office(data, work, as_json=json)
-        if json:
-            print_json(entries)
-            return
-        rows = table("at", "what", "by way of", "said")
-        for entry in entries:
-            rows.add_row(when(entry.at), entry.what, by_way_of(entry), entry.said or "")
-        out.print(rows)
+def _print(entries: list[EntryShown]) -> None:
+    rows = table("at", "what", "by way of", "said")
+    for entry in entries:
+        rows.add_row(when(entry.at), entry.what, by_way_of(entry), entry.said or "")
+    out.print(rows)
 
-    @app.command()
-    def portfolio(data: Data = None, json: Json = False) -> None:
-        """Every account: stage, what it waits for, since when, and how to move it on."""
-        show_portfolio(data, as_json=json)
+
+@command(app, show=_print)
+async def timeline(
+    services: Services,
+    account: str,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Only what had happened by then; of a day, all of it.", metavar="TIME"),
+    ] = None,
+) -> list[EntryShown]:
+    """All that happened to an account, oldest first."""
+    return await timelines.timeline_of(services, account, as_of, "--as-of")
+
+
+@command(app, show=print_portfolio, document=lambda found: found.lines)
+async def portfolio(services: Services) -> Portfolio:
+    """Every account: stage, what it waits for, since when, and how to move it on."""
+    return await read_portfolio(services)
 
 
 def by_way_of(entry: EntryShown) -> str:

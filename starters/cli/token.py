@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rapport.model.access import TokenScope
 from rapport.storage.access import Token
-from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
+from starters.cli.common import command, out, table, when
 from starters.services import Services
 from starters.use_cases import sign_in, token as tokens
 
@@ -22,8 +22,9 @@ def _print_list(found: list[Token]) -> None:
     out.print(rows)
 
 
-@app.command()
-def create(
+@command(app, show=lambda made: _print_secret(made["token"]))
+async def create(
+    services: Services,
     name: str,
     for_: Annotated[
         str | None, typer.Option("--for", help="The member whose it is. It may do what they may.", metavar="EMAIL")
@@ -32,34 +33,24 @@ def create(
         list[str] | None,
         typer.Option("--scope", help=f"What a service may do with it: {', '.join(TokenScope)}.", metavar="SCOPE"),
     ] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
+) -> dict[str, str]:
     """Make a token. It is shown this once."""
-    scopes = tuple(scope or ())
-    secret = with_office(data, lambda services: tokens.create(services, name, scopes, for_), as_json=json)
-    if json:
-        print_json({"name": name, "token": secret})
-    else:
-        out.print(secret, soft_wrap=True)
+    return {"name": name, "token": await tokens.create(services, name, tuple(scope or ()), for_)}
 
 
-@app.command()
-def revoke(name: str, data: Data = None, json: Json = False) -> None:
+@command(app, show=lambda done: f"{done['name']} is revoked.")
+async def revoke(services: Services, name: str) -> dict[str, Any]:
     """Make a token useless from now on."""
-    with_office(data, lambda services: tokens.revoke(services, name), as_json=json)
-    if json:
-        print_json({"name": name, "revoked": True})
-    else:
-        out.print(f"{name} is revoked.")
+    await tokens.revoke(services, name)
+    return {"name": name, "revoked": True}
 
 
-def _print_link(found: dict[str, str]) -> None:
+def _print_secret(text: str) -> None:
     # A line that is to be copied is never broken.
-    out.print(found["link"], soft_wrap=True)
+    out.print(text, soft_wrap=True)
 
 
-@command(app, show=_print_link)
+@command(app, show=lambda found: _print_secret(found["link"]))
 async def link(
     services: Services,
     name: Annotated[str, typer.Argument(help="The token whose holder you are.")] = tokens.OWNER,
@@ -75,15 +66,7 @@ async def list_(services: Services) -> list[Token]:
     return await tokens.listed(services)
 
 
-@app.command("webhook-secret")
-def webhook(data: Data = None, json: Json = False) -> None:
+@command(app, "webhook-secret", show=lambda made: _print_secret(made["webhook_secret"]))
+async def webhook_secret(services: Services) -> dict[str, str]:
     """The secret that `POST /v1/hooks/contract-signed` is signed with (Standard Webhooks)."""
-
-    async def work(services: Services) -> str:
-        return await tokens.signing_secret(services)
-
-    secret = with_office(data, work, as_json=json)
-    if json:
-        print_json({"webhook_secret": secret})
-    else:
-        out.print(secret, soft_wrap=True)
+    return {"webhook_secret": await tokens.signing_secret(services)}

@@ -27,7 +27,7 @@ from rapport.model.sweep import Standstill, StandstillResult
 from rapport.revival import CameToItsEndError, revive
 from rapport.storage import contract as contracts, sweep as sweeps, task as task_records, waits
 from rapport.storage.tables import ContractRow
-from starters.cli.account import print_portfolio
+from starters.cli.account import Portfolio, print_portfolio
 from starters.cli.onboarding import _print
 from starters.cli.support_case import print_cases
 from starters.services import LATER, Actor
@@ -243,12 +243,12 @@ async def test_a_list_says_as_of_when_it_is_where_temporal_is_silent(
                 last = await sweeps.last(connection)
             assert {line.checked for line in lines} == {last.at if last else None}
             patched.setattr(standstill, "STALE_AFTER", timedelta())
-            print_portfolio(lines)
+            print_portfolio(Portfolio(lines))
             printed = " ".join(capsys.readouterr().out.split())
             assert "Temporal did not answer" in printed
             assert ("when Rapport last looked" in printed) is swept
     monkeypatch.setattr(standstill, "LISTING_SECONDS", 5)
-    print_portfolio(await account.portfolio(here.services))
+    print_portfolio(Portfolio(await account.portfolio(here.services)))
     assert "Temporal did not answer" not in capsys.readouterr().out
     assert key
 

@@ -31,7 +31,7 @@ from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.contract import StepShown
 from rapport.storage.database import Store
 from rapport.storage.minutes import NewMinutes
-from starters.cli.minutes import written
+from starters.cli.minutes import Written
 from starters.services import Services, submission
 from starters.use_cases import action as actions, audit, blocker as blockers, minutes, timeline
 from tests.conftest import CHAMPION, ROOT, TAM, USER, by
@@ -144,18 +144,17 @@ def test_what_cannot_be_right_is_refused_by_its_field(parts: dict[str, Any], fie
 
 def test_flags_say_the_same_as_a_file() -> None:
     """The small case by flags and the same by a document are one and the same; both at once are refused."""
-    flags = written(
-        None,
-        [USER],
-        ["Soon"],
-        ["Late"],
-        ["Send this; and that; robin.keller@foobar.example; 2026-12-04"],
-        ["Firewall; luca.bianchi@versayce.example;2026-12-03"],
-        ["rollout_planning; 2026-12-08T10:00; Europe/Zurich"],
-        "More",
-        "Good",
-        "Hm",
-    )
+    flags = Written(
+        attended=[USER],
+        short_term=["Soon"],
+        long_term=["Late"],
+        action=["Send this; and that; robin.keller@foobar.example; 2026-12-04"],
+        blocker=["Firewall; luca.bianchi@versayce.example;2026-12-03"],
+        agreed=["rollout_planning; 2026-12-08T10:00; Europe/Zurich"],
+        next_="More",
+        note="Good",
+        private_note="Hm",
+    ).minutes()
     document = {
         "attended": [USER],
         "goals": {"short_term": ["Soon"], "long_term": ["Late"]},
@@ -174,10 +173,10 @@ def test_flags_say_the_same_as_a_file() -> None:
     ]
     for flag, promised, blocking, agreed in wrong:
         with pytest.raises(UserError, match="parts") as error:
-            written(None, None, None, None, promised, blocking, agreed, None, None, None)
+            Written(action=promised, blocker=blocking, agreed=agreed).minutes()
         assert faults(error) == [flag]
     with pytest.raises(UserError, match="beside other flags") as error:
-        written(ROOT / "examples" / "minutes.toml", [USER], None, None, None, None, None, None, None, None)
+        Written(file=ROOT / "examples" / "minutes.toml", attended=[USER]).minutes()
     assert faults(error) == ["--file"]
 
 
