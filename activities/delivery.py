@@ -58,11 +58,9 @@ class Policy:
         """The address that the relay is given."""
         return self.mode.removeprefix("redirect:") if self.mode.startswith("redirect:") else address
 
-    def suppresses(self, address: str) -> str | None:
-        """Why nothing may go to this address, if so."""
-        if self.allowed_domains and address.partition("@")[2].lower() not in self.allowed_domains:
-            return "the recipient's domain is not among those allowed here"
-        return None
+    def allows(self, address: str) -> bool:
+        """Whether the relay may be given a mail to this address."""
+        return not self.allowed_domains or _domain(address) in self.allowed_domains
 
 
 @dataclass(frozen=True)
@@ -215,10 +213,14 @@ class Delivery:
                 if not await outbox.move(connection, held, MessageState.SENDING, now=now()):
                     raise later("another attempt took this message over", "Overtaken", outbox.LEASE)
 
+        recipient = self.policy.recipient(held.address)
+        # Asked here alone: what was written while the settings said something else goes by those of today.
+        if not self.policy.allows(recipient):
+            return await self._give_up(held, self.mailer.relay.named.not_allowed(_domain(recipient)))
         try:
             reply = await self.mailer.send(
                 self.sender,
-                self.policy.recipient(held.address),
+                recipient,
                 held.raw,
                 commit,
                 within=PROMPT if activity.info().is_local else None,
@@ -281,10 +283,13 @@ class Delivery:
             await self.alarm()
         if waits:
             return None
-        given_up = f"given up after 48 hours: {reason}"
-        if may_have_arrived:
-            return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=given_up)
-        return await self._settle(held, MessageState.FAILED, "message.failed", reason=given_up)
+        return await self._give_up(held, f"given up after 48 hours: {reason}", may_have_arrived=may_have_arrived)
+
+    async def _give_up(self, held: outbox.Lease, reason: str, *, may_have_arrived: bool = False) -> MessageState | None:
+        """Try no more, and have somebody take care of it."""
+        if may_have_arrived or held.state is MessageState.SENDING:
+            return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=reason)
+        return await self._settle(held, MessageState.FAILED, "message.failed", reason=reason)
 
     async def _settle(
         self, held: outbox.Lease, state: MessageState, kind: str, *, reason: str | None = None, reply: str | None = None
@@ -320,6 +325,10 @@ async def _wait(
     state = MessageState.SENDING if may_have_arrived else MessageState.DEFERRED
     present = now()
     await outbox.move(connection, held, state, now=present, reason=reason, retry_at=present + wait)
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 def _a_while() -> timedelta:

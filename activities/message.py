@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities import unknown
+from activities import not_delivered
 from activities.clock import asked_at, now
 from activities.delivery import Delivery, Policy
 from activities.writing import (
@@ -356,7 +356,7 @@ class Messages:
             if occasion.tech_review is not None:
                 quoted = (*quoted, *occasion.tech_review.submissions())
             said = await words(connection, quoted) if quoted else {}
-            said = await unknown.with_others(connection, occasion, said)
+            said = await not_delivered.with_others(connection, occasion, said)
             known = await known_of(connection, occasion, present)
             letters = [
                 letter
@@ -404,11 +404,9 @@ class Messages:
 
     def _row(self, letter: MessageDraft, edits: Edits, present: datetime) -> PlannedMessage:
         """One row of the outbox, and the personal link in it."""
-        occasion, suppressed = letter.occasion, self.policy.suppresses(letter.to.email)
+        occasion = letter.occasion
         raw, token, state = None, new_token(), MessageState.DRAFT
-        if suppressed:
-            state = MessageState.SUPPRESSED
-        elif letter.review == "auto":
+        if letter.review == "auto":
             state = MessageState.READY
             subject, raw = letter.freeze(edits, token, present)
         if raw is None:
@@ -429,7 +427,7 @@ class Messages:
             "edits": {"subject": edits.subject, "paragraph": edits.paragraph, "body": edits.body},
             "left_out": list(letter.left_out),
             "state": state,
-            "reason": suppressed,
+            "reason": None,
             "subject": subject,
             "message_id": compose.message_id(letter.key, self.mail_settings.sender, self.mail_settings.secret),
             "raw": raw,
@@ -443,7 +441,7 @@ class Messages:
             "lease_until": None,
             "retry_at": None,
             "turn_at": None,
-            "settled_at": present if suppressed else None,
+            "settled_at": None,
             "reply": None,
             "approved_by": None,
             "submission": None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from activities import unknown
+from activities import not_delivered
 from rapport.mail import claims, deferral, outbox
 from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
@@ -114,7 +114,9 @@ async def _verdict(
         return MailVerdict(present)
     if reader is None:
         occasion = row.letter.occasion
-        return await unknown.told_already(connection, occasion, row.values["person"], present) or MailVerdict(present)
+        return await not_delivered.told_already(connection, occasion, row.values["person"], present) or MailVerdict(
+            present
+        )
 
     def decide(*, may_join: bool) -> MailVerdict:
         return attention.decide(

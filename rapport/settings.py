@@ -264,6 +264,7 @@ class Settings(BaseSettings):
             password=None if self.smtp_password is None else self.named("smtp_password"),
             token=None if self.smtp_token_command is None else self.named("smtp_token_command"),
             sender=self.named("mail_from"),
+            allowed=self.named("mail_allowed_domains"),
             restart=self.restart,
         )
 

@@ -71,8 +71,8 @@ async def until(connection: Connection, key: str, instant: datetime, reason: str
 
 
 async def told_by(connection: Connection, occasion: MessageRequest, person: str, since: datetime) -> str | None:
-    """The mail of the same kind about another step of the same kind that a person got since an instant; its key."""
-    kind = occasion.step.rpartition(".")[2]
+    """The mail of the same kind about another thing of the same kind that a person got since an instant; its key."""
+    kind, about = (name.rpartition(end)[2] for name, end in ((occasion.step, "."), (occasion.workflow_id, "/")))
     found: str | None = await connection.scalar(
         select(MessageRow.key)
         .where(
@@ -80,7 +80,7 @@ async def told_by(connection: Connection, occasion: MessageRequest, person: str,
             MessageRow.person == person,
             MessageRow.email == occasion.email,
             MessageRow.step.endswith(f".{kind}"),
-            MessageRow.workflow_id != occasion.workflow_id,
+            MessageRow.workflow_id.not_like(f"%/{about}"),
             MessageRow.created_at >= since,
             MessageRow.state.in_([*UNDER_WAY, MessageState.SENT]),
         )

@@ -48,6 +48,7 @@ class RelaySettings(NamedTuple):
         password: The password, where that is not in the address.
         token: The command that gives an access token, where that is used instead.
         sender: The mailbox that we send from.
+        allowed: The domains that mail may go to.
         restart: What to do for a changed setting to be read.
     """
 
@@ -55,7 +56,14 @@ class RelaySettings(NamedTuple):
     password: str | None = None
     token: str | None = None
     sender: str = "RAPPORT_MAIL_FROM"
+    allowed: str = "RAPPORT_MAIL_ALLOWED_DOMAINS"
     restart: str = "restart the workers"
+
+    def not_allowed(self, domain: str) -> str:
+        """Why no mail goes to a domain, and what to do about it."""
+        return (
+            f"{self.allowed} doesn't allow {domain}. To send it, add {domain} there, {self.restart}, and send it again"
+        )
 
 
 VARIABLES: Final = RelaySettings()

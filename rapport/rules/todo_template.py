@@ -203,7 +203,7 @@ DID_NOT_GO: Final = TodoTemplate(
     "{}: an email wasn't delivered",
     TaskDefinition(
         task="to_do",
-        question="The mail server refused an email for good. Correct the address if it's wrong, then send it again?",
+        question="An email didn't go out. Fix what stopped it, such as a wrong address, then send it again?",
         options=(_RESEND, _ELSEWHERE),
         assign=("tam",),
         on_timeout="unanswered",

@@ -964,19 +964,48 @@ async def test_redirection_changes_the_envelope_alone(store: Store, mailer: Mail
     assert sorted(head.addr_spec for head in heads) == EVERYONE
 
 
-async def test_other_domains_are_suppressed(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
-    """Where only some domains are allowed nothing is ever sent to another, and the reason stands with the message."""
+async def test_what_may_not_go_to_a_domain_fails_and_says_how_it_may(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """Where only some domains are allowed nothing goes to another: it fails, and says which setting is in the way."""
     company = await company_of(store)
     everyone, booked = (*company.contacts, company.account.tam), facts(company, booked=True)
     what = occasion(company, Purpose.NOTICE, "meeting_parting", to=everyone, meeting=booked)
     staging = messages_with(store, mailer, allowed=frozenset({"foobar.example"}))
     outcomes = await send(staging, what)
-    assert sorted(outcomes.states.values()) == [S.SENT, *[S.SUPPRESSED] * 4]
+    assert sorted(outcomes.states.values()) == [*[S.FAILED] * 4, S.SENT]
     assert [mail.recipient for mail in relay.received] == ["robin.keller@foobar.example"]
-    found = (await rows(store))[LUCA]
-    assert "domain" in found["reason"]
-    assert found["raw"] is None
-    assert await send(messages_with(store, mailer), what, OVER) == outcomes
+    reason = (await rows(store))[LUCA]["reason"]
+    assert "RAPPORT_MAIL_ALLOWED_DOMAINS doesn't allow versayce.example" in reason
+    assert "send it again" in reason
+    assert [kind for kind, _ in await told(store)].count("message.failed") == 4
+
+
+@pytest.mark.parametrize(("then", "ends"), [(frozenset({"foobar.example"}), S.FAILED), (frozenset(), S.SENT)])
+async def test_the_domains_that_count_are_those_of_the_hand_over(
+    store: Store, mailer: Mailer, relay: ScriptedRelay, then: frozenset[str], ends: MessageState
+) -> None:
+    """What was written while another list of domains stood in the settings goes, or fails, by the one of now."""
+    before = frozenset({"versayce.example"}) if then else frozenset({"foobar.example"})
+    off, what = messages_with(store, mailer, mode="off", allowed=before), await one(store)
+    with pytest.raises(ApplicationError):
+        await send(off, what)
+    assert (await rows(store))[LUCA]["state"] == S.READY
+    outcomes = await send(messages_with(store, mailer, allowed=then), what, OVER)
+    assert list(outcomes.states.values()) == [ends]
+    assert len(relay.received) == (ends is S.SENT)
+
+
+async def test_what_may_have_arrived_is_not_told_as_unsent_where_its_domain_is_no_longer_allowed(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """It may have arrived before the list of domains was changed: nobody can tell, and it does not go again."""
+    relay.then("body", DROP)
+    what = await one(store, Purpose.REMINDER)
+    with pytest.raises(ApplicationError):
+        await send(messages_with(store, mailer), what)
+    outcomes = await send(messages_with(store, mailer, allowed=frozenset({"foobar.example"})), what, OVER)
+    assert list(outcomes.states.values()) == [S.UNKNOWN]
     assert len(relay.received) == 1
 
 
@@ -987,7 +1016,7 @@ async def test_other_domains_are_suppressed(store: Store, mailer: Mailer, relay:
 def test_an_allowed_domain_is_that_domain(address: str, goes: bool) -> None:
     """An allowed domain is compared whole, however its letters are cased."""
     policy = Policy(mode="live", allowed_domains=frozenset({"foobar.example"}))
-    assert (policy.suppresses(address) is None) is goes
+    assert policy.allows(address) is goes
 
 
 # --- in the workflow task itself

@@ -206,6 +206,45 @@ async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_ser
         assert first == second
 
 
+async def test_a_domain_that_is_not_allowed_is_the_tams_task(dev_server: Client, tmp_path: Path) -> None:
+    """The list of domains keeps the welcomes back: the TAM is asked, and has them sent once it allows their domain."""
+    key = new_id("a").replace("_", "-")
+    file, queue = account(key, new_id("C")), new_id("queue")
+    async with scripted_relay() as relay:
+        url, only = SecretStr(f"smtp://127.0.0.1:{relay.port}"), ("foobar.example",)
+        async with installation(dev_server, tmp_path, queue, smtp_url=url, mail_allowed_domains=only) as here:
+            await onboarding.start(here.services, StartRequest(file=file))
+            lines = await asked(here, 4)
+            said = str((await task.show(here.services, lines[0].task)).said)
+            assert "RAPPORT_MAIL_ALLOWED_DOMAINS doesn't allow versayce.example" in said
+            assert {mail.recipient for mail in relay.received} <= {TAM.email}
+        async with installation(dev_server, tmp_path, queue, smtp_url=url) as here:
+            for line in await asked(here, 4):
+                assert (await task.decide(here.services, line.task, Resolution.RESEND, TAM)).accepted
+            await in_state(here, key, USER, MessageState.SENT)
+
+
+async def test_each_of_several_is_told_of_though_they_ended_differently(dev_server: Client, tmp_path: Path) -> None:
+    """Two welcomes are refused and two may have arrived: whoever is asked gets an email that lists each of them."""
+
+    def fail_all(relay: ScriptedRelay) -> None:
+        relay.then("body", DROP, UNKNOWN_USER, DROP, UNKNOWN_USER)
+
+    async with welcomed(dev_server, tmp_path, fail_all) as (here, relay, key):
+        lines = await asked(here, 4)
+        lost = [one for one in await messages.listed(here.services, key) if one.step == "kickoff"]
+        assert sorted(one.state for one in lost) == sorted([MessageState.FAILED, MessageState.UNKNOWN] * 2)
+        assert len({line.task for line in lines}) == 4
+
+        async def all_told() -> bool:
+            to_tam = [one for one in await messages.listed(here.services, key) if ".undelivered" in one.step]
+            told = " ".join(decoded(mail.raw) for mail in relay.to(TAM.email))
+            over = [one for one in to_tam if one.state in (MessageState.SENT, MessageState.SUPPRESSED)]
+            return len(over) == 4 and all(one.to in told for one in lost)
+
+        await until(all_told, "each to be told of")
+
+
 async def test_what_one_crash_leaves_unknown_is_told_once(
     dev_server: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

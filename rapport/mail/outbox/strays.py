@@ -65,9 +65,10 @@ async def release(connection: Connection, now: datetime, limit: int) -> list[Mes
     return found
 
 
-async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
-    """What failed, or may not have arrived, and nobody has taken care of; the oldest first."""
-    return await _oldest(connection, UNRESOLVED, limit)
+async def unresolved(connection: Connection, limit: int | None = None, account: str | None = None) -> list[Message]:
+    """What failed, or may not have arrived, and nobody has taken care of, of all accounts or of one; oldest first."""
+    which = UNRESOLVED if account is None else and_(UNRESOLVED, MessageRow.account == account)
+    return await _oldest(connection, which, limit)
 
 
 async def unresolved_after(connection: Connection, key: str, limit: int) -> list[Message]:

@@ -1,4 +1,4 @@
-"""Emails of which nobody can tell whether they arrived: what one mail to whoever takes care of them tells of."""
+"""Emails that failed, or may not have arrived: what one mail to whoever takes care of them tells of."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ TOGETHER: Final = timedelta(minutes=10)
 
 _CASES: Final = case_id("")
 
+_UNSURE: Final = {MessageState.FAILED: "", MessageState.UNKNOWN: " (it may have arrived)"}
+
 
 async def _told_of(connection: Connection, occasion: MessageRequest) -> list[outbox.Message]:
     """The emails that the mail about a to-do for one of them tells of: that one first, then the others of the account.
@@ -26,14 +28,14 @@ async def _told_of(connection: Connection, occasion: MessageRequest) -> list[out
     """
     if occasion.account is None or not occasion.step.endswith(f".{UNDELIVERED_STEP}"):
         return []
-    unknown = [
+    lost = [
         one
-        for one in await outbox.messages(connection, occasion.account, MessageState.UNKNOWN)
-        if one.is_open and not one.person.startswith(MEMBER_PREFIX)
+        for one in await outbox.unresolved(connection, account=occasion.account)
+        if not one.person.startswith(MEMBER_PREFIX)
     ]
     digest = occasion.workflow_id.rpartition("/")[2]
-    mine = [one for one in unknown if undelivered_task(occasion.account, one.key, 1).endswith(f"/{digest}")]
-    return [*mine, *(one for one in unknown if one not in mine and _cares(one) == _cares(mine[0]))] if mine else []
+    mine = [one for one in lost if undelivered_task(occasion.account, one.key, 1).endswith(f"/{digest}")]
+    return [*mine, *(one for one in lost if one not in mine and _cares(one) == _cares(mine[0]))] if mine else []
 
 
 def _cares(message: outbox.Message) -> str:
@@ -41,14 +43,14 @@ def _cares(message: outbox.Message) -> str:
 
 
 async def with_others(connection: Connection, occasion: MessageRequest, said: dict[str, str]) -> dict[str, str]:
-    """What was said of a to-do, with the others of its kind beside it: a crash leaves several at a time."""
+    """What was said of a to-do, with the others beside it: one fault or crash leaves several at a time."""
     request = occasion.task.request if occasion.task is not None else None
     others = (await _told_of(connection, occasion))[1:] if request in said else []
     if not others:
         return said
     assert request is not None
-    listed = "; ".join(f"{one.subject}, to {one.address}" for one in others)
-    words = json.loads(said[request]) | {"also unknown": f"{listed}. Each is a task of its own in your inbox"}
+    listed = "; ".join(f"{one.subject}, to {one.address}{_UNSURE[one.state]}" for one in others)
+    words = json.loads(said[request]) | {"also not delivered": f"{listed}. Each is a task of its own in your inbox"}
     return said | {request: json.dumps(words, ensure_ascii=False)}
 
 
