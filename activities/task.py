@@ -55,6 +55,7 @@ class Seating(WireModel):
     requester: str | None
     deadline: Instant | None
     now: Instant
+    entitled: bool = False
 
 
 class Reseating(WireModel):
@@ -74,6 +75,7 @@ class Reseating(WireModel):
     deadline: Instant | None
     now: Instant
     backup: str | None = None
+    entitled: bool = False
 
 
 class Resuming(WireModel):
@@ -155,7 +157,7 @@ class Tasks:
             company = await accounts.availability(connection, since=question.now)
             tam = (await accounts.account(connection, question.account)).tam
             assign = tuple(_assigned(assignee, tam, company) for assignee in question.assign)
-            seats = delegation.seats_for(assign, company, question.requester, question.now)
+            seats = delegation.seats_for(assign, company, question.requester, question.now, entitled=question.entitled)
             # What the TAM has to answer, they asked for as the TAM.
             if "tam" in question.assign or question.rule == "answers":
                 seats = tuple(seat.model_copy(update={"of_tam": True}) if seat.id == tam else seat for seat in seats)
@@ -173,7 +175,14 @@ class Tasks:
             company = await accounts.availability(connection, since=question.now)
             tam = None if not question.account else (await accounts.account(connection, question.account)).tam
             seats = delegation.handed_over(question.seats, tam, question.decided)
-            seats = delegation.refresh(seats, company, question.requester, question.now, decided=question.decided)
+            seats = delegation.refresh(
+                seats,
+                company,
+                question.requester,
+                question.now,
+                decided=question.decided,
+                entitled=question.entitled,
+            )
             if question.backup is not None:
                 seats = delegation.add_backup(seats, question.backup, company, question.requester, question.now)
             moved = _moved(question.seats, seats)
@@ -248,7 +257,9 @@ class Tasks:
             for seat in _held(seats)
             if (manager := _manager(seat, company, question.requester, present)) is not None
         }
-        change = delegation.next_change(seats, company, question.requester, present, decided=decided)
+        change = delegation.next_change(
+            seats, company, question.requester, present, decided=decided, entitled=question.entitled
+        )
         due = escalation.due(rule, present, deadline, first) if first is not None else None
         return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change, due=due)
 

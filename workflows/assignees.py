@@ -14,9 +14,10 @@ with workflow.unsafe.imports_passed_through():
 class Assignees:
     """Those who are asked for one thing, and the ladder that their silence climbs."""
 
-    def __init__(self, ladder: Ladder, requester: str | None, seated: Seated) -> None:
+    def __init__(self, ladder: Ladder, requester: str | None, seated: Seated, *, entitled: bool = False) -> None:
         """Just asked."""
         self.ladder = ladder
+        self.entitled = entitled
         self.requester = requester
         self.seats = seated.seats
         self.rungs = list(seated.rungs)
@@ -43,6 +44,11 @@ class Assignees:
         """Go on with what time was left."""
         self.rungs = list(resumed.rungs)
         self._due_by = resumed.due
+
+    @property
+    def unheld(self) -> tuple[str, ...]:
+        """The seats that nobody can fill."""
+        return tuple(seat.id for seat in self.seats if not seat.holders)
 
     def holders(self, seat_id: str | None = None) -> tuple[str, ...]:
         """The members who can fill a seat, or any seat, each once."""

@@ -111,9 +111,13 @@ class HumanTask(AccountWorkflow):
         """Ask everyone who decides; what was decided about an earlier version is void."""
         self.edited = False
         ladder: Ladder = "customers" if self.definition.is_put_to_customers else self.definition.task
-        deciding = await self._ask(self.definition.assign, ladder, self.start.deadline, self.requester)
+        deciding = await self._ask(
+            self.definition.assign, ladder, self.start.deadline, self.requester, entitled=self.definition.entitled
+        )
         self.phase = TaskPhase.OPEN
         self._tell_request()
+        for seat in deciding.unheld if self.definition.entitled else ():
+            self.timeline.record("task.unheld", about=seat.removeprefix("role:"))
         self._write("task_opened", deciding.holders(), "Put the question")
         return deciding
 
@@ -168,6 +172,7 @@ class HumanTask(AccountWorkflow):
             request=self.request_said,
             decisions=self.decisions,
             seats=tuple(seat.id for seat in self.deciding.seats) if self.deciding else (),
+            unheld=self.deciding.unheld if self.deciding else (),
             votes=task.votes(self.deciding.seats, self.decisions) if self.deciding else {},
             filled=task.filled(self.deciding.seats, self.decisions) if self.deciding else {},
         )
@@ -353,7 +358,13 @@ class HumanTask(AccountWorkflow):
         return f"already decided: {outcome}" if self.decisions else f"closed without a decision: {outcome}"
 
     async def _ask(
-        self, assign: tuple[str, ...], ladder: Ladder, deadline: datetime | None, requester: str | None
+        self,
+        assign: tuple[str, ...],
+        ladder: Ladder,
+        deadline: datetime | None,
+        requester: str | None,
+        *,
+        entitled: bool = False,
     ) -> Assignees:
         """Find those who are to be asked now."""
         question = Seating(
@@ -363,9 +374,10 @@ class HumanTask(AccountWorkflow):
             requester=requester,
             deadline=deadline,
             now=workflow.now(),
+            entitled=entitled,
         )
         seated = await done(Tasks.seat, question, "Who is asked, and when are they reminded?", PLANNING)
-        self.assignees = assignees = Assignees(ladder, requester, seated)
+        self.assignees = assignees = Assignees(ladder, requester, seated, entitled=entitled)
         return assignees
 
     async def _follow(self, assignees: Assignees, settled: Callable[[], bool]) -> bool:
@@ -420,6 +432,7 @@ class HumanTask(AccountWorkflow):
             deadline=assignees.deadline,
             now=workflow.now(),
             backup=backup,
+            entitled=assignees.entitled,
         )
         seated = await done(Tasks.reseat, question, "Who is asked now?", PLANNING)
         new = assignees.reseat(seated)

@@ -168,6 +168,20 @@ class TechReview(AccountWorkflow):
             if any(option.id == result.outcome for option in definition.options):
                 self._tell("tech_review.recommended", who=result.by, about=result.outcome, submission=result.submission)
                 return result.outcome
+            if tech_review.CE_VP in result.unheld:
+                # Whoever asks is the VP of CE, or stands in for them, and nobody is above them.
+                number = self.round.number
+                self._keep(
+                    "recommendation",
+                    f"{tech_review.REFERRED}/{number}",
+                    None,
+                    tech_review.REFERRED,
+                    None,
+                    workflow.now(),
+                    "ce_vp",
+                )
+                self._tell("tech_review.referred")
+                return tech_review.NO
             self._tell("tech_review.silent", about="ce_vp")
 
     async def decide(self, word: str) -> ReviewVerdict:
@@ -182,7 +196,7 @@ class TechReview(AccountWorkflow):
         if verdict is None:
             verdict = await self.hear_leadership()
         self.verdict, self.outcome, self.decided = verdict, verdict, workflow.now()
-        spoke = [one for one in self.remarks if one.kind in ("recommendation", "commitment", "vote")]
+        spoke = [one for one in self.remarks if one.kind in ("recommendation", "commitment", "vote") and one.by]
         last = spoke[-1] if spoke else None
         self._remember("verdict", by=None, option=verdict, submission=last.submission if last else None)
         self._tell("tech_review.decided", about=verdict)
@@ -209,16 +223,25 @@ class TechReview(AccountWorkflow):
         """All of leadership until the deadline, then the majority; who was silent is asked again."""
         seats: tuple[str, ...] = tech_review.LEADERSHIP
         heard: dict[str, Spoken] = {}
-        while (verdict := tech_review.of_leadership(self.round.ask, seats, votes := tech_review.votes(heard))) is None:
+        empty: tuple[str, ...] = ()
+        while (
+            verdict := tech_review.of_leadership(self.round.ask, seats, votes := tech_review.votes(heard), empty)
+        ) is None:
             deadline = await self._enter(ReviewPhase.LEADERSHIP)
             definition = tech_review.panel(self.round.ask, tech_review.still_silent(seats, votes))
             self._wait_for_task("leadership", definition, "leadership's decision", deadline)
             result = await self._heard("vote", "leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
             if not heard and result.seats:
                 seats = result.seats
-            heard = tech_review.one_vote_each(heard, result.filled, result.votes)
-            for seat in tech_review.still_silent(seats, heard):
+            heard, empty = tech_review.one_vote_each(heard, result.filled, result.votes), result.unheld
+            for seat in tech_review.still_silent(seats, (*heard, *empty)):
                 self._tell("tech_review.silent", about=seat.removeprefix("role:"))
+            if not heard and set(empty) >= set(seats):
+                await self._wait_until(deadline, f"{self.ref}: somebody of leadership is back")
+        for seat in tech_review.still_silent(empty, heard):
+            name = seat.removeprefix("role:")
+            key = f"{tech_review.EMPTY}/{name}/{self.round.number}"
+            self._keep("vote", key, None, tech_review.EMPTY, None, workflow.now(), name)
         return verdict
 
     async def tell_the_customer(self, verdict: ReviewVerdict) -> None:
@@ -306,10 +329,7 @@ class TechReview(AccountWorkflow):
             deadline=self.revisit,
             unblock=in_name(f"rapport review edit {self.ref} FILE"),
         )
-        alarm = Alarm()
-        alarm.set(self.revisit, f"{self.ref} comes back")
-        await workflow.wait_condition(lambda: alarm.rings or self._is_interrupted())
-        self._stop_if_interrupted()
+        await self._wait_until(self.revisit, f"{self.ref} comes back")
         # Whoever changes it while its round is begun is told that it has changed: theirs would be the same round.
         self.next_round = self.round.model_copy(update={"number": self.round.number + 1})
         self.next_round = await done(
@@ -456,6 +476,12 @@ class TechReview(AccountWorkflow):
     def _stop_if_interrupted(self) -> None:
         if self._is_interrupted():
             raise Interrupted
+
+    async def _wait_until(self, instant: datetime, what: str) -> None:
+        alarm = Alarm()
+        alarm.set(instant, what)
+        await workflow.wait_condition(lambda: alarm.rings or self._is_interrupted())
+        self._stop_if_interrupted()
 
     def _is_over(self, number: int) -> bool:
         """Whether a round has nothing to wait for any more: its answer was given, or another round began."""

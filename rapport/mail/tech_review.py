@@ -29,6 +29,8 @@ OPTIONS: Final = {
     "unsupported": "not supported",
     "approved": "approved",
     "declined": "declined",
+    "referred": "no recommendation, because no one can give it on behalf of the requester. Leadership decides",
+    "empty": "no vote, because no one can act for them",
 }
 STAGES: Final = {
     "pre_trial": "before a trial",
@@ -97,10 +99,10 @@ def context(
 
 def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str | None]:
     """A remark as it is read: for whom somebody speaks, what they chose, and why."""
-    seat = remark.seat or ""
+    seat = SEATS.get(remark.seat or "", (remark.seat or "").replace("_", " "))
     return {
-        "seat": SEATS.get(seat, seat.replace("_", " ")),
-        "who": names.get(remark.by or ""),
+        "seat": seat if remark.by else "",
+        "who": names.get(remark.by) if remark.by else seat,
         "kind": remark.kind,
         "option": OPTIONS.get(remark.option or "", (remark.option or "").replace("_", " ")),
         "text": said.get(remark.submission or ""),

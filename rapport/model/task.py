@@ -199,6 +199,9 @@ class TaskDefinition(InputModel):
         asks: What the requester has to say before it opens, by name; where empty, it opens at once.
         finds_out: What it is to find out of the work of the contact whom it concerns. Once that is recorded, it ends by
             itself with its first option.
+        entitled: A seat whose owner is away or asks goes to a delegate whom they named, else to whoever is above them;
+            never to anybody else, to somebody who sits there already, or to who reports to the one who asks. Where
+            there is nobody, it stays empty.
     """
 
     task: TaskKind
@@ -211,6 +214,7 @@ class TaskDefinition(InputModel):
     on_timeout: StepName = "timed_out"
     asks: tuple[StepName, ...] = ()
     finds_out: tuple[Fact, ...] = ()
+    entitled: bool = False
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -362,6 +366,7 @@ class TaskResult(WireModel):
         request: What was asked for in the end.
         decisions: The latest of each person.
         seats: Everybody who was to decide.
+        unheld: The seats that nobody could fill at its end.
         votes, filled: What those said who did, and who said it; by seat.
     """
 
@@ -372,6 +377,7 @@ class TaskResult(WireModel):
     request: str | None = None
     decisions: tuple[Decision, ...] = ()
     seats: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
     votes: dict[str, str] = Field(default_factory=dict)
     filled: dict[str, str] = Field(default_factory=dict)
 

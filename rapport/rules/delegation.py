@@ -61,7 +61,12 @@ def resolve(
 
 
 def seats_for(
-    assignees: Sequence[str], people: Mapping[str, Availability], requester: str | None, at: datetime
+    assignees: Sequence[str],
+    people: Mapping[str, Availability],
+    requester: str | None,
+    at: datetime,
+    *,
+    entitled: bool = False,
 ) -> tuple[Seat, ...]:
     """The seats of a task that opens, in the order of its assignees.
 
@@ -70,11 +75,14 @@ def seats_for(
     someone already seated could ever fill is left out: a member named twice, a role whose members all have seats, and
     a member who can never decide (the requester, or someone who has left) if the matter falls to someone seated.
 
+    Args:
+        entitled: As `TaskDefinition.entitled`: where no one entitled is there, a seat stays empty.
+
     Raises:
         ValueError: A role is unknown.
     """
-    company = _Company(people, requester, at)
-    seats = [_moved(_seat(assignee), company) for assignee in dict.fromkeys(assignees)]
+    company = _Company(people, requester, at, entitled=entitled)
+    seats = _all_moved([_seat(assignee) for assignee in dict.fromkeys(assignees)], company)
     named = {seat.owner for seat in seats if seat.owner is not None and company.able(seat.owner)}
     fillers = {seat.id: company.fillers(seat) for seat in seats if seat.owner not in named}
     # Each of these seats has to find somebody else who has none yet.
@@ -90,6 +98,7 @@ def refresh(
     at: datetime,
     *,
     decided: Collection[str] = (),
+    entitled: bool = False,
 ) -> tuple[Seat, ...]:
     """These seats, with those who hold them now: away means on to the delegate, and back means back to the owner.
 
@@ -97,9 +106,9 @@ def refresh(
 
     Args:
         decided: The ids of the seats that are filled already (`human_task.votes`). They stay as they are.
+        entitled: As in `seats_for`.
     """
-    company = _Company(people, requester, at)
-    return tuple(seat if seat.id in decided else _moved(seat, company) for seat in seats)
+    return _all_moved(seats, _Company(people, requester, at, entitled=entitled), decided)
 
 
 def handed_over(seats: Sequence[Seat], tam: str | None, decided: Collection[str] = ()) -> tuple[Seat, ...]:
@@ -127,12 +136,17 @@ def next_change(
     at: datetime,
     *,
     decided: Collection[str] = (),
+    entitled: bool = False,
 ) -> datetime | None:
     """The next instant after `at` at which `refresh` would move a seat, as far as absences are known by now."""
-    now = refresh(seats, people, requester, at, decided=decided)
+
+    def then(instant: datetime) -> tuple[Seat, ...]:
+        return refresh(seats, people, requester, instant, decided=decided, entitled=entitled)
+
+    now = then(at)
     edges = {edge for person in people.values() for away in person.absences for edge in (away.starts, away.ends)}
     later = sorted(edge for edge in edges if edge > at)
-    return next((edge for edge in later if refresh(seats, people, requester, edge, decided=decided) != now), None)
+    return next((edge for edge in later if then(edge) != now), None)
 
 
 def add_backup(
@@ -159,12 +173,19 @@ def add_manager(
 
 
 class _Company(NamedTuple):
-    """Everyone, as seen at one instant by a task that someone asked for."""
+    """Everyone, as seen at one instant by a task that someone asked for.
+
+    Attributes:
+        entitled: Whoever stands in has to be named for that, or above; anyone who is there is not enough.
+        seated: Those who sit elsewhere already; where only who is entitled counts, they fill no second seat.
+    """
 
     people: Mapping[str, Availability]
     requester: str | None
     at: datetime
     depth: int = 5
+    entitled: bool = False
+    seated: frozenset[str] = frozenset()
 
     def able(self, member: str) -> bool:
         """Whether they may act at all, now or once they are back."""
@@ -173,6 +194,12 @@ class _Company(NamedTuple):
     def there(self, member: str) -> bool:
         """Whether a member may act, and is not away now."""
         return self.able(member) and not any(a.starts <= self.at < a.ends for a in self.people[member].absences)
+
+    def stands_in(self, member: str) -> bool:
+        """Whether a member is there to act instead of somebody else."""
+        if not self.entitled:
+            return self.there(member)
+        return self.there(member) and member not in self.seated and not self._reports_to(member, self.requester)
 
     def of_role(self, role: Role) -> list[str]:
         """The members of a role who may act, by id, those who are there first."""
@@ -202,6 +229,9 @@ class _Company(NamedTuple):
         there = tuple(Holder(member=member) for member in members if self.there(member))
         if there:
             return there
+        asking = self.requester
+        if asking is not None and asking in self.people and role in self.people[asking].roles:
+            members.append(asking)
         found = [holder for holder in map(self.act_for, members) if holder is not None]
         delegates: dict[str, Holder] = {}
         for holder in found:
@@ -212,6 +242,12 @@ class _Company(NamedTuple):
         above = next(self._above((role,)), None)
         acting = self._anyone(None, (), _NO_ROLE) if above is None else self.act_for(above)
         return () if acting is None else (acting.model_copy(update={"via": "manager", "reason": _NO_ROLE}),)
+
+    def own(self, seat: Seat) -> list[str]:
+        """Whose seat it is, with nobody standing in."""
+        if seat.role is not None:
+            return self.of_role(Role(seat.role))
+        return [] if seat.owner is None else [seat.owner]
 
     def fillers(self, seat: Seat) -> list[str]:
         """Who could fill a seat that has no owner who may act: the members of its role, else whom it falls to."""
@@ -242,7 +278,7 @@ class _Company(NamedTuple):
                 return None, (*passed, current), ", and the delegate asked for it" if passed else ""
             if len(passed) > self.depth:
                 return None, tuple(passed), ", and too many delegates stand in for each other"
-            if self.there(current):
+            if self.stands_in(current):
                 return current, tuple(passed), ""
             passed.append(current)
             current = self._delegate(current)
@@ -283,9 +319,30 @@ class _Company(NamedTuple):
                 yield from self.of_role(above)
                 above = MANAGER_ROLE.get(above)
 
+    def _reports_to(self, member: str, other: str | None) -> bool:
+        """Whether a matter of a member's goes up to another, by however many steps."""
+        seen: set[str] = set()
+        while other is not None and other in self.people and member in self.people and member not in seen:
+            seen.add(member)
+            manager = self.people[member].manager
+            if manager is None or manager == member:
+                return not _roles_above(_in_order(self.people[member].roles)).isdisjoint(self.people[other].roles)
+            if manager == other:
+                return True
+            member = manager
+        return False
+
     def _anyone(self, owner: str | None, chain: tuple[str, ...], reason: str) -> Holder | None:
-        """Whoever is there, managers first; else the owner, if they may act at all; else anyone who may."""
-        able = sorted(filter(self.able, self.people), key=lambda member: (self._resort(member), member))
+        """Whoever is there, managers first; else the owner, if they may act at all; else anyone who may.
+
+        Those who report to the one who asks come last. Where only who is entitled counts, it is nobody.
+        """
+        if self.entitled:
+            return None
+        able = sorted(
+            filter(self.able, self.people),
+            key=lambda member: (self._reports_to(member, self.requester), self._resort(member), member),
+        )
         there = next(filter(self.there, able), None)
         if there is not None:
             passed = tuple(member for member in chain if member != there)
@@ -315,6 +372,29 @@ def _seat(assignee: str) -> Seat:
     if role not in tuple(Role):
         raise ValueError(f'"{assignee[:40]}" names no role; write {ROLE_PREFIX} and one of {", ".join(Role)}')
     return Seat(id=assignee, role=role)
+
+
+def _all_moved(seats: Sequence[Seat], company: _Company, decided: Collection[str] = ()) -> tuple[Seat, ...]:
+    """These seats with those who hold them now; nobody who sits, or stands in for one seat, stands in for another."""
+    moved: list[Seat] = []
+    for seat in seats:
+        others = [one for one in seats if one.id != seat.id]
+        elsewhere = {member for one in others for member in company.own(one)}
+        filled = (*moved, *(one for one in others if one.id in decided))
+        elsewhere |= {holder.member for one in filled for holder in one.holders}
+        at_table = company._replace(seated=frozenset(elsewhere))
+        moved.append(seat if seat.id in decided else _moved(seat, at_table))
+    return tuple(moved)
+
+
+def _roles_above(roles: Iterable[Role]) -> frozenset[Role]:
+    """The roles that a matter of these goes up to, by however many steps."""
+    above: set[Role] = set()
+    following = {MANAGER_ROLE[role] for role in roles if role in MANAGER_ROLE}
+    while following - above:
+        above |= following
+        following = {MANAGER_ROLE[role] for role in above if role in MANAGER_ROLE}
+    return frozenset(above)
 
 
 def _moved(seat: Seat, company: _Company) -> Seat:

@@ -70,6 +70,11 @@ def votes(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str
     return {seat.id: chosen[places[seat.id]] for seat in seats if seat.id in places}
 
 
+def _silent(seats: Sequence[Seat], decisions: Sequence[Decision]) -> list[Seat]:
+    spoken = votes(seats, decisions)
+    return [seat for seat in seats if seat.id not in spoken]
+
+
 def filled(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str]:
     """Who fills each seat, by the seat's id; as `votes`."""
     held = {decision.by: _held(decision.by, seats) for decision in decisions}
@@ -97,9 +102,9 @@ def outcome(
         quorum: A number larger than the number of seats means all of them.
         decisions: As in `votes`.
         otherwise: The id of the option that stands where people do not agree.
-        hear_all: Nothing is certain before every seat has spoken.
+        hear_all: Nothing is certain before every seat has spoken that somebody holds.
     """
-    if not seats or (hear_all and len(votes(seats, decisions)) < len(seats)):
+    if not seats or (hear_all and any(seat.holders for seat in _silent(seats, decisions))):
         return None
     needed = {"any": 1, "all": len(seats), "majority": len(seats) // 2 + 1}.get(quorum) or min(int(quorum), len(seats))
     for count in range(1, len(decisions) + 1):

@@ -43,6 +43,13 @@ LEADERSHIP: Final = ("role:vp_engineering", "role:ce_vp", "role:vp_sales")
 """Who decides together where no is recommended. Who holds two of these roles has one seat: the first."""
 
 VP_ENGINEERING: Final = LEADERSHIP[0]
+CE_VP: Final = LEADERSHIP[1]
+
+REFERRED: Final = "referred"
+"""What stands for a recommendation where nobody is entitled to one: leadership decides, as after a no."""
+
+EMPTY: Final = "empty"
+"""What stands for the vote of a seat of leadership that nobody is entitled to fill."""
 
 NEEDED_ROLES: Final = (
     Role.CE_VP,
@@ -170,7 +177,7 @@ def recommendation(ask: Ask, *, engineering_answered: bool) -> TaskDefinition:
     if lonely:
         question += " Engineering has not answered; say why you do not wait."
     return TaskDefinition(
-        task="review", question=question, options=options, assign=("role:ce_vp",), on_timeout="silent"
+        task="review", question=question, options=options, assign=(CE_VP,), on_timeout="silent", entitled=True
     )
 
 
@@ -188,6 +195,7 @@ COMMITMENT: Final = TaskDefinition(
     ),
     assign=(VP_ENGINEERING,),
     on_timeout="silent",
+    entitled=True,
 )
 
 
@@ -213,25 +221,30 @@ def panel(ask: Ask, silent: Sequence[str]) -> TaskDefinition:
         hear_all=True,
         otherwise=NO,
         on_timeout="silent",
+        entitled=True,
     )
 
 
-def of_leadership(ask: Ask, seats: Collection[str], votes: Mapping[str, str]) -> ReviewVerdict | None:
+def of_leadership(
+    ask: Ask, seats: Collection[str], votes: Mapping[str, str], empty: Collection[str] = ()
+) -> ReviewVerdict | None:
     """What leadership has decided, or nothing while it has not: more than half of all seats, never of those who spoke.
 
     A tie in which everybody has spoken is no yes, and so a no. While somebody is silent, a tie is nothing: they are
-    asked again.
+    asked again. A seat that nobody may fill is not waited for, and counts for no side.
 
     Args:
         seats: Everybody who decides.
         votes: What each of them said, by seat.
+        empty: Those of the seats that nobody may fill.
     """
     yes = sum(votes.get(seat) == YES for seat in seats)
     no = sum(votes.get(seat) == NO for seat in seats)
     committed = not needs_commitment(ask) or votes.get(VP_ENGINEERING) == YES
     if 2 * yes > len(seats) and committed:
         return ReviewVerdict.APPROVED
-    if 2 * no > len(seats) or (seats and yes + no == len(seats)):
+    spoken = yes + no > 0 and all(seat in votes for seat in seats if seat not in empty)
+    if 2 * no > len(seats) or spoken:
         return ReviewVerdict.DECLINED
     if needs_commitment(ask) and votes.get(VP_ENGINEERING) == NO:
         return ReviewVerdict.DECLINED

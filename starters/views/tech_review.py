@@ -224,11 +224,11 @@ def line_of(found: KnownReview, ended: StandingStill | None = None) -> dict[str,
 def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:
     spoke = said.get(one.submission or "")
     words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
-    seat = one.seat
+    seat = None if one.seat is None else SEATS.get(one.seat, one.seat.replace("_", " "))
     return RemarkShown.made_of(
         one,
-        seat=None if seat is None else SEATS.get(seat, seat.replace("_", " ")),
-        who=names.get(one.by, GONE) if one.by else None,
+        seat=seat if one.by else None,
+        who=names.get(one.by, GONE) if one.by else seat,
         text=None if one.kind == "verdict" else words,
         link=link,
         verified=spoke.verified if spoke else None,

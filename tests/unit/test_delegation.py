@@ -339,6 +339,46 @@ def test_the_next_change_is_when_somebody_comes_or_goes() -> None:
     assert next_change(seats, people, None, NOW - DAY, decided={"ann"}) is None
 
 
+PANEL = ("role:vp_engineering", "role:ce_vp", "role:vp_sales")
+
+
+def panel(*members: Availability, requester: str | None = None) -> list[list[str]]:
+    """Who holds the seats of leadership, where only who is entitled may."""
+    people = company(who("eng", Role.VP_ENGINEERING), *members, who("tom"), who("ines", Role.TAM_MANAGER))
+    return held(seats_for(PANEL, people, requester, NOW, entitled=True))
+
+
+def test_whoever_asks_is_decided_for_by_who_is_above_them_and_by_nobody_below() -> None:
+    """The VP's own request goes to their manager; without one, their seat stays empty and nobody below fills it."""
+    sales, boss = who("sal", Role.VP_SALES), who("boss", Role.ADMINISTRATOR)
+    assert panel(who("vp", Role.CE_VP), sales, requester="vp") == [["eng"], [], ["sal"]]
+    assert panel(who("vp", Role.CE_VP, manager="boss"), sales, boss, requester="vp") == [["eng"], ["boss"], ["sal"]]
+    # Who is above them sits there already, or has somebody stand in who reports to the one who asks.
+    assert panel(who("vp", Role.CE_VP, manager="sal"), sales, requester="vp") == [["eng"], [], ["sal"]]
+    away = who("boss", Role.ADMINISTRATOR, away=True, meanwhile="ines")
+    assert panel(who("vp", Role.CE_VP, manager="boss"), sales, away, requester="vp") == [["eng"], [], ["sal"]]
+
+
+def test_an_absent_seat_of_a_panel_goes_to_a_delegate_who_does_not_sit_there_or_stays_empty() -> None:
+    """No one fills two seats: neither a leader for another, nor one delegate for two; and back is back."""
+    vp = who("vp", Role.CE_VP)
+    assert panel(vp, who("sal", Role.VP_SALES, away=True, meanwhile="tom")) == [["eng"], ["vp"], ["tom"]]
+    assert panel(vp, who("sal", Role.VP_SALES, away=True, meanwhile="vp")) == [["eng"], ["vp"], []]
+    assert panel(vp, who("sal", Role.VP_SALES, away=True)) == [["eng"], ["vp"], []]
+    both = (who("vp", Role.CE_VP, away=True, meanwhile="tom"), who("sal", Role.VP_SALES, away=True, meanwhile="tom"))
+    assert panel(*both) == [["eng"], ["tom"], []]
+    people = company(vp, who("sal", Role.VP_SALES, away=True))
+    seats = seats_for(PANEL[1:], people, None, NOW, entitled=True)
+    assert next_change(seats, people, None, NOW, entitled=True) == NOW + DAY
+    assert held(refresh(seats, people, None, NOW + DAY, entitled=True)) == [["vp"], ["sal"]]
+
+
+def test_anyone_who_is_there_comes_before_those_who_report_to_the_one_who_asks() -> None:
+    """Where somebody has to act, a colleague does before the people of whoever asked."""
+    people = company(who("vp", Role.CE_VP), who("ines", Role.TAM_MANAGER), who("eng", Role.VP_ENGINEERING))
+    assert held(seats_for(["role:ce_vp"], people, "vp", NOW)) == [["eng"]]
+
+
 IDS = ("ann", "bob", "cem", "dan", "eva", "tam")
 ids = st.sampled_from(IDS)
 hours = st.integers(-200, 200).map(lambda number: NOW + timedelta(hours=number))
@@ -399,6 +439,22 @@ def test_each_seat_can_be_filled_by_somebody_else(
     assert seats
     if able and all(seat.owner in able or seat.role in {r for m in able for r in people[m].roles} for seat in seats):
         assert _distinct(choices)
+
+
+@settings(deadline=None)
+@given(companies(), ids, hours)
+def test_nobody_stands_in_who_sits_there_or_reports_to_whoever_asks(
+    people: dict[str, Availability], requester: str, at: datetime
+) -> None:
+    """Whatever absences, delegates and managers there are, one holder of entitled seats stands in for one seat."""
+    seats = seats_for(PANEL, people, requester, at, entitled=True)
+    own = {seat.id: {m for m, one in people.items() if seat.role in one.roles and not one.left} for seat in seats}
+    instead = [(seat, one) for seat in seats for one in seat.holders if one.via != "assignee"]
+    for seat, one in instead:
+        assert one.member != requester
+        assert people[one.member].manager != requester
+        assert not any(one.member in own[other.id] - {requester} for other in seats if other.id != seat.id)
+    assert len({one.member for _, one in instead}) == len(instead)
 
 
 def _distinct(choices: list[list[str]], taken: frozenset[str] = frozenset()) -> bool:

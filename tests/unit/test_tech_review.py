@@ -187,6 +187,25 @@ def test_a_tie_of_two_is_no_yes() -> None:
     )
 
 
+@pytest.mark.parametrize("ask", list(Ask))
+@pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=2)))
+@pytest.mark.parametrize("empty", tech_review.LEADERSHIP)
+def test_an_empty_seat_is_not_waited_for_and_makes_no_majority(
+    ask: Ask, said: tuple[str | None, ...], empty: str
+) -> None:
+    """With a seat that nobody may fill both others have to say yes; one no is a no, and silence is nothing."""
+    seats = [seat for seat in tech_review.LEADERSHIP if seat != empty]
+    votes = {seat: word for seat, word in zip(seats, said, strict=True) if word}
+    verdict = tech_review.of_leadership(ask, tech_review.LEADERSHIP, votes, (empty,))
+    commits = not tech_review.needs_commitment(ask) or empty != tech_review.VP_ENGINEERING
+    if verdict is ReviewVerdict.APPROVED:
+        assert said == ("yes", "yes")
+        assert commits
+    elif None not in said:
+        assert verdict is ReviewVerdict.DECLINED
+    assert tech_review.of_leadership(ask, tech_review.LEADERSHIP, {}, tech_review.LEADERSHIP) is None
+
+
 def test_one_person_has_one_vote_however_often_they_are_asked() -> None:
     """Whoever has voted, and stands in for a silent colleague when that one is asked again, has no second vote."""
     vp_engineering, ce_vp, vp_sales = tech_review.LEADERSHIP

@@ -157,6 +157,55 @@ async def test_what_goes_to_the_customer_is_drafted_approved_sent_and_acknowledg
     assert await told() == ("acknowledged", True)
 
 
+async def made_ce(installation: Installation, manager: str | None = None) -> None:
+    """The VP of CE works as a CE as well, so that he may ask for a review."""
+    above = "" if manager is None else f'manager = "{manager}"\n'
+    who = f'[[members]]\nname = "Henrik Dahl"\nemail = "{CE_VP}"\n'
+    file = f'{who}roles = ["ce_vp", "ce"]\nzone = "Europe/Prague"\n{above}'
+    await members.import_members(installation.services, read_toml(MembersFile, file.encode(), "vp.toml"))
+
+
+async def test_nobody_recommends_what_somebody_above_them_asks_for(skipping: Installation) -> None:
+    """The VP of CE asks and has no manager: it goes to leadership at once, his own seat there stays empty, all said."""
+    await submitted(skipping)
+    await made_ce(skipping)
+    made = await tech_review.submit(
+        skipping.services, request((await skipping.now()).date(), title="Asked by the VP"), by(CE_VP)
+    )
+    await everybody_says(skipping, made.ref)
+    task = await asked(skipping, made.ref, "leadership")
+    assert {holder.email for holder in task.holders} == {VP_ENGINEERING, VP_SALES}
+    await vote(skipping, made.ref, vp_engineering="yes", vp_sales="yes")
+    shown = await in_phase(skipping, made.ref, "message")
+    assert shown.outcome == "approved"
+    unsaid = [(one.kind, one.who, one.option) for one in shown.remarks if one.who == "VP of CE"]
+    assert unsaid == [("recommendation", "VP of CE", "referred"), ("vote", "VP of CE", "empty")]
+    entries = await timeline.timeline_of(skipping.services, "versayce")
+    told = [one.what for one in entries if one.kind in ("tech_review.referred", "task.unheld")]
+    assert len(told) == 3
+    assert all("no one can" in one for one in told)
+    record = await tech_review_record.record(skipping.services, made.ref)
+    assert "no recommendation, because no one can give it on behalf of the requester" in record.markdown
+    assert "no vote, because no one can act for them" in record.markdown
+
+
+async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Installation) -> None:
+    """Where somebody is above whoever asks, they are asked, and nobody who reports to him."""
+    await submitted(skipping)
+    boss = "rita.vogel@foobar.example"
+    file = f'[[members]]\nname = "Rita Vogel"\nemail = "{boss}"\nroles = ["administrator"]\nzone = "Europe/Prague"\n'
+    await members.import_members(skipping.services, read_toml(MembersFile, file.encode(), "boss.toml"))
+    await made_ce(skipping, boss)
+    made = await tech_review.submit(
+        skipping.services, request((await skipping.now()).date(), title="Asked by the VP"), by(CE_VP)
+    )
+    await everybody_says(skipping, made.ref)
+    task = await asked(skipping, made.ref, "recommendation")
+    assert [holder.email for holder in task.holders] == [boss]
+    await choose(skipping, made.ref, "recommendation", boss, "yes", None)
+    assert (await in_phase(skipping, made.ref, "message")).outcome == "approved"
+
+
 async def test_without_engineering_a_recommendation_says_why(skipping: Installation) -> None:
     """Where engineering stays silent, the VP of CE is asked all the same, and any word of theirs needs its reason."""
     ref = await submitted(skipping)
