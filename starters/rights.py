@@ -128,13 +128,17 @@ def _refuse_scopes(caller: Caller, action: Action) -> None:
     """Refuse what a service's token, or a personal link, is not for."""
     if caller.kind == "link" and action not in _BEHIND_LINKS:
         raise UserError("this link is not for that", fix="sign in", kind=Refused.FORBIDDEN)
-    if caller.kind == "service" and not access.covers(action, caller.scopes):
+    if not _in_scope(caller, action):
         raise UserError(
             f"this token may not {action.replace('_', ' ')}",
             field="Authorization",
             fix=f"use one that may; this one is for {', '.join(sorted(caller.scopes))}",
             kind=Refused.FORBIDDEN,
         )
+
+
+def _in_scope(caller: Caller, action: Action) -> bool:
+    return caller.kind != "service" or access.covers(action, caller.scopes)
 
 
 async def _refuse_role(
@@ -178,6 +182,21 @@ async def _near(connection: Connection, member: Member, key: str) -> Reach:
     except UserError:
         return Reach.OWN
     return access.nearness(member, account, {one.id: one for one in await accounts.members(connection)})
+
+
+async def allowed(services: Services, account: str | None = None) -> frozenset[Action]:
+    """What whoever is signed in may do to an account; without one, what they may do to their own, or at all."""
+    caller = services.caller
+    if caller.kind == "nobody":
+        return frozenset()
+    async with services.store.reading() as connection:
+        member = await _whose_rights(connection, caller, None, for_customers=False)
+        near = Reach.OWN if member is None or account is None else await _near(connection, member, account)
+    return frozenset(
+        action
+        for action in Action
+        if _in_scope(caller, action) and (member is None or (access.reach(action, member.roles) or 0) >= near)
+    )
 
 
 async def may(services: Services, action: Action) -> bool:

@@ -95,26 +95,25 @@ class Bounded:
                 if not over or answered:
                     raise
         if over and not answered:
-            await self._close(request, most, receive, send)
+            await self._close(request, most, receive, send, begun=taken > 0)
 
-    async def _close(self, request: Request, most: int, receive: Receive, send: Send) -> None:
+    async def _close(self, request: Request, most: int, receive: Receive, send: Send, *, begun: bool) -> None:
         answer = await self.refuse(request, TooLargeError(most))
         answer.headers["Connection"] = "close"
 
         async def lingering(message: Message) -> None:
             if message["type"] == "http.response.body":
                 await send({**message, "more_body": True})
-                await _drain(request, receive)
+                # Whoever waits for a "100 Continue" has sent nothing yet: to ask for more would answer that.
+                if begun or "expect" not in request.headers:
+                    await _drain(receive)
                 message = {**message, "body": b""}
             await send(message)
 
         await answer(request.scope, receive, lingering)
 
 
-async def _drain(request: Request, receive: Receive) -> None:
-    if "expect" in request.headers:
-        # To ask for more would answer "100 Continue".
-        return
+async def _drain(receive: Receive) -> None:
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             thrown = 0

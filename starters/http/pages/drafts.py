@@ -233,6 +233,7 @@ async def _drafts_page(
         services,
         session,
         "drafts.html",
+        about=key,
         status=status_of(next(iter(refusals.values()))) if refusals else 200,
         account=shown,
         forms=forms,

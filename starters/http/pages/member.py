@@ -165,6 +165,7 @@ async def account_page(
         services,
         session,
         "account.html",
+        about=key,
         status=200 if failed is None else status_of(failed.refusal),
         account=shown,
         onboarding=status,

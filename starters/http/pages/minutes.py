@@ -205,6 +205,7 @@ async def _page(
         services,
         session,
         "minutes.html",
+        about=key,
         status=200 if fault is None else status_of(fault.refusal),
         account=account,
         step=step,

@@ -33,6 +33,7 @@ from starters.http.auth import Session, services_of, session_of
 from starters.http.deciding import inbox_of
 from starters.http.limits import TooManyRequestsError
 from starters.http.problems import headers_of, status_of
+from starters.rights import allowed
 from starters.services import LATER, Services, present
 from starters.use_cases import message, task
 from starters.use_cases.support_case import CaseDone
@@ -122,16 +123,29 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
         "has_catcher": request.app.state.catcher is not None,
         "path": request.url.path,
         "mail": None,
+        "may": frozenset(),
         "inbox": 0,
         "notice": DONE.get(request.query_params.get("done", "")),
     }
 
 
 async def member_page(
-    request: Request, services: Services, session: Session, template: str, *, status: int = 200, **context: Any
+    request: Request,
+    services: Services,
+    session: Session,
+    template: str,
+    *,
+    status: int = 200,
+    about: str | None = None,
+    **context: Any,
 ) -> HTMLResponse:
-    """A page for a signed-in member; it says where mail stands, and how much waits for them."""
+    """A page for a signed-in member; it says where mail stands, and how much waits for them.
+
+    Args:
+        about: The account that it is about, by key: what its reader may not do there, it doesn't offer.
+    """
     frame = member_context(request, session) | {
+        "may": await allowed(services, about),
         "mail": await message.mail_status(services),
         "inbox": await task.waiting(services, inbox_of(services, session)),
     }

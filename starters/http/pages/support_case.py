@@ -161,13 +161,15 @@ async def _case_page(
     *,
     why: bool = False,
 ) -> Response:
+    shown = await support_case_views.show(services, ref)
     return await member_page(
         request,
         services,
         session,
         "case.html",
+        about=shown.account,
         status=200 if failed is None else status_of(failed.refusal),
-        case=await support_case_views.show(services, ref),
+        case=shown,
         zone=support_case_views.rules(services).desk.zone,
         areas=_areas(services),
         dossier=DOSSIER,

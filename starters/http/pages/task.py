@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from rapport.model.access import Action
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import number_in
 from rapport.model.meeting import Receipt
@@ -18,6 +19,7 @@ from starters.http.auth import Session, SignedIn, SignInNeeded, TheServices, che
 from starters.http.deciding import acting, check_decider, decider, inbox_of
 from starters.http.pages.rendering import RefusedForm, fields, form_token, member_page, page, see_other
 from starters.http.problems import status_of
+from starters.rights import allowed
 from starters.services import BEHIND_LINK, LATER, LISTED, Actor, Services
 from starters.use_cases import account, task as tasks, undelivered
 from starters.views.task import TaskLink, TaskShown, others_there
@@ -206,15 +208,19 @@ async def _page(
     request: Request, services: Services, session: Session, task: TaskShown, failed: RefusedForm | None = None
 ) -> Response:
     own = session.email
+    able = can(task, own, services.settings.as_ or task.tam)
+    if failed is None and Action.ACT not in await allowed(services, task.account):
+        able = replace(able, request=None)
     return await member_page(
         request,
         services,
         session,
         "task.html",
+        about=task.account,
         status=200 if failed is None else status_of(failed.refusal),
         task=task,
         path_here=path_of(task),
-        can=can(task, own, services.settings.as_ or task.tam),
+        can=able,
         own=own,
         failed=failed,
         others_there=others_there(task),

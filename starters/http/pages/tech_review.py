@@ -271,6 +271,7 @@ async def _page(
         services,
         session,
         "review.html",
+        about=shown.account,
         status=200 if failed is None else status_of(failed.refusal),
         review=shown,
         marks=_marks(shown),
