@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from rapport import clock, support_rules
 from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Misconfigured, Relay
+from rapport.model.account import Role
 from rapport.model.base import UserError, WireModel
 from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
@@ -34,7 +35,7 @@ from rapport.rules.support_case import way_on as way_on_of_case
 from rapport.rules.wording import amount
 from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
 from rapport.settings import Settings
-from rapport.storage import announcement, gap as gaps, support_case, sweep, tech_review
+from rapport.storage import account as accounts, announcement, gap as gaps, support_case, sweep, tech_review
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.probes import probe
@@ -140,11 +141,28 @@ async def examine(settings: Settings) -> Diagnosis:
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
         checks.append(await _relay(settings, store))
         if store is None:
-            missed = ("mail", "emails", "on record", "sweep", "channel", "crm", "cases", "waits", "workflows")
+            missed = (
+                "administrators",
+                "mail",
+                "emails",
+                "on record",
+                "sweep",
+                "channel",
+                "crm",
+                "cases",
+                "waits",
+                "workflows",
+            )
             checks += [_skipped(name, "the database") for name in missed]
         else:
             mail = await _mail(store, settings)
-            checks += [mail, await _emails(store, settings), await _begun(store), await _sweep(store, settings)]
+            checks += [
+                await _administrators(store, settings),
+                mail,
+                await _emails(store, settings),
+                await _begun(store),
+                await _sweep(store, settings),
+            ]
             checks += [await _channel(store, settings), await _crm(store, settings)]
             checks += [await _cases(store), await _waits(store)]
             if client is None:
@@ -510,6 +528,22 @@ def _age(since: timedelta) -> str:
     if minutes >= 120:
         return f"{minutes // 60} hours"
     return amount(minutes, "minute") if minutes else "a minute"
+
+
+async def _administrators(store: Store, settings: Settings) -> Check:
+    """Whether there is somebody who may change members, where more than one person uses the installation."""
+    async with store.reading() as connection:
+        known = await accounts.members(connection)
+    count = sum(one.left_at is None and Role.ADMINISTRATOR in one.roles for one in known)
+    if count or settings.database_url is None:
+        what = amount(count, "administrator") if count else "whoever owns the data directory looks after members"
+        return Check(check="administrators", verdict=CheckVerdict.OK, what=what)
+    return Check(
+        check="administrators",
+        verdict=CheckVerdict.NOTE,
+        what="nobody who works here is an administrator, so no one can add members or change roles",
+        fix='run `rapport setup --administrator "Name <address>"`',
+    )
 
 
 async def _begun(store: Store) -> Check:

@@ -238,7 +238,7 @@ def may(who: str, actions: list[str], route: str, *, as_robin: bool = False) -> 
         return (scopes is None or set(actions) <= set(scopes)) and (not as_robin or set(actions) <= robin)
     rows = EXPECTED["roles"][who]
     # The file of an account is the example's, and all timelines are those of every account.
-    is_far = "{account}" in route or "{key}" in route or route in ("/v1/accounts", "/v1/audit")
+    is_far = "{account}" in route or "{key}" in route or route in ("/v1/accounts", "/v1/audit", "/v1/access/log")
     return set(actions) <= {*rows["all"], *(() if is_far else (*rows["team"], *rows["own"]))}
 
 

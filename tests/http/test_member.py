@@ -17,7 +17,7 @@ from tests.conftest import ROOT, TAM, Installation, example
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOOR, SAMIRA = "noor.haddad@foobar.example", "samira.lund@foobar.example"
-MANAGER = "ines.moreau@foobar.example"
+MANAGER, ADMINISTRATOR = "ines.moreau@foobar.example", "ada.lind@foobar.example"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -115,3 +115,24 @@ async def test_members_are_told_to_nobody_without_a_token(api: httpx.AsyncClient
         assert answer.status_code == 401, (method, path)
         template = path.replace("a@b.example", "{email}").replace("a_0", "{absence}")
         assert method == "GET" or "requestBody" in described[template][method.lower()], (method, path)
+
+
+async def test_an_administrator_is_named_over_the_api(api: httpx.AsyncClient) -> None:
+    """It wants a reason, tells the member's roles, cannot be said twice, and stands in the log with who said it."""
+    await api.put("/v1/members", json=document())
+    ada = {"name": "Ada Lind", "email": ADMINISTRATOR, "roles": ["administrator"], "zone": "UTC"}
+    await api.put("/v1/members", json={"members": [ada]})
+    asked = {"reason": "Looks after it"}
+    granted = await api.post(f"/v1/members/{MANAGER}/grant", json=asked | {"as": ADMINISTRATOR})
+    assert granted.status_code == 200, granted.text
+    assert granted.json()["roles"] == ["administrator", "tam_manager"]
+    assert (await api.post(f"/v1/members/{MANAGER}/grant", json=asked | {"as": ADMINISTRATOR})).status_code == 409
+    assert fault(await api.post(f"/v1/members/{MANAGER}/revoke", json={"as": ADMINISTRATOR}), 422) == "reason"
+    assert (await api.post(f"/v1/members/{NOOR}/grant", json=asked | {"as": NOOR})).status_code == 403
+    revoked = await api.post(f"/v1/members/{MANAGER}/revoke", json={"as": ADMINISTRATOR, "reason": "Done"})
+    assert revoked.json()["roles"] == ["tam_manager"]
+    log = (await api.get("/v1/access/log")).json()
+    assert [(one["kind"], one["who"], one["said"]) for one in log][-2:] == [
+        ("access.granted", "Ada Lind", "Looks after it"),
+        ("access.revoked", "Ada Lind", "Done"),
+    ]

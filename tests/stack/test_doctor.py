@@ -92,6 +92,7 @@ async def test_a_sound_installation_is_well(here: Installation) -> None:
         "worker",
         "desk",
         "relay",
+        "administrators",
         "mail",
         "emails",
         "on record",
@@ -127,7 +128,7 @@ async def test_the_database_is_named_without_its_password(here: Installation, tm
 
 
 async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
-    """No secret and plain http are trouble; a guessable secret, links that decide, and mail that is off are notes."""
+    """No secret and plain http are trouble; a weak one, links that decide, no mail and no administrator are notes."""
     for changed, name, verdict in (
         ({"secret": None}, "secret", CheckVerdict.TROUBLE),
         ({"secret": SecretStr("short")}, "secret", CheckVerdict.NOTE),
@@ -137,6 +138,7 @@ async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
         ({"links_sign_in": True}, "links", CheckVerdict.NOTE),
         ({"mail_mode": "off"}, "mail", CheckVerdict.NOTE),
         ({"mail_mode": "redirect:trial@foobar.example"}, "mail", CheckVerdict.NOTE),
+        ({"database_url": SecretStr(here.services.store.url)}, "administrators", CheckVerdict.NOTE),
     ):
         check = of(await examine(here, **changed), name)
         assert check.verdict is verdict, (changed, check)

@@ -10,16 +10,26 @@ from rapport.model.account import MembersFile, WrittenAbsence
 from starters.http.api.bodies import By, Json, Nothing, api_router
 from starters.http.auth import Bearer, TheServices
 from starters.use_cases import access, member as members
-from starters.use_cases.access import RightShown
+from starters.use_cases.access import AccessEntry, RightShown
 from starters.use_cases.member import AbsenceShown, Leaving, MemberLine, MemberShown
 
 router = api_router()
+
+
+class RightsBody(Leaving):
+    """Why somebody becomes an administrator, or is none any longer."""
 
 
 @router.get("/access")
 async def show_access(services: TheServices) -> list[RightShown]:
     """Who may do what: each action with the roles that may, how far, and the scopes of tokens that cover it."""
     return await access.shown(services)
+
+
+@router.get("/access/log")
+async def access_log(services: TheServices) -> list[AccessEntry]:
+    """What was done to members, tokens and the switch of all mail, oldest first."""
+    return await access.log(services)
 
 
 @router.get("/members")
@@ -44,6 +54,20 @@ async def show_member(email: str, services: TheServices) -> MemberShown:
 async def leave(email: str, said: By[Leaving], services: TheServices, token: Bearer) -> MemberShown:
     """Note that a member has left for good."""
     return await members.leave(services, email, said.body, said.by(services, token))
+
+
+@router.post("/members/{email}/grant")
+async def grant(email: str, said: By[RightsBody], services: TheServices, token: Bearer) -> MemberShown:
+    """Make a member an administrator, beside what they are."""
+    await access.grant(services, email, said.by(services, token), said.body.reason)
+    return await members.show(services, email)
+
+
+@router.post("/members/{email}/revoke")
+async def revoke(email: str, said: By[RightsBody], services: TheServices, token: Bearer) -> MemberShown:
+    """Take the role of an administrator from a member."""
+    await access.revoke(services, email, said.by(services, token), said.body.reason)
+    return await members.show(services, email)
 
 
 @router.get("/absences")
