@@ -71,7 +71,7 @@ async def demo(
     ] = False,
 ) -> None:
     """Start the embedded stack with an example account. Ctrl-C stops it; starting again goes on where it was."""
-    await _serve(data, serving, example=_example(review="approve" if drafts else "auto"), as_json=json)
+    await _serve(data, serving, example=example_account(review="approve" if drafts else "auto"), as_json=json)
 
 
 @command(app, show="", document=None)
@@ -93,7 +93,7 @@ async def setup(
     return {"database": "current", "search_attributes": "registered", "schedules": "registered"}
 
 
-def _example(review: str) -> AccountFile:
+def example_account(review: str) -> AccountFile:
     """The example account, with its mails sent by itself or read by the TAM first."""
     raw = files("examples").joinpath("versayce.toml").read_bytes()
     file = read_toml(AccountFile, raw, "versayce.toml")

@@ -1,9 +1,8 @@
-"""Data for digests and reviews as a user types it, beside a running demo."""
+"""Data for digests and reviews as a user types it, beside an installation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,11 @@ from typer.testing import CliRunner
 
 from starters.cli.main import app
 from tests.conftest import ROOT, TAM
-from tests.stack.test_demo import asked, demo, rapport
+from tests.stack.test_demo import asked, rapport
 
 ROBIN = ("--as", TAM.email)
 ITEM = ("R-1", "--title", "X", "--expected", "soon")
 FILES = ROOT / "examples" / "data"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on."""
-    folder = tmp_path_factory.mktemp("evidence")
-    with demo(folder):
-        yield folder
 
 
 def test_data_comes_in_on_the_command_line(data: Path) -> None:

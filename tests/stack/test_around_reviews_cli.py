@@ -1,4 +1,4 @@
-"""`rapport review needed | gate` and `rapport gap …` as a user types them, beside a running demo."""
+"""`rapport review needed | gate` and `rapport gap …` as a user types them, beside an installation."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from tests.conftest import ROOT, TAM
-from tests.stack.test_demo import asked, demo, rapport, wait_for
+from tests.stack.test_demo import asked, rapport, wait_for
+from tests.support.beside import beside
 
 AS = ("--as", TAM.email)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo, and the file of an account of which more is known."""
+def data(dev_server: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An installation, and the file of an account of which more is known."""
     folder = tmp_path_factory.mktemp("around")
     facts = 'on_prem = true\nkey_prospect = true\nair_gapped = true\ndeployment = "docker_compose"'
     text = (ROOT / "examples" / "versayce.toml").read_text().replace("on_prem = true", facts)
     (folder / "known.toml").write_text(text)
-    with demo(folder / "data"):
+    with beside(dev_server, folder / "data"):
         yield folder
 
 

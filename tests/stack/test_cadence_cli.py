@@ -1,4 +1,4 @@
-"""`rapport cadence …` as a user types it, beside a running demo."""
+"""`rapport cadence …` as a user types it, beside an installation."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from tests.conftest import ROOT, TAM
-from tests.stack.test_demo import asked, demo, rapport, wait_for
+from tests.stack.test_demo import asked, rapport, wait_for
+from tests.support.beside import beside
 from tests.support.cadence import HEAD, QBR, WEEKLY
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo with a second account, for which nothing happens but what recurs."""
+def data(dev_server: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An installation with a second account, for which nothing happens but what recurs."""
     folder = tmp_path_factory.mktemp("cadence")
     text = (ROOT / "examples" / "versayce.toml").read_text().replace('"versayce"', '"northwind"')
     text = text.replace("VERSAYCE-2026-11", "NORTHWIND-1").replace('playbook = "enterprise"', 'playbook = "rhythm"')
     (folder / "northwind.toml").write_text(text)
     (folder / "data" / "playbooks").mkdir(parents=True)
     (folder / "data" / "playbooks" / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
-    with demo(folder / "data"):
+    with beside(dev_server, folder / "data"):
         asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"))
         wait_for(lambda: dates(folder / "data"), "the dates of the weekly")
         yield folder / "data"

@@ -1,27 +1,18 @@
-"""`rapport member …` and `rapport absence …` as a user types them, beside a running demo."""
+"""`rapport member …` and `rapport absence …` as a user types them, beside an installation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.stack.test_demo import asked, demo, rapport
+from tests.stack.test_demo import asked, rapport
 
 MEMBERS = str(ROOT / "examples" / "members.toml")
 NOOR, SAMIRA = "noor.haddad@foobar.example", "samira.lund@foobar.example"
 WEEK = ("--from", "2090-07-03", "--until", "2090-07-07")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on."""
-    folder = tmp_path_factory.mktemp("members")
-    with demo(folder):
-        yield folder
 
 
 def test_members_come_in_are_away_and_leave_on_the_command_line(data: Path) -> None:

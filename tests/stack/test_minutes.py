@@ -1,29 +1,19 @@
-"""Minutes, blockers and actions as a user types them, beside a running demo."""
+"""Minutes, blockers and actions as a user types them, beside an installation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import CHAMPION, ROOT, TAM
-from tests.stack.test_demo import asked, demo, rapport
+from tests.stack.test_demo import asked, rapport
 
 FILE = str(ROOT / "examples" / "minutes.toml")
 AS = ("--as", TAM.email)
 MEETING = ("versayce", "kickoff")
 NEW = ("--title", "The firewall lets nothing through", "--owner", CHAMPION, "--next-check", "2026-01-02")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on."""
-    folder = tmp_path_factory.mktemp("minutes")
-    with demo(folder) as running:
-        running.mails(4)
-        yield folder
 
 
 def test_a_blocker_is_noted_looked_at_and_removed_on_the_command_line(data: Path) -> None:

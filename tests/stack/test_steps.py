@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import SECOND_USER, TAM
-from tests.stack.test_demo import demo, rapport
+from tests.stack.test_demo import rapport
 
 AS = ("--as", TAM.email)
 CONTACT = ("account", "edit-contact", "versayce", SECOND_USER)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on."""
-    folder = tmp_path_factory.mktemp("steps")
-    with demo(folder) as running:
-        running.mails(4)
-        yield folder
 
 
 def test_what_is_known_of_a_contact_is_recorded(data: Path) -> None:

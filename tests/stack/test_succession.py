@@ -1,27 +1,18 @@
-"""`rapport account replace-contact | add-contact | remove-contact | hand-over` as a user types them, beside a demo."""
+"""`rapport account replace-contact | add-contact | remove-contact | hand-over`, beside an installation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import BUSINESS, CHAMPION, ROOT, TAM
-from tests.stack.test_demo import asked, demo, rapport
+from tests.stack.test_demo import asked, rapport
 
 NOOR = "noor.haddad@foobar.example"
 WHY = ("--reason", "A new team", "--as", TAM.email)
 NORA = ("--persona", "primary_champion", "--name", "Nora Vidal", "--email", "nora.vidal@versayce.example")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on."""
-    folder = tmp_path_factory.mktemp("people")
-    with demo(folder):
-        yield folder
 
 
 def test_people_come_and_go_on_the_command_line(data: Path) -> None:

@@ -1,24 +1,15 @@
-"""`rapport case …` and `rapport desk …` as a user types them, beside a running demo."""
+"""`rapport case …` and `rapport desk …` as a user types them, beside an installation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.stack.test_demo import asked, demo, rapport, wait_for
+from tests.stack.test_demo import asked, rapport, wait_for
 
 LEAD, TAM = "priya.raman@foobar.example", "robin.keller@foobar.example"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on; its desk runs."""
-    folder = tmp_path_factory.mktemp("support")
-    with demo(folder):
-        yield folder
 
 
 def test_a_case_is_logged_from_the_phone_and_lived_through_on_the_command_line(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""`rapport inbox` and `rapport task …` as a user types them, beside a running demo."""
+"""`rapport inbox` and `rapport task …` as a user types them, beside an installation."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from tests.conftest import ROOT, TAM
-from tests.stack.test_demo import asked, demo, rapport, wait_for
+from tests.stack.test_demo import asked, rapport, wait_for
+from tests.support.beside import beside
 
 INES = "ines.moreau@foobar.example"
 TASK = "northwind/onsite_approval"
@@ -19,15 +21,15 @@ SAID = ("--reason", "Three teams [in one building]", "--cost", "2000 CHF", "--sa
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo with a second, larger account, whose onsite kickoff the TAM may ask for."""
+def data(dev_server: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An installation with a second, larger account, whose onsite kickoff the TAM may ask for."""
     folder = tmp_path_factory.mktemp("tasks")
     text = (ROOT / "examples" / "versayce.toml").read_text().replace('"versayce"', '"northwind"')
     text = text.replace("VERSAYCE-2026-11", "NORTHWIND-1").replace(
         "[account.facts]", "[account.facts]\nlarge_account = true"
     )
     (folder / "northwind.toml").write_text(text)
-    with demo(folder / "data"):
+    with beside(dev_server, folder / "data"):
         asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"))
         wait_for(lambda: asked(folder / "data", "inbox"), "a task in the inbox")
         yield folder / "data"

@@ -147,6 +147,11 @@ def everywhere(wanted: bool) -> None:
     _Run.everywhere = wanted
 
 
+def is_everywhere() -> bool:
+    """Whether they do."""
+    return _Run.everywhere
+
+
 def insisted() -> Path:
     """Where a server's programs are; without them the test is skipped, or fails."""
     where = programs()
