@@ -53,7 +53,7 @@ from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.stack.test_late_replies import polled
 from tests.stack.test_sweep import sweep
 from tests.support import desk, tech_review
-from tests.support.ended import answers, end, is_open, milestone, onboarded, open_tasks, runs, to_customer
+from tests.support.ended import answers, at_rest, end, is_open, milestone, onboarded, open_tasks, runs, to_customer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -661,12 +661,7 @@ async def approval_gone(here: Installation) -> tuple[str, str]:
     await until(lambda: is_open(here, approval), "the approval to be asked for")
     # What it does once more when it goes on is then not what puts it into inboxes.
     await here.client.get_workflow_handle(approval).signal("people_changed")
-
-    async def looked() -> bool:
-        found = (await here.client.get_workflow_handle(approval).describe()).raw_description
-        return not found.HasField("pending_workflow_task") and not found.pending_activities
-
-    await until(looked, "it to have looked again")
+    await at_rest(here.client, approval)
     await end(here, onboarding_id(key), approval)
     return key, approval
 

@@ -30,7 +30,7 @@ from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.stack.test_cadence_server import behind, start
 from tests.support import desk, tech_review
 from tests.support.approval import MANAGER, opened
-from tests.support.ended import answers, is_open, milestone, onboarded, runs
+from tests.support.ended import answers, at_rest, is_open, milestone, onboarded, runs
 from workflows.cadence import Cadence
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -68,8 +68,7 @@ async def test_a_decision_stands_after_its_task_was_reset(here: Installation, re
     if not open_still:
         receipt = await tasks.decide(here.services, task, "approve", by(MANAGER))
         await handle.result()
-    mails = await written(here, task)
-    told = await entries(here, task)
+    before = await on_record(here, task)
     await reset(here, task, reapply=reapply)
     if open_still:
         await known_again(here, task)
@@ -79,8 +78,7 @@ async def test_a_decision_stands_after_its_task_was_reset(here: Installation, re
     assert (result.outcome, result.submission is not None, result.request is not None) == ("approve", True, True)
     assert not await is_open(here, task)
     if not open_still:
-        assert await written(here, task) == mails
-        assert await entries(here, task) == told
+        assert await on_record(here, task) == before
 
 
 @pytest.mark.parametrize("reapply", [True, False])
@@ -96,7 +94,7 @@ async def test_votes_stand_after_their_meeting_was_reset(here: Installation, rea
     if booked:
         await meetings.vote(here.services, key, "kickoff", ("2",), by(USER))
         await until(lambda: is_booked(here, key), "the time to be booked")
-    mails, told = await written(here, kickoff), await entries(here, kickoff)
+    mails, told = await on_record(here, kickoff)
     # Whatever they have in their calendars by now, such as this meeting itself, the times stay those that were sent.
     await reset(here, kickoff, reapply=reapply)
     await known_again(here, kickoff)
@@ -106,8 +104,9 @@ async def test_votes_stand_after_their_meeting_was_reset(here: Installation, rea
         assert (await answers(here, key))["Luca Bianchi"]
         assert not (await answers(here, key))["Mara Osei"]
     assert [slot.start for slot in (await meetings.show(here.services, key, "kickoff")).slots] == times
-    assert await written(here, kickoff) == mails
-    assert set(await entries(here, kickoff)) == set(told)
+    mails_now, told_now = await on_record(here, kickoff)
+    assert mails_now == mails
+    assert set(told_now) == set(told)
     await runs(here, onboarding_id(key), kickoff)
     if not booked:
         await meetings.vote(here.services, key, "kickoff", ("2",), by(USER))
@@ -162,7 +161,7 @@ async def test_a_case_that_was_reset_has_its_owner_and_its_words(here: Installat
     owner = await desk.owner_of(here, ref)
     await support_case.note(here.services, ref, Say(text="Their proxy is the cause."), by(owner))
     before = await notes(here, ref)
-    mails = await written(here, case_id(ref))
+    mails, _ = await on_record(here, case_id(ref))
     await reset(here, case_id(ref), reapply=reapply)
     await known_again(here, case_id(ref))
     await support_case.note(here.services, ref, Say(text="It is mended."), by(owner))
@@ -186,13 +185,13 @@ async def test_a_review_that_was_reset_stands_where_it_stood(here: Installation,
         here.services, ref, tech_reviews.Reason(reason="Let us talk."), by(tech_review.CE)
     )
     await tech_review.asked(here, ref, "meeting")
-    mails = await written(here, review_id(ref))
-    told = await entries(here, review_id(ref))
+    mails, told = await on_record(here, review_id(ref))
     await reset(here, review_id(ref), reapply=reapply)
     await known_again(here, review_id(ref))
     await tech_review.in_phase(here, ref, "recommendation")
-    assert await written(here, review_id(ref)) == mails
-    assert sorted(await entries(here, review_id(ref)), key=str) == sorted(told, key=str)
+    mails_now, told_now = await on_record(here, review_id(ref))
+    assert mails_now == mails
+    assert sorted(told_now, key=str) == sorted(told, key=str)
     await tech_reviews.withdraw(here.services, ref, tech_reviews.Reason(reason="Not needed."), by(tech_review.CE))
     await here.client.get_workflow_handle(review_id(ref)).result()
 
@@ -215,7 +214,7 @@ async def test_what_recurs_and_was_reset_keeps_what_members_said(here: Installat
         return any(kind == "sync.skipped" for kind, _ in await entries(here, cadence_id(key)))
 
     await until(heard, "it on record")
-    mails = await written(here, cadence_id(key))
+    mails, _ = await on_record(here, cadence_id(key))
     await reset(here, cadence_id(key), reapply=reapply)
     await known_again(here, cadence_id(key))
     coming = (await handle.query(Cadence.view)).rhythms[0].coming
@@ -231,6 +230,12 @@ async def notes(here: Installation, ref: str) -> list[str]:
     """What was noted on a case."""
     shown = await support_case_views.show(here.services, ref)
     return [line.text for line in shown.log if line.text and line.kind == "note"]
+
+
+async def on_record(here: Installation, id_: str) -> tuple[list[str], list[tuple[str, str | None]]]:
+    """A workflow's emails and entries, once all that it has been about is written."""
+    await at_rest(here.client, id_)
+    return await written(here, id_), await entries(here, id_)
 
 
 async def entries(here: Installation, id_: str) -> list[tuple[str, str | None]]:

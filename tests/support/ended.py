@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.account import AccountFile
@@ -57,6 +57,20 @@ async def runs(here: Installation, *ids: str) -> None:
         return all(one.status is WorkflowExecutionStatus.RUNNING for one in found)
 
     await until(run, f"{', '.join(ids)} to run")
+
+
+async def at_rest(client: Client, id_: str) -> None:
+    """Wait until nothing of a workflow is under way: what it has to write is written, and it waits or has ended.
+
+    An answer is given before what follows from it is on record.
+    """
+    handle = client.get_workflow_handle(id_)
+
+    async def rests() -> bool:
+        found = (await handle.describe()).raw_description
+        return not found.HasField("pending_workflow_task") and not found.pending_activities
+
+    await until(rests, f"{id_} to have done what it was about")
 
 
 async def answers(here: Installation, key: str) -> dict[str, bool]:
