@@ -20,7 +20,7 @@ from rapport.model.task import (
     TaskProjection,
     are_customers,
 )
-from rapport.rules import contact as customers, delegation, escalation
+from rapport.rules import audience, contact as customers, delegation, escalation
 from rapport.rules.calendar import Interval
 from rapport.storage import account as accounts, task
 from rapport.storage.database import Connection, Store
@@ -221,8 +221,7 @@ class Tasks:
         return Everyone(
             contacts=tuple(
                 KnownFacts(contact=contact.id, missing=contact.work.unknown(question.facts))
-                for contact in contacts
-                if contact.persona in question.personas
+                for contact in audience.holding(question.personas, contacts)
             )
         )
 

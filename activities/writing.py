@@ -13,7 +13,7 @@ from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
 from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
-from rapport.model.account import personas
+from rapport.model.account import attention_budget
 from rapport.model.ids import message_key
 from rapport.model.message import (
     CHANNEL,
@@ -25,7 +25,7 @@ from rapport.model.message import (
     Weight,
 )
 from rapport.model.projection import TimelineEvent
-from rapport.rules import attention
+from rapport.rules import attention, audience
 from rapport.rules.attention import MailVerdict, Planned
 from rapport.storage import agenda, support_case
 from rapport.storage.access import Link
@@ -123,7 +123,7 @@ async def _verdict(
             present,
             reader.schedule,
             row.weight,
-            personas()[reader.persona].messages_a_month,
+            attention_budget(reader.personas),
             found.get(reader.id, ()),
             until=row.letter.occasion.stale_at,
             may_join=may_join,
@@ -211,7 +211,7 @@ def having(personas: Sequence[str], company: VendorContext) -> list[str]:
     """The contacts who have one of these personas at this moment."""
     if not isinstance(company, AccountContext):
         return []
-    return [contact.id for contact in company.contacts.values() if contact.persona in personas]
+    return [contact.id for contact in audience.holding(personas, company.contacts.values())]
 
 
 def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState, at: datetime) -> list[TimelineEvent]:

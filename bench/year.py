@@ -173,7 +173,7 @@ async def compare() -> Compared:
 async def short_life(services: Services, file: AccountFile) -> None:
     """As much of a life as needs no waiting."""
     account, tam = file.account.key, Actor(email=file.account.tam, channel="cli")
-    by = {contact.persona: Actor(email=contact.email, channel="cli") for contact in file.contacts}
+    by = {contact.personas[0]: Actor(email=contact.email, channel="cli") for contact in file.contacts}
     approval, kickoff = task_id(account, "onsite_approval", 1), meeting_id(account, "kickoff", 1)
 
     async def at_ease() -> None:

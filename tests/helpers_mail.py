@@ -241,7 +241,7 @@ def slots(count: int = 3) -> tuple[Slot, ...]:
 
 def facts(company: AccountContext, *, times: int = 3, booked: bool = False, where: str = "remote") -> MeetingFacts:
     """What a mail may say of the kickoff."""
-    invitees = tuple(Invitee(id=contact.id, persona=contact.persona) for contact in company.contacts.values())
+    invitees = tuple(Invitee(id=contact.id, personas=contact.personas) for contact in company.contacts.values())
     offered = slots(times)
     return MeetingFacts(
         uid="kickoff-1",
@@ -318,7 +318,7 @@ async def company_of(store: Store, account: str = "versayce") -> AccountContext:
 
 def having(company: AccountContext, persona: str) -> str:
     """The id of the contact with this persona."""
-    return next(contact.id for contact in company.contacts.values() if contact.persona == persona)
+    return next(contact.id for contact in company.contacts.values() if persona in contact.personas)
 
 
 def processes_apart() -> ForkServerContext:

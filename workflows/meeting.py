@@ -787,7 +787,9 @@ class Meeting(AccountWorkflow):
     def _wait_for_votes(self) -> Wait:
         silent = quorum.unanswered(self._current, self.votes)
         return Wait(
-            on=tuple(sorted({invitee.persona for invitee in self._current.invitees if invitee.id in silent})),
+            on=tuple(
+                sorted({one for invitee in self._current.invitees if invitee.id in silent for one in invitee.personas})
+            ),
             what="answers on the proposed times",
             unblock=self._by_hand(),
             deadline=self._current.deadline,

@@ -8,9 +8,9 @@ import email.policy
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.errors import MessageError
 from email.header import Header
@@ -77,13 +77,28 @@ HEADERS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Person:
-    """Someone a mail speaks to or of."""
+    """Someone a mail speaks to or of.
+
+    Attributes:
+        personas: As which a mail can speak to them; a member has none.
+        reads_as: By which of them it is told what they may read.
+    """
 
     name: str
     email: str
     title: str | None = None
-    persona: str | None = None
+    personas: tuple[str, ...] = ()
+    reads_as: tuple[str, ...] = ()
     zone: str = "UTC"
+
+    @property
+    def persona(self) -> str | None:
+        """As which of their personas a mail speaks to them: the first; a member has none."""
+        return self.personas[0] if self.personas else None
+
+    def asked_as(self, asked: Container[str]) -> Person:
+        """The same person as whoever has one of these personas; all of theirs, where none of them is asked."""
+        return replace(self, personas=tuple(one for one in self.personas if one in asked) or self.personas)
 
     @property
     def first_name(self) -> str:
@@ -196,7 +211,7 @@ def _refusing(name: str, context: dict[str, Any]) -> Iterator[None]:
     """
     emails.known(name)
     try:
-        if not emails.is_for(name, context["to"].persona if "to" in context else None):
+        if not emails.is_for(name, *(context["to"].personas if "to" in context else ())):
             raise ValueError("it is not for whoever would get it")
         yield
     except UserError:

@@ -66,7 +66,7 @@ class VendorContext:
         member = self.members.get(id_)
         if member is None:
             return None
-        return Person(member.name, member.email, member.title, None, member.schedule.zone)
+        return Person(member.name, member.email, member.title, zone=member.schedule.zone)
 
     def leaver(self, id_: str) -> Person | None:
         """The same for somebody who has left, and gets a last mail."""
@@ -111,12 +111,12 @@ class AccountContext(VendorContext):
     @property
     def personas(self) -> frozenset[str]:
         """The personas that someone at the account has."""
-        return frozenset(contact.persona for contact in self.contacts.values())
+        return frozenset(persona for contact in self.contacts.values() for persona in contact.asked_as)
 
     @property
     def champion(self) -> Contact:
         """The account's primary champion, whose calendar counts for the account; the last one, while nobody is."""
-        return next(contact for contact in (*self.contacts.values(), *self.departed) if contact.persona == CHAMPION)
+        return audience.holding((CHAMPION,), (*self.contacts.values(), *self.departed))[0]
 
     @property
     def zone(self) -> str:
@@ -141,7 +141,7 @@ class AccountContext(VendorContext):
         others = [id_ for id_ in also if id_ not in contacts and id_ != tam.id]
         members = [tam, *(await accounts.members(connection, others) if others else ())]
         departed = await accounts.departed(connection, account, ids=leaving) if leaving else []
-        if all(contact.persona != CHAMPION for contact in contacts.values()):
+        if not audience.holding((CHAMPION,), contacts.values()):
             departed += (await accounts.departed(connection, account, persona=CHAMPION))[:1]
         return cls(vendor, {member.id: member for member in members}, found, contacts, tuple(departed))
 
@@ -158,7 +158,9 @@ class AccountContext(VendorContext):
     def _person(self, contact: Contact | None, id_: str) -> Person | None:
         if contact is None:
             return super().person(id_)
-        return Person(contact.name, contact.email, contact.title, contact.persona, contact.schedule.zone)
+        return Person(
+            contact.name, contact.email, contact.title, contact.asked_as, contact.personas, contact.schedule.zone
+        )
 
     def writer(self, mailbox: str) -> Person:  # noqa: ARG002 - the account's mails have a person behind them
         """The TAM, in whose name every mail of the account is written."""
@@ -176,7 +178,7 @@ class AccountContext(VendorContext):
             "vendor": self.vendor.model_copy(update={"company_health": None}),
             "account": self.account.model_copy(update={"figures": Figures()}),
             "tam": self.person(self.account.tam),
-            "figures": audience.figures(to.persona, self.account, self.vendor),
+            "figures": audience.figures(to.reads_as, self.account, self.vendor),
             "account_url": f"{public_url}/accounts/{self.account.key}",
         }
 

@@ -47,9 +47,9 @@ class FrontMatter:
     weight: Weight | None = None
     claims: tuple[str, ...] = ()
 
-    def is_for(self, persona: str | None) -> bool:
-        """Whether somebody may get it, by their persona; a member has none."""
-        return MEMBERS in self.audience if persona is None else bool(self.audience & {CONTACTS, persona})
+    def is_for(self, *held: str) -> bool:
+        """Whether somebody may get it, by their personas; a member has none."""
+        return bool(self.audience & ({CONTACTS, *held} if held else {MEMBERS}))
 
 
 GIVEN: Final = frozenset({"paragraph", "sections", "subject", "personal", "content", "claim", *PARTIALS})
@@ -178,9 +178,14 @@ def known(name: str) -> str:
     raise UserError(f'there is no mail "{name[:40]}"', field="email", fix=suggestion(name, sorted(names())))
 
 
-def is_for(name: str, persona: str | None) -> bool:
-    """Whether somebody may get an email, by their persona; a member has none."""
-    return email(name).is_for(persona)
+def is_for(name: str, *held: str) -> bool:
+    """Whether somebody may get an email, by their personas; a member has none."""
+    return email(name).is_for(*held)
+
+
+def audience(name: str) -> frozenset[str]:
+    """Who may get an email: `contacts`, `members`, or the personas."""
+    return email(name).audience
 
 
 def weight_of(occasion: MessageRequest) -> Weight:

@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rapport.mail import cadence, compose, invite, support_case, tech_review
+from rapport.mail import cadence, compose, emails, invite, support_case, tech_review
 from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, MailWords, Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
@@ -70,6 +70,11 @@ class MessageDraft:
     def reader(self) -> Contact | None:
         """The contact whom it goes to; nothing where a member gets it, whose mails all go at once."""
         return self.company.contacts.get(self.person) if isinstance(self.company, AccountContext) else None
+
+    @property
+    def _to(self) -> Person:
+        """Whom it speaks to, as whichever of their personas the occasion and the email are for."""
+        return self.to.asked_as(self.occasion.personas).asked_as(emails.audience(self.occasion.email))
 
     @property
     def review(self) -> Review:
@@ -148,7 +153,7 @@ class MessageDraft:
             **self.company.context(self.to, self.mail_settings.public_url),
             **({"tam": self._writer} if self._writer is not None else {}),
             "case": support_case.context(on_case, case, self.mail_settings.public_url) if on_case and case else None,
-            "to": self.to,
+            "to": self._to,
             "link": link,
             "left_out": self.left_out,
             "pages": self.mail_settings.public_url,

@@ -96,7 +96,7 @@ def preview(
     reader = to or _reader(name, company)
     person = company.person(reader)
     assert person is not None
-    if not emails.is_for(name, person.persona):
+    if not emails.is_for(name, *person.personas):
         raise UserError(f"{name} is not for {person.name}", field="to", fix="leave it out, or name another reader")
     draft = MessageDraft(
         settings,
@@ -113,8 +113,8 @@ def preview(
 
 
 def _reader(name: str, company: AccountContext) -> str:
-    contacts = sorted(company.contacts.values(), key=lambda one: one.persona != CHAMPION)
-    return next((one.id for one in contacts if emails.is_for(name, one.persona)), company.account.tam)
+    contacts = sorted(company.contacts.values(), key=lambda one: CHAMPION not in one.asked_as)
+    return next((one.id for one in contacts if emails.is_for(name, *one.asked_as)), company.account.tam)
 
 
 def _occasion(name: str, company: AccountContext, reader: str, now: datetime) -> MessageRequest:
@@ -203,7 +203,7 @@ def _meeting(company: AccountContext, now: datetime) -> MeetingFacts:
         Slot(id=str(day + 1), start=first + timedelta(days=day), end=first + timedelta(days=day, minutes=30))
         for day in range(3)
     )
-    invitees = tuple(Invitee(id=one.id, persona=one.persona) for one in company.contacts.values())
+    invitees = tuple(Invitee(id=one.id, personas=one.asked_as) for one in company.contacts.values())
     return MeetingFacts(
         uid="preview",
         title="Kickoff",

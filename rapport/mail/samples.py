@@ -151,7 +151,7 @@ def _meetings(use: Use) -> tuple[MeetingFacts | None, ...]:
         round=1,
         tam="m_tam",
         slots=slots,
-        invitees=(Invitee(id="c_0", persona=next(iter(personas())), groups=(0,)),),
+        invitees=(Invitee(id="c_0", personas=tuple(personas()), groups=(0,)),),
         required_groups=1,
         deadline=_NOW + timedelta(days=3),
         stale_at=_NOW + timedelta(days=4),
@@ -172,7 +172,7 @@ def _meetings(use: Use) -> tuple[MeetingFacts | None, ...]:
 
 def _letter(email: str, persona: str, meeting: MeetingFacts | None, *, known: bool) -> MessageDraft:
     company = _company(known=known)
-    contact = next(contact for contact in company.contacts.values() if contact.persona == persona)
+    contact = next(contact for contact in company.contacts.values() if persona in contact.personas)
     to = company.person(contact.id)
     assert to is not None
     occasion = MessageRequest(
@@ -198,7 +198,7 @@ def _company(*, known: bool) -> AccountContext:
         Contact(
             id=f"c_{index}",
             account="sample",
-            persona=persona,
+            personas=(persona,),
             name="Kim Sample",
             email=f"kim{index}@customer.example",
             schedule=zone,

@@ -79,7 +79,7 @@ class CaseFile:
     def writer(self) -> Person | None:
         """In whose name its mails are written: its owner's."""
         owner = self.owner
-        return Person(owner.name, owner.email, owner.title, None, owner.schedule.zone) if owner else None
+        return Person(owner.name, owner.email, owner.title, zone=owner.schedule.zone) if owner else None
 
 
 async def on_record(connection: Connection, facts: CaseFacts) -> CaseFile:

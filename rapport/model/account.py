@@ -11,7 +11,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, field_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    PlainValidator,
+    WithJsonSchema,
+    field_serializer,
+    model_validator,
+)
 
 from rapport.model.base import (
     ContractId,
@@ -76,6 +86,31 @@ def _known_persona(value: str) -> str:
 
 
 Persona = Annotated[str, AfterValidator(_known_persona)]
+
+
+def in_order(chosen: Iterable[str]) -> tuple[str, ...]:
+    """Personas, each once, in the order of `personas.toml`; whoever has several is written to as the first."""
+    wanted = set(chosen)
+    return tuple(persona for persona in personas() if persona in wanted)
+
+
+def allowed_topics(held: Iterable[str]) -> frozenset[Topic]:
+    """What mails may speak of to whoever has these personas: what any of them may read."""
+    return frozenset[Topic]().union(*(personas()[persona].topics for persona in held))
+
+
+def attention_budget(held: Iterable[str]) -> int:
+    """How many mails a month whoever has these personas gets at most: as many as the strictest of them allows."""
+    return min(personas()[persona].messages_a_month for persona in held)
+
+
+Personas = Annotated[
+    tuple[Persona, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    AfterValidator(in_order),
+    Field(min_length=1, validation_alias=AliasChoices("personas", "persona")),
+]
+"""The personas of one person: a list, or one by its name, written as `personas` or `persona`."""
 
 CHAMPION = "primary_champion"
 BUSINESS = "key_business_contact"
@@ -142,9 +177,13 @@ def _countries() -> dict[str, frozenset[str]]:
 
 
 class WrittenContact(Schedule):
-    """A person at the account, as an account file gives them."""
+    """A person at the account, as an account file gives them.
 
-    persona: Persona
+    Attributes:
+        personas: What they are for the rollout; a file may say `persona = "primary_user"` of one.
+    """
+
+    personas: Personas
     name: Name
     email: Email
     title: Name | None = None
@@ -290,7 +329,7 @@ class AccountFile(InputModel):
                     f"contacts[{index}].email: a member has this address too; a person is on one side only"
                 )
         for persona, rules in personas().items():
-            count = sum(contact.persona == persona for contact in self.contacts)
+            count = sum(persona in contact.personas for contact in self.contacts)
             if count < rules.at_least:
                 raise ValueError(f'contacts: nobody has the persona "{persona}"; add one [[contacts]] with it')
             if count > rules.at_most:
@@ -381,16 +420,33 @@ class ContactWork(WireModel):
 
 
 class Contact(WireModel):
-    """A person at the account, as SQL holds them. Never part of a workflow's history."""
+    """A person at the account, as SQL holds them. Never part of a workflow's history.
+
+    Attributes:
+        personas: What they are for the rollout, in the order of `personas.toml`.
+        stands_for: The other personas, where they are the account's only contact: whatever is for anyone there is for
+            them. What they may read, and how much, their own personas say.
+    """
 
     id: str
     account: str
-    persona: str
+    personas: tuple[str, ...]
+    stands_for: tuple[str, ...] = ()
     name: str
     email: str
     title: str | None = None
     schedule: Schedule
     work: ContactWork = ContactWork()
+
+    @property
+    def asked_as(self) -> tuple[str, ...]:
+        """The personas as which they are asked and written to, their own first."""
+        return (*self.personas, *self.stands_for)
+
+    @property
+    def role(self) -> str:
+        """What they are there, as people say it: "Primary champion, Primary user"."""
+        return ", ".join(personas()[persona].title for persona in self.personas)
 
 
 class Member(WireModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from rapport.model.account import personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.step import MeetingStep, Review
 
@@ -18,16 +19,26 @@ class Slot(WireModel):
 
 
 class Invitee(WireModel):
-    """Who is asked to a meeting. `groups` are the indexes of the required groups that this person can fill."""
+    """Who is asked to a meeting.
+
+    Attributes:
+        personas: As which of the invited personas they are asked.
+        groups: The indexes of the required groups that this person can fill.
+    """
 
     id: str
-    persona: str
+    personas: tuple[str, ...]
     groups: tuple[int, ...] = ()
 
     @property
     def required(self) -> bool:
         """Whether this person can fill a place that has to be filled."""
         return bool(self.groups)
+
+    @property
+    def is_reminded(self) -> bool:
+        """Whether they may be reminded of a vote; whoever is a business contact and nothing else never is."""
+        return any(personas()[persona].poll_reminders for persona in self.personas)
 
 
 class Nudge(WireModel):

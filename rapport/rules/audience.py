@@ -6,11 +6,38 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from rapport.model.account import BUSINESS, Account, Contact, Fact, Role, Topic, Vendor, personas
+from rapport.model.account import (
+    BUSINESS,
+    Account,
+    Contact,
+    Fact,
+    Role,
+    Topic,
+    Vendor,
+    allowed_topics,
+    personas,
+)
 from rapport.model.commands import in_name
 from rapport.model.meeting import Invitee
 from rapport.model.projection import Wait
 from rapport.model.step import Gathering, Review
+
+
+def holding(chosen: Iterable[str], contacts: Iterable[Contact]) -> tuple[Contact, ...]:
+    """Who has one of these personas: each contact once, in their order, however many of them they have.
+
+    Whatever asks an account "who holds this persona" asks here; `alone` says who stands for the rest.
+    """
+    wanted = set(chosen)
+    return tuple(contact for contact in contacts if not wanted.isdisjoint(contact.asked_as))
+
+
+def alone(contacts: Sequence[Contact]) -> list[Contact]:
+    """These contacts; where an account has but one, that one stands for every other persona too."""
+    if len(contacts) != 1:
+        return list(contacts)
+    rest = tuple(persona for persona in personas() if persona not in contacts[0].personas)
+    return [contacts[0].model_copy(update={"stands_for": rest})]
 
 
 def invitees(step: Gathering, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
@@ -18,17 +45,18 @@ def invitees(step: Gathering, contacts: Iterable[Contact]) -> tuple[Invitee, ...
     return tuple(
         Invitee(
             id=contact.id,
-            persona=contact.persona,
-            groups=tuple(index for index, group in enumerate(step.require) if contact.persona in group),
+            personas=tuple(persona for persona in contact.asked_as if persona in step.invite),
+            groups=tuple(
+                index for index, group in enumerate(step.require) if not set(group).isdisjoint(contact.asked_as)
+            ),
         )
-        for contact in contacts
-        if contact.persona in step.invite
+        for contact in holding(step.invite, contacts)
     )
 
 
 def vacant(contacts: Iterable[Contact]) -> tuple[str, ...]:
     """The personas that an account has to have, and that nobody has."""
-    count = Counter(contact.persona for contact in contacts)
+    count = Counter(persona for contact in contacts for persona in contact.asked_as)
     return tuple(persona for persona, rules in personas().items() if count[persona] < rules.at_least)
 
 
@@ -60,21 +88,21 @@ def recording(account: str, email: str, facts: Sequence[Fact]) -> str:
 
 def reminded(invited: Sequence[Invitee]) -> tuple[Invitee, ...]:
     """The required invitees who may be reminded of a vote; a business contact never is."""
-    return tuple(invitee for invitee in invited if invitee.required and personas()[invitee.persona].poll_reminders)
+    return tuple(invitee for invitee in invited if invitee.required and invitee.is_reminded)
 
 
-def figures(persona: str | None, account: Account, vendor: Vendor) -> dict[Topic, str]:
-    """What a mail to this persona may say of the account's numbers and the vendor's health.
+def figures(held: Sequence[str], account: Account, vendor: Vendor) -> dict[Topic, str]:
+    """What a mail to whoever has these personas may say of the account's numbers and the vendor's health.
 
-    A figure that is not known is absent, so its line drops out of the mail. A topic that is not the persona's is
-    absent as well: what a template is not given, it cannot leak. Members (no persona) see everything.
+    A figure that is not known is absent, so its line drops out of the mail. A topic that none of them may read
+    is absent as well: what a template is not given, it cannot leak. Members (no persona) see everything.
     """
     known: dict[Topic, str | None] = {
         "company_health": vendor.company_health,
         "poc_result": account.figures.poc_result,
         "projected_roi": account.figures.projected_roi,
     }
-    allowed = personas()[persona].topics if persona is not None else frozenset(known)
+    allowed = allowed_topics(held) if held else frozenset(known)
     return {topic: value for topic, value in known.items() if value and topic in allowed}
 
 
@@ -83,8 +111,7 @@ def mentioned(coming: Iterable[Contact], account: Account, vendor: Vendor) -> di
 
     Their time is short and rarely given, so the meeting has to be worth it.
     """
-    there = {contact.persona for contact in coming}
-    return figures(BUSINESS, account, vendor) if BUSINESS in there else {}
+    return figures((BUSINESS,), account, vendor) if holding((BUSINESS,), coming) else {}
 
 
 def review(step: Review, account: Account) -> Review:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from rapport.model.account import Contact
 from rapport.model.task import CONTACT_PREFIX, Holder, Seat
+from rapport.rules import audience
 
 
 def seats_for(assignees: Iterable[str], contacts: Iterable[Contact]) -> tuple[Seat, ...]:
@@ -26,5 +27,5 @@ def refresh(seats: Sequence[Seat], contacts: Iterable[Contact], *, decided: Coll
 
 def _held(seat: Seat, contacts: Sequence[Contact]) -> Seat:
     persona = seat.id.removeprefix(CONTACT_PREFIX)
-    holders = tuple(Holder(member=contact.id) for contact in contacts if contact.persona == persona)
+    holders = tuple(Holder(member=contact.id) for contact in audience.holding((persona,), contacts))
     return seat.model_copy(update={"holders": holders})

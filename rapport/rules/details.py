@@ -86,10 +86,10 @@ def meeting(view: MeetingView) -> str:
     lines += _wait(view)
     if view.proposal is not None and view.phase is not MeetingPhase.ENDED:
         votes = {vote.voter: vote for vote in view.votes}
-        persona = {invitee.id: invitee.persona for invitee in view.proposal.invitees}
+        personas = {invitee.id: " and ".join(invitee.personas) for invitee in view.proposal.invitees}
         lines += ["", "Times on offer, and whom they suit:", ""]
         for slot in view.proposal.slots:
-            yes = [persona[id_] for id_ in quorum.supporters(slot, view.proposal, votes)]
+            yes = [personas[id_] for id_ in quorum.supporters(slot, view.proposal, votes)]
             lines.append(f"- {_at(slot.start)}: {', '.join(yes) or 'nobody yet'}")
         lines.append(f"\n{len(view.votes)} of {len(view.proposal.invitees)} have answered.")
     return "\n".join(lines)

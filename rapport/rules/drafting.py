@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from rapport.model.account import CHAMPION, Contact, Member, Vendor
+from rapport.rules import audience
 
 BLANK: Final = "[date]"
 """Stands where only a person knows what belongs; nothing with a blank goes to a customer."""
@@ -22,13 +23,16 @@ def prefilled(
         asks: The names of the texts. Those that nothing is known for are left out.
         goals: What the customer wants to reach, as it was said.
     """
-    users = [contact for contact in contacts if contact.persona in USERS]
+    users = audience.holding(USERS, contacts)
     known = {
         "goals": _list(goals),
         "sessions": _list([f"{BLANK}, 45 minutes: {_session(user, vendor)}; with {user.name}" for user in users]),
         "who_does_what": _list(
             [
-                *(f"{one.name}: signs this plan off, and sees to it that there is time" for one in _of(contacts)),
+                *(
+                    f"{one.name}: signs this plan off, and sees to it that there is time"
+                    for one in audience.holding((CHAMPION,), contacts)
+                ),
                 *(f"{user.name}: {_part(user)}" for user in users),
                 f"{tam.name}, {vendor.name}: holds the sessions, and answers what is open between them",
             ]
@@ -47,10 +51,6 @@ def together(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _of(contacts: Sequence[Contact]) -> list[Contact]:
-    return [contact for contact in contacts if contact.persona == CHAMPION]
-
-
 def _session(user: Contact, vendor: Vendor) -> str:
     """What a session with this user is about."""
     work = user.work
@@ -67,7 +67,7 @@ def _session(user: Contact, vendor: Vendor) -> str:
 def _part(user: Contact) -> str:
     """What this user does meanwhile."""
     work = user.work
-    if user.persona == "primary_user":
+    if "primary_user" in user.asked_as:
         tools = f", and says where it differs from {together(work.previous_tools)}" if work.previous_tools else ""
         return f"chooses small deployments to begin with{tools}"
     return f"brings a small project to try it on{f', such as the {work.projects[0]}' if work.projects else ''}"

@@ -83,7 +83,7 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
     agreed = [slot for slot in possible if len(_groups(slot, proposal, votes)) == proposal.required_groups]
     if agreed:
         return Tally(PollStanding.AGREED, best(agreed, proposal, votes))
-    champions = [invitee.id for invitee in proposal.invitees if invitee.persona == CHAMPION]
+    champions = [invitee.id for invitee in proposal.invitees if CHAMPION in invitee.personas]
     if any(champion in votes and not votes[champion].slots for champion in champions):
         return Tally(PollStanding.STUCK, reason="none of the times work for the champion")
     if now < proposal.deadline:

@@ -24,6 +24,7 @@ from rapport.model.account import (
 )
 from rapport.model.base import Instant, Refused, UserError, nearest
 from rapport.model.message import MessageState
+from rapport.rules import audience
 from rapport.storage.database import Connection
 from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, MessageRow, SubmissionRow, VendorRow
 
@@ -43,7 +44,7 @@ def contact_values(contact: WrittenContact, position: int) -> dict[str, Any]:
     return {
         "position": position,
         "email": contact.email,
-        "persona": contact.persona,
+        "personas": list(contact.personas),
         "name": contact.name,
         "title": contact.title,
         "schedule": contact.model_dump(mode="json", include=SCHEDULE),
@@ -151,7 +152,7 @@ async def account_names(connection: Connection) -> dict[str, str]:
 
 async def contacts(connection: Connection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
-    return [_contact(row) for row in await connection.execute(_CONTACTS, {"account": account})]
+    return audience.alone([_contact(row) for row in await connection.execute(_CONTACTS, {"account": account})])
 
 
 async def has_left(connection: Connection, contact: str) -> bool:
@@ -171,9 +172,8 @@ async def departed(
     )
     if ids is not None:
         query = query.where(ContactRow.id.in_(list(ids)))
-    if persona is not None:
-        query = query.where(ContactRow.persona == persona)
-    return [_contact(row) for row in await connection.execute(query, {"account": account})]
+    found = [_contact(row) for row in await connection.execute(query, {"account": account})]
+    return found if persona is None else list(audience.holding((persona,), found))
 
 
 async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Contact]:
@@ -236,7 +236,7 @@ _VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
 _EVERY_CONTACT = select(
     ContactRow.id,
     ContactRow.account,
-    ContactRow.persona,
+    ContactRow.personas,
     ContactRow.name,
     ContactRow.email,
     ContactRow.title,
@@ -308,10 +308,10 @@ async def names_of(connection: Connection, contacts: Iterable[str]) -> dict[str,
     return {row.id: row.name for row in await connection.execute(query)}
 
 
-async def personas_of(connection: Connection, account: str) -> dict[str, str]:
+async def personas_of(connection: Connection, account: str) -> dict[str, tuple[str, ...]]:
     """What each of an account's contacts is there, by id; also those who have left."""
-    query = select(ContactRow.id, ContactRow.persona).where(ContactRow.account == account)
-    return {row.id: row.persona for row in await connection.execute(query)}
+    query = select(ContactRow.id, ContactRow.personas).where(ContactRow.account == account)
+    return {row.id: tuple(row.personas) for row in await connection.execute(query)}
 
 
 async def mark_left(connection: Connection, id_: str, now: datetime) -> bool:

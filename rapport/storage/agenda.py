@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, bindparam, or_, select
 
-from rapport.model.account import Member, Role, personas
+from rapport.model.account import Member, Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import Occurrence
 from rapport.model.message import FOR_CALENDARS, MessageRequest, MessageState, Purpose
@@ -370,7 +370,7 @@ async def _who_comes(
     coming = [contact for contact in await people.contacts(connection, account) if contact.id in ids]
     told = audience.mentioned(coming, known, vendor)
     return (
-        tuple(f"{one.name}, {personas()[one.persona].title.lower()}" for one in coming),
+        tuple(f"{one.name}, {one.role.lower()}" for one in coming),
         tuple(f"{topic.replace('_', ' ')}: {text}" for topic, text in told.items()),
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
 
-from rapport.model.account import WrittenContact
+from rapport.model.account import WrittenContact, in_order
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import cadence_id, meeting_id, new_id, step_workflow
 from rapport.model.projection import TimelineEvent
@@ -26,7 +27,7 @@ class ContactRecord(WireModel):
     """
 
     id: str
-    persona: str
+    personas: tuple[str, ...]
     name: str
     email: str
     position: int
@@ -43,7 +44,7 @@ async def everyone(connection: Connection, account: str) -> list[ContactRecord]:
     rows = await connection.execute(
         select(
             ContactRow.id,
-            ContactRow.persona,
+            ContactRow.personas,
             ContactRow.name,
             ContactRow.email,
             ContactRow.position,
@@ -68,6 +69,12 @@ async def join(connection: Connection, account: str, contact: WrittenContact, po
     id_ = new_id("c")
     await connection.execute(insert(ContactRow).values(id=id_, account=account, **values))
     return id_
+
+
+async def put_personas(connection: Connection, contact: str, held: Iterable[str]) -> None:
+    """Note what a contact is for the rollout from now on."""
+    values = {"personas": list(in_order(held))}
+    await connection.execute(update(ContactRow).where(ContactRow.id == contact).values(values))
 
 
 async def hand_over(

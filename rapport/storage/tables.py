@@ -136,7 +136,7 @@ class ContactRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
     position: Mapped[int]
-    persona: Mapped[str]
+    personas: Mapped[list[str]]
     name: Mapped[str]
     email: Mapped[str]
     title: Mapped[str | None]

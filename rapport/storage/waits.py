@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, select
 
-from rapport.model.account import Role
+from rapport.model.account import Role, personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id, step_workflow
 from rapport.model.step import DoneBy, kinds
@@ -153,12 +154,20 @@ class _Present(NamedTuple):
 async def _present(connection: Connection) -> _Present:
     members = list(await connection.execute(select(MemberRow.id, MemberRow.roles).where(MemberRow.left_at.is_(None))))
     contacts = await connection.execute(
-        select(ContactRow.account, ContactRow.persona).where(ContactRow.left_at.is_(None))
+        select(ContactRow.account, ContactRow.personas).where(ContactRow.left_at.is_(None))
     )
+    there: dict[str, list[tuple[str, ...]]] = {}
+    for row in contacts:
+        there.setdefault(row.account, []).append(tuple(row.personas))
     return _Present(
         members={row.id for row in members},
         roles={role for row in members for role in row.roles},
-        personas={(row.account, row.persona) for row in contacts},
+        personas={
+            (account, persona)
+            for account, people in there.items()
+            # An account's only contact stands for everyone there.
+            for persona in (chain.from_iterable(people) if len(people) > 1 else personas())
+        },
     )
 
 

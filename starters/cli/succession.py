@@ -23,7 +23,6 @@ Email = Annotated[str, typer.Argument(help="Their address.", metavar="EMAIL")]
 class NewPerson(NamedTuple):
     """Who somebody is, whichever way they come."""
 
-    persona: Annotated[str, typer.Option("--persona", help="Such as primary_champion.")]
     name: Annotated[str, typer.Option("--name", help="Their name, as mails greet them.")]
     email: Annotated[str, typer.Option("--email", help="Their address.", metavar="EMAIL")]
     reason: Reason
@@ -39,7 +38,7 @@ class PersonDetails(NamedTuple):
     to_hour: Annotated[str | None, typer.Option("--to-hour", help="When it ends, such as 17:30.")] = None
 
 
-def _person(named: NewPerson, known: PersonDetails, **more: str | None) -> dict[str, Any]:
+def _person(named: NewPerson, known: PersonDetails, **more: str | list[str] | None) -> dict[str, Any]:
     """What was said of somebody, as the models of newcomers have it."""
     said = named._asdict() | known._asdict() | more
     hours = _given(start=said.pop("from_hour"), end=said.pop("to_hour"))
@@ -68,6 +67,7 @@ async def replace_contact(
     services: Services,
     actor: Actor,
     account: str,
+    persona: Annotated[str, typer.Option("--persona", help="Such as primary_champion.")],
     named: NewPerson,
     known: PersonDetails,
     former: Annotated[
@@ -76,7 +76,7 @@ async def replace_contact(
     zone: Annotated[str | None, typer.Option("--zone", help="Their zone; without it, that of the former.")] = None,
 ) -> SuccessionResult:
     """Have somebody follow a contact: pending mails, votes and invitations go to them. Safe to repeat."""
-    said = check(Successor, _person(named, known, former=former, zone=zone), "")
+    said = check(Successor, _person(named, known, persona=persona, former=former, zone=zone), "")
     return await succession.replace_contact(services, account, said, actor)
 
 
@@ -85,12 +85,13 @@ async def add_contact(
     services: Services,
     actor: Actor,
     account: str,
+    persona: Annotated[list[str], typer.Option("--persona", help="Such as primary_champion; several, each by itself.")],
     named: NewPerson,
     zone: Annotated[str, typer.Option("--zone", help="Their zone, such as Europe/Zurich.")],
     known: PersonDetails,
 ) -> SuccessionResult:
-    """Add a contact; what was held because nobody had their persona goes on. Safe to repeat."""
-    said = check(Newcomer, _person(named, known, zone=zone), "")
+    """Add a contact, or a persona to one; what was held because nobody had it goes on. Safe to repeat."""
+    said = check(Newcomer, _person(named, known, personas=persona, zone=zone), "")
     return await succession.add_contact(services, account, said, actor)
 
 

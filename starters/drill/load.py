@@ -298,7 +298,11 @@ class Crowd:
         file = self._file(key)
         if await self._call("account", key, "PUT", "/v1/accounts", file, _nothing) is None:
             return
-        champion = next(one["email"] for one in file["contacts"] if one["persona"] == "primary_champion")
+        champion = next(
+            one["email"]
+            for one in file["contacts"]
+            if "primary_champion" in one.get("personas", one.get("persona", ""))
+        )
         question = {"as": champion, "account": key, "contact": champion, "id": f"question-{key}"}
         question |= {"question": f"Since this morning agent {key} sends nothing.", "severity": dice.choice([2, 3, 4])}
         opened: dict[str, Any] = {}

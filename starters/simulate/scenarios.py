@@ -92,7 +92,7 @@ class Smooth:
         link = _LINK.search(compose.readable(raw)["text"]) if raw is not None else None
         contact = known.get(mail.person)
         if contact is not None and link is not None:
-            lies = self.PATIENCE.get(contact.persona, timedelta(hours=4))
+            lies = self.PATIENCE.get(contact.personas[0], timedelta(hours=4))
             self.visits.append((life.now + lies, contact.id, link[1]))
 
     async def _follow(self, life: Life, person: str, token: str) -> None:

@@ -95,7 +95,9 @@ async def look_back(life: Life, scenario: str, says: str) -> Year:
         assert contract is not None
         steps = await contracts.milestones(connection, contract.id)
         waiting = await waits.open_waits(connection)
-    roles = {id_: personas()[persona].title for id_, persona in known.items()} | {life.tam.id: "TAM"}
+    roles = {id_: ", ".join(personas()[one].title for one in held) for id_, held in known.items()} | {
+        life.tam.id: "TAM"
+    }
     lines = list(_entries(entries, life.zone))
     lines += [_mail(mail, names, roles.get(mail.person, "Colleague")) for mail in mails]
     lines.sort(key=_order)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rapport.mail import outbox
 from rapport.model.access import Action
-from rapport.model.account import AccountFile, Contact, ContactWork, Member, WrittenWork, personas
+from rapport.model.account import AccountFile, Contact, ContactWork, Member, WrittenWork
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, review_id
 from rapport.model.meeting import Receipt
@@ -51,6 +51,7 @@ class PersonShown(WireModel):
     name: str
     email: str
     role: str
+    personas: tuple[str, ...] = ()
     title: str | None
     zone: str
     work: ContactWork | None = None
@@ -243,7 +244,7 @@ async def _contact(connection: Connection, account: str, email: str) -> Contact:
 
 
 def _person(contact: Contact) -> PersonShown:
-    return PersonShown.made_of(contact, role=personas()[contact.persona].title, zone=contact.schedule.zone)
+    return PersonShown.made_of(contact, role=contact.role, personas=contact.personas, zone=contact.schedule.zone)
 
 
 @requires(Action.READ)
@@ -279,10 +280,10 @@ def _tam(member: Member) -> PersonShown:
     return PersonShown(name=member.name, email=member.email, role="tam", title=member.title, zone=member.schedule.zone)
 
 
-async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, str]], str | None]:
+async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, tuple[str, ...]]], str | None]:
     """Who an account's people are: the contacts with their personas, and the TAM."""
     contacts = await accounts.contacts(connection, account)
-    return {(contact.id, contact.persona) for contact in contacts}, await accounts.tam_of(connection, account)
+    return {(contact.id, contact.personas) for contact in contacts}, await accounts.tam_of(connection, account)
 
 
 @requires(Action.READ)

@@ -48,7 +48,7 @@ class AnswerShown(WireModel):
     """Who is invited, and what they said: the times that suit, or nothing yet."""
 
     who: str
-    persona: str
+    personas: tuple[str, ...]
     required: bool
     answered: bool
     slots: tuple[str, ...]
@@ -169,7 +169,7 @@ def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
         answers=tuple(
             AnswerShown(
                 who=names.get(invitee.id, invitee.id),
-                persona=invitee.persona,
+                personas=invitee.personas,
                 required=invitee.required,
                 answered=invitee.id in votes,
                 slots=votes[invitee.id].slots if invitee.id in votes else (),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rapport.model.account import personas
 from rapport.model.ids import number_in, purpose_of
 from rapport.rules import audience, tech_review
+from rapport.rules.drafting import together
 from rapport.rules.outcome_words import in_words
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
@@ -257,10 +258,10 @@ def sentence(
     return told.format_map(_Words(entry, names, titles, zone, roles or {}, offered or {}))
 
 
-def called(persona: str) -> str:
-    """What a persona is called within a sentence."""
-    title = personas()[persona].title if persona in personas() else persona
-    return title[:1].lower() + title[1:]
+def called(*held: str) -> str:
+    """What somebody with these personas is called within a sentence: "primary champion and primary user"."""
+    titles = [personas()[persona].title if persona in personas() else persona for persona in held]
+    return together([title[:1].lower() + title[1:] for title in titles])
 
 
 @dataclass(frozen=True)
@@ -336,8 +337,8 @@ class _Words(dict[str, str]):
 
     @property
     def persona(self) -> str:
-        known = personas().get(self.entry.about or "")
-        return known.title.lower() if known is not None else self.about
+        held = (self.entry.about or "").split(",")
+        return called(*held) if set(held) <= personas().keys() else self.about
 
     @property
     def missing(self) -> str:

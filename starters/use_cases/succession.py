@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import date, datetime
 from email.parser import BytesHeaderParser
 from email.policy import default
@@ -55,6 +56,7 @@ from starters.services import ANSWER_SECONDS, Actor, Services, member_named, pre
 from starters.use_cases import account as accounts
 from starters.use_cases.account import AccountShown
 from starters.use_cases.member import tell_people_changed
+from starters.use_cases.sentences import called
 from workflows.handover import Handover
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
@@ -132,6 +134,8 @@ class SuccessionResult(WireModel):
 async def replace_contact(services: Services, account: str, successor: Successor, actor: Actor) -> SuccessionResult:
     """Have somebody follow a contact: what was to go to one goes to the other, and past votes stay on record.
 
+    Whom they follow stays a contact where they have other personas; somebody who is one already gets this persona too.
+
     Raises:
         UserError: Nobody has the persona, several have it and none is named, the address belongs to somebody else, or
             the actor may not. Or Temporal does not answer: then it is on record, and repeating it tells those who go
@@ -143,16 +147,23 @@ async def replace_contact(services: Services, account: str, successor: Successor
         await _known_account(connection, account)
         known = await succession.everyone(connection, account)
         there = _with_address(known, successor.email)
-        stands = there is not None and there.left_at is None and there.persona == successor.persona
+        stands = _has(there, (successor.persona,))
         if not stands or _is_another(known, successor):
             former = _former(known, successor)
-            await _refuse_taken(connection, there, successor.email)
-            contact = await _following(connection, account, former, successor)
-            await account_storage.contacts_left(connection, [former.id], now)
-            known_id = there.id if there else None
-            came = await succession.join(connection, account, contact, former.position, known_id)
+            await _refuse_taken(connection, there, successor.name, successor.email)
+            rest = tuple(persona for persona in former.personas if persona != successor.persona)
+            if there is not None and there.left_at is None:
+                came = there.id
+                await succession.put_personas(connection, came, (*there.personas, successor.persona))
+            else:
+                contact = await _following(connection, account, former, successor)
+                came = await succession.join(connection, account, contact, former.position, there.id if there else None)
+            if rest:
+                await succession.put_personas(connection, former.id, rest)
+            else:
+                await account_storage.contacts_left(connection, [former.id], now)
             await _record(connection, account, "contact.replaced", former.id, came, by, actor, successor.reason, now)
-    title = personas()[successor.persona].title.lower()
+    title = called(successor.persona)
     what = f"{successor.name} is {title} already" if stands else f"{successor.name} follows as {title}"
     return await _done(services, account, what, changed=not stands)
 
@@ -167,27 +178,24 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
     """
     by = await member_named(services, actor)
     now = present()
-    rules = personas()[newcomer.persona]
     async with services.store.writing() as connection:
         await _known_account(connection, account)
         known = await succession.everyone(connection, account)
         there = _with_address(known, newcomer.email)
-        stands = there is not None and there.left_at is None and there.persona == newcomer.persona
+        stands = _has(there, newcomer.personas)
         if not stands:
-            await _refuse_taken(connection, there, newcomer.email)
-            same = [one for one in known if one.left_at is None and one.persona == newcomer.persona]
-            if len(same) >= rules.at_most:
-                raise UserError(
-                    f"{same[0].name} is {rules.title.lower()}, and at most {rules.at_most} may be",
-                    field="persona",
-                    fix=f"use `rapport account replace-contact {account} --persona {newcomer.persona} … --as EMAIL`",
-                    kind=Refused.CONFLICT,
-                )
-            contact = WrittenContact.model_validate(newcomer.model_dump(exclude={"reason"}))
-            position = max((one.position for one in known), default=-1) + 1
-            came = await succession.join(connection, account, contact, position, there.id if there else None)
-            await _record(connection, account, "contact.added", came, newcomer.persona, by, actor, newcomer.reason, now)
-    title = rules.title.lower()
+            await _refuse_taken(connection, there, newcomer.name, newcomer.email)
+            _refuse_too_many(known, newcomer, account)
+            if there is not None and there.left_at is None:
+                came = there.id
+                await succession.put_personas(connection, came, (*there.personas, *newcomer.personas))
+            else:
+                contact = WrittenContact.model_validate(newcomer.model_dump(exclude={"reason"}))
+                position = max((one.position for one in known), default=-1) + 1
+                came = await succession.join(connection, account, contact, position, there.id if there else None)
+            about = ",".join(newcomer.personas)
+            await _record(connection, account, "contact.added", came, about, by, actor, newcomer.reason, now)
+    title = called(*newcomer.personas)
     what = f"{newcomer.name} is {title} already" if stands else f"{newcomer.name} is {title} from now on"
     return await _done(services, account, what, changed=not stands)
 
@@ -213,7 +221,15 @@ async def remove_contact(
         if not stands:
             await account_storage.contacts_left(connection, [there.id], now)
             await _record(
-                connection, account, "contact.removed", there.id, there.persona, by, actor, departure.reason, now
+                connection,
+                account,
+                "contact.removed",
+                there.id,
+                ",".join(there.personas),
+                by,
+                actor,
+                departure.reason,
+                now,
             )
     what = f"{there.name} is no contact {'already' if stands else 'any more'}"
     return await _done(services, account, what, changed=not stands)
@@ -253,7 +269,9 @@ async def erase_contact(
             reason = named.redacted(reason) if reason is not None else None
             concerned = await erasure.concerned(connection, account, there.id, named, caught.values())
             erased = await erasure.erase(connection, account, there.id, named, now)
-            await _record(connection, account, "contact.erased", there.id, there.persona, by, actor, reason, now)
+            await _record(
+                connection, account, "contact.erased", there.id, ",".join(there.personas), by, actor, reason, now
+            )
         listeners = await succession.listeners(connection, account)
     if concerned is not None:
         await asyncio.to_thread(_forget_caught, services.settings.caught, concerned)
@@ -445,8 +463,8 @@ def _is_another(known: list[ContactRecord], successor: Successor) -> bool:
 
 def _former(known: list[ContactRecord], successor: Successor) -> ContactRecord:
     """Who is followed."""
-    title = personas()[successor.persona].title.lower()
-    same = [one for one in known if one.left_at is None and one.persona == successor.persona]
+    title = called(successor.persona)
+    same = [one for one in known if one.email.lower() != successor.email.lower() and _has(one, (successor.persona,))]
     if successor.former is not None:
         same = [one for one in same if one.email.lower() == successor.former.lower()]
         if not same:
@@ -465,13 +483,31 @@ def _former(known: list[ContactRecord], successor: Successor) -> ContactRecord:
     return same[0]
 
 
-async def _refuse_taken(connection: Connection, there: ContactRecord | None, email: str) -> None:
-    """Refuse the address of somebody who is on this account in another persona, or on the vendor's side."""
-    if there is not None and there.left_at is None:
+def _refuse_too_many(known: Sequence[ContactRecord], newcomer: Newcomer, account: str) -> None:
+    for persona in newcomer.personas:
+        rules = personas()[persona]
+        same = [one for one in known if _has(one, (persona,)) and one.email.lower() != newcomer.email.lower()]
+        if len(same) >= rules.at_most:
+            raise UserError(
+                f"{same[0].name} is {rules.title.lower()}, and at most {rules.at_most} may be",
+                field="persona",
+                fix=f"use `rapport account replace-contact {account} --persona {persona} … --as EMAIL`",
+                kind=Refused.CONFLICT,
+            )
+
+
+def _has(there: ContactRecord | None, wanted: Sequence[str]) -> bool:
+    """Whether somebody is a contact who has all of these personas."""
+    return there is not None and there.left_at is None and set(wanted) <= set(there.personas)
+
+
+async def _refuse_taken(connection: Connection, there: ContactRecord | None, name: str, email: str) -> None:
+    """Refuse the address of somebody of another name on this account, or of somebody on the vendor's side."""
+    if there is not None and there.left_at is None and there.name != name:
         raise UserError(
-            f"belongs to {there.name}, {personas()[there.persona].title.lower()} here",
+            f"belongs to {there.name}, {called(*there.personas)} here",
             field="email",
-            fix="use another address, or remove that contact first",
+            fix=f'use another address, or write "{there.name}" where it is them',
             kind=Refused.CONFLICT,
         )
     if await account_storage.member_by_email(connection, email) is not None:
@@ -492,7 +528,7 @@ async def _following(
         schedule |= {"country": successor.country, "subdivision": successor.subdivision}
     if successor.hours is not None:
         schedule["hours"] = successor.hours
-    given = successor.model_dump(include={"persona", "name", "email", "title"})
+    given = successor.model_dump(include={"name", "email", "title"}) | {"personas": (successor.persona,)}
     return check(WrittenContact, {**schedule, **given}, "")
 
 

@@ -29,7 +29,7 @@ from rapport.model.support_case import (
     Dossier,
     WrittenCase,
 )
-from rapport.rules import routing, tech_review_draft
+from rapport.rules import audience, routing, tech_review_draft
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case
 from rapport.storage.timeline import Submission
@@ -504,7 +504,7 @@ async def _revive(services: Services, case: Case, act: CaseAct) -> Receipt:
 
 def _contact(contacts: list[Contact], email: str | None, account: str) -> Contact:
     if email is None:
-        champion = next((contact for contact in contacts if contact.persona == CHAMPION), None)
+        champion = next(iter(audience.holding((CHAMPION,), contacts)), None)
         if champion is None:
             raise UserError("is missing", field="contact", fix="say whose question it is, by address")
         return champion

@@ -54,7 +54,7 @@ async def timeline_of(
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         names = await accounts.names(connection, account)
-        roles = {id_: called(persona) for id_, persona in (await accounts.personas_of(connection, account)).items()}
+        roles = {id_: called(*held) for id_, held in (await accounts.personas_of(connection, account)).items()}
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         zone = (await accounts.member(connection, found.tam)).schedule.zone

@@ -187,7 +187,7 @@ def view(voter: str, **changes: Any) -> MeetingView:
         round=1,
         tam="m_1",
         slots=slots,
-        invitees=(Invitee(id=voter, persona="primary_champion", groups=(0,)),),
+        invitees=(Invitee(id=voter, personas=("primary_champion",), groups=(0,)),),
         required_groups=1,
         deadline=NOW + timedelta(days=3),
         stale_at=NOW + timedelta(days=3),

@@ -367,7 +367,7 @@ async def what_recurs_without_a_common_hour(installation: Installation) -> None:
     """Nobody's hours meet; the TAM sets the time, and later it is closed."""
     file = example()
     far = [
-        contact.model_copy(update={"zone": "Pacific/Auckland"}) if contact.persona == "primary_champion" else contact
+        contact.model_copy(update={"zone": "Pacific/Auckland"}) if "primary_champion" in contact.personas else contact
         for contact in file.contacts
     ]
     handle = await cadence_support.begin(installation, file=file.model_copy(update={"contacts": tuple(far)}))

@@ -96,7 +96,7 @@ def company(*, sparse: bool = False) -> AccountContext:
         Contact(
             id=f"c_{index}",
             account="versayce",
-            persona=contact.persona,
+            personas=contact.personas,
             name=contact.name,
             email=contact.email,
             title=None if sparse else contact.title,
@@ -148,7 +148,7 @@ def letter(
 ) -> MessageDraft:
     """One mail to whoever has this persona, or to the TAM."""
     around = company(sparse=sparse)
-    ids = {contact.persona: contact.id for contact in around.contacts.values()} | {"tam": around.account.tam}
+    ids = {contact.personas[0]: contact.id for contact in around.contacts.values()} | {"tam": around.account.tam}
     to = around.person(ids[reader])
     assert to is not None
     meeting = sparse_facts(name) if sparse else facts(around, booked=True)
@@ -189,7 +189,7 @@ def letter(
 
 def is_for(name: str, reader: str) -> bool:
     """Whether a mail is for whoever has this persona, or for the TAM."""
-    return emails.is_for(name, None if reader == "tam" else reader)
+    return emails.is_for(name, *(() if reader == "tam" else (reader,)))
 
 
 def its_reader(name: str, wanted: str = "primary_champion") -> str:

@@ -18,10 +18,10 @@ SLOTS = tuple(
     for n in range(1, 6)
 )
 INVITEES = (
-    Invitee(id="business", persona="key_business_contact"),
-    Invitee(id="champion", persona="primary_champion", groups=(0,)),
-    Invitee(id="user", persona="primary_user", groups=(1,)),
-    Invitee(id="second", persona="secondary_user", groups=(1,)),
+    Invitee(id="business", personas=("key_business_contact",)),
+    Invitee(id="champion", personas=("primary_champion",), groups=(0,)),
+    Invitee(id="user", personas=("primary_user",), groups=(1,)),
+    Invitee(id="second", personas=("secondary_user",), groups=(1,)),
 )
 PROPOSAL = Proposal(
     round=1, tam="tam", slots=SLOTS, invitees=INVITEES, required_groups=2, deadline=DEADLINE, stale_at=DEADLINE

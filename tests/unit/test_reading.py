@@ -121,7 +121,7 @@ def test_what_is_shipped_is_accepted() -> None:
         (put("contacts", 0, "persona", value="boss"), "contacts[0].persona", "primary_champion"),
         (drop("contacts", 1), "contacts", "primary_champion"),
         (drop("contacts", 0), "contacts", "key_business_contact"),
-        (put("contacts", value=[]), "contacts", "key_business_contact"),
+        (put("contacts", value=[]), "contacts", "primary_champion"),
         (put("contacts", 2, "persona", value="primary_champion"), "contacts", "primary_champion"),
         (put("contacts", 2, "email", value="LUCA.BIANCHI@versayce.example"), "contacts[2].email", "twice"),
         (put("members", 1, "email", value="robin.keller@FOOBAR.example"), "members[1].email", "twice"),

@@ -93,7 +93,7 @@ email = "sam.field@versayce.example"
 zone = "Europe/Zurich"
 """
     example = (ROOT / "examples" / "versayce.toml").read_text().replace("[[members]]", f"{contact}\n[[members]]", 1)
-    assert persona in {one.persona for one in read_toml(AccountFile, example.encode(), "versayce.toml").contacts}
+    assert any(persona in one.personas for one in read_toml(AccountFile, example.encode(), "versayce.toml").contacts)
     step = table("A step").replace('["primary_champion"]', f'["{persona}"]\nwhen = "has_persona:{persona}"')
     raw = (ROOT / "rapport" / "playbooks" / "enterprise.toml").read_text()
     invited = raw.replace('"secondary_user"]\n# The TAM', f'"secondary_user", "{persona}"]\n# The TAM', 1)

@@ -267,7 +267,7 @@ async def test_people_keep_their_ids_when_all_else_changes(store: Store) -> None
     async with store.reading() as connection:
         after = await accounts.contacts(connection, "versayce")
     assert {contact.email: contact.id for contact in after} == before
-    assert [contact.persona for contact in after][-1] == "key_business_contact"
+    assert [contact.personas for contact in after][-1] == ("key_business_contact",)
     assert next(contact.name for contact in after if contact.email.startswith("luca")) == "Luca Rossi"
 
 

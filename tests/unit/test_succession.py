@@ -78,7 +78,7 @@ def contact(number: int, persona: str) -> Contact:
     return Contact(
         id=f"c_{number}",
         account=KEY,
-        persona=persona,
+        personas=(persona,),
         name="Ada",
         email=f"a{number}@b.example",
         schedule=Schedule(zone="UTC"),
@@ -152,10 +152,10 @@ async def test_without_a_champion_the_last_one_s_calendar_counts(store: Store) -
     """An account whose champion has left still has a calendar, that of the one who left last."""
     async with store.writing() as connection:
         known = await succession.everyone(connection, KEY)
-        champion = next(one for one in known if one.persona == "primary_champion")
+        champion = next(one for one in known if "primary_champion" in one.personas)
         await account.contacts_left(connection, [champion.id], NOW)
         nora = WrittenContact(
-            persona="primary_champion", name="Nora Vidal", email="nora@versayce.example", zone="Asia/Tokyo"
+            personas=("primary_champion",), name="Nora Vidal", email="nora@versayce.example", zone="Asia/Tokyo"
         )
         came = await succession.join(connection, KEY, nora, champion.position, None)
         assert (await AccountContext.read(connection, KEY)).champion.id == came

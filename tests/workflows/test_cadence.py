@@ -189,7 +189,7 @@ async def test_no_common_hour_goes_to_the_tam_until_they_set_one(skipping: Insta
     """Where nobody's hours meet nobody is invited; the TAM is told, and what they set is sent to everyone."""
     file = example()
     far = [
-        contact.model_copy(update={"zone": "Pacific/Auckland"}) if contact.persona == "primary_champion" else contact
+        contact.model_copy(update={"zone": "Pacific/Auckland"}) if "primary_champion" in contact.personas else contact
         for contact in file.contacts
     ]
     await begin(skipping, file=file.model_copy(update={"contacts": tuple(far)}))

@@ -201,7 +201,7 @@ async def test_the_same_decision_twice_counts_once(skipping: Installation) -> No
     )
     view = await handle.query(Meeting.view)
     assert view.proposal is not None
-    champion = next(invitee.id for invitee in view.proposal.invitees if invitee.persona == "primary_champion")
+    champion = next(invitee.id for invitee in view.proposal.invitees if "primary_champion" in invitee.personas)
     ballot = Vote(id="s_same", voter=champion, round=1, slots=("1",))
     first = await handle.execute_update(Meeting.vote, ballot, id="s_same")
     await handle.signal(AccountWorkflow.hear_later, left("vote", ballot))
@@ -329,7 +329,7 @@ async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Install
     """Where nobody's hours meet, the welcome says that times follow, and the TAM is told at once."""
     file = example()
     far = [
-        contact.model_copy(update={"zone": "Pacific/Auckland"}) if contact.persona == "primary_champion" else contact
+        contact.model_copy(update={"zone": "Pacific/Auckland"}) if "primary_champion" in contact.personas else contact
         for contact in file.contacts
     ]
     await begin(skipping, file.model_copy(update={"contacts": tuple(far)}))

@@ -249,7 +249,7 @@ async def test_without_a_successor_the_vote_is_held_until_one_is_named(skipping:
         await meetings.book(skipping.services, "versayce", "kickoff", shown.slots[-1].start, TAM)
     assert refused.value.kind is Refused.CONFLICT
     newcomer = Newcomer(
-        persona="primary_champion", name="Nora Vidal", email=NORA, zone="Europe/Zurich", reason="She follows"
+        personas=("primary_champion",), name="Nora Vidal", email=NORA, zone="Europe/Zurich", reason="She follows"
     )
     assert (await succession.add_contact(skipping.services, "versayce", newcomer, TAM)).changed
     assert not (await succession.add_contact(skipping.services, "versayce", newcomer, TAM)).changed
@@ -422,7 +422,9 @@ async def test_a_step_due_while_nobody_is_champion_is_held_until_somebody_is(ski
     await skipping.sleep_until(held.deadline + timedelta(days=1))
     await task_in_phase(skipping, "open", "task/versayce/people.successor/2")
     assert skipping.mails(USER) == []
-    newcomer = Newcomer(persona="primary_champion", name="Nora Vidal", email=NORA, zone="Asia/Tokyo", reason="Follows")
+    newcomer = Newcomer(
+        personas=("primary_champion",), name="Nora Vidal", email=NORA, zone="Asia/Tokyo", reason="Follows"
+    )
     await succession.add_contact(skipping.services, "versayce", newcomer, TAM)
     await skipping.mailed(1, USER)
     await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")

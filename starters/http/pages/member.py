@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
-from rapport.model.account import CHAMPION, WEEKDAYS, personas
+from rapport.model.account import CHAMPION, WEEKDAYS
 from rapport.model.base import InputModel, Prose, Refused, UserError
 from rapport.model.message import MessageState
 from rapport.model.reading import check, read_instant
@@ -181,7 +181,7 @@ async def account_page(
         days=by_day(told if everything else told[:RECENT], shown.tam.zone),
         more=0 if everything else max(0, len(told) - RECENT),
         actor=acting(services, session, shown).email,
-        champion_zone=next((one.zone for one in shown.contacts if one.role == personas()[CHAMPION].title), None),
+        champion_zone=next((one.zone for one in shown.contacts if CHAMPION in one.personas), None),
         weekdays=list(zip(WEEKDAYS, day_name, strict=True)),
         earliest=_earliest(shown.tam.zone),
         failed=failed,
