@@ -240,8 +240,8 @@ class TechReview(AccountWorkflow):
                 await self._wait_until(deadline, f"{self.ref}: somebody of leadership is back")
         for seat in tech_review.still_silent(empty, heard):
             name = seat.removeprefix("role:")
-            key = f"{tech_review.EMPTY}/{name}/{self.round.number}"
-            self._keep("vote", key, None, tech_review.EMPTY, None, workflow.now(), name)
+            key = f"{tech_review.EMPTY_SEAT}/{name}/{self.round.number}"
+            self._keep("vote", key, None, tech_review.EMPTY_SEAT, None, workflow.now(), name)
         return verdict
 
     async def tell_the_customer(self, verdict: ReviewVerdict) -> None:

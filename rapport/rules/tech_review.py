@@ -48,7 +48,7 @@ CE_VP: Final = LEADERSHIP[1]
 REFERRED: Final = "referred"
 """What stands for a recommendation where nobody is entitled to one: leadership decides, as after a no."""
 
-EMPTY: Final = "empty"
+EMPTY_SEAT: Final = "empty"
 """What stands for the vote of a seat of leadership that nobody is entitled to fill."""
 
 NEEDED_ROLES: Final = (
