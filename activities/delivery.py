@@ -16,7 +16,17 @@ from activities.clock import now
 from activities.waits import later
 from activities.writing import suppressed, told
 from rapport.mail import claims, deferral, outbox
-from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered, Unserved
+from rapport.mail.smtp import (
+    PROMPT,
+    Deferred,
+    Mailer,
+    Misconfigured,
+    NotAtOnce,
+    Rejected,
+    TooFast,
+    Unanswered,
+    Unserved,
+)
 from rapport.model.message import MessageState, Outcomes
 from rapport.model.relay import FaultKind
 from rapport.rules.calendar import Interval, merge
@@ -85,7 +95,7 @@ class Delivery:
         return self._is_open(gate)
 
     def _is_open(self, gate: relay.MailGate) -> bool:
-        return self.policy.mode != "off" and not gate.stopped and gate.fault is None
+        return self.policy.mode != "off" and not gate.stopped and gate.fault is None and gate.limited(now()) is None
 
     async def take_new(self, connection: Connection, values: dict[str, Any], present: datetime) -> outbox.Lease | None:
         """Take a message that is just being written, or note in its values when its turn is."""
@@ -187,6 +197,10 @@ class Delivery:
 
     async def _shut(self, gate: relay.MailGate, present: datetime) -> ApplicationError:
         """Why nothing goes now, and when to look again. While the relay has a fault, its alarm runs."""
+        limit = gate.limited(present)
+        if limit is not None and not gate.stopped and gate.fault is None and self.policy.mode != "off":
+            # Spread, where no turns are given.
+            return later(limit.what, "Deferred", limit.until - present + _a_while() - FAULT_PAUSES[0])
         if gate.fault is None or gate.stopped:
             return later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
         # A probe to come was asked by a clock that was ahead.
@@ -245,6 +259,8 @@ class Delivery:
             return await self._after_silence(held)
         except Unserved as outage:
             return await self._put_off(held, str(outage), outage)
+        except TooFast as limit:
+            return await self._put_off(held, str(limit), limit)
         except Deferred as patience:
             return await self._put_off(held, str(patience))
         return await self._settle(held, MessageState.SENT, "message.sent", reply=reply)
@@ -261,13 +277,18 @@ class Delivery:
         return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)
 
     async def _put_off(
-        self, held: outbox.Lease, reason: str, missed: Unserved | None = None, *, may_have_arrived: bool = False
+        self,
+        held: outbox.Lease,
+        reason: str,
+        missed: Unserved | TooFast | None = None,
+        *,
+        may_have_arrived: bool = False,
     ) -> MessageState | None:
         """Try again later. What may have arrived stays `sending`: it goes again as it is, and is never called off.
 
         Args:
             missed: Why no mail at all got through at this attempt. It is tried again soon: once that has lasted, it is
-                a fault of the relay, and nobody tries but the one probe.
+                a fault of the relay, and nobody tries but the one probe. Where we send too fast, all wait as long.
         """
         present, may_have_arrived = now(), may_have_arrived or held.state is MessageState.SENDING
         wait = PATIENCE[0 if missed else min(held.attempts, len(PATIENCE)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter
@@ -275,6 +296,8 @@ class Delivery:
         async with self.store.writing() as connection:
             if missed is None:
                 await relay.hear(connection)
+            elif isinstance(missed, TooFast):
+                wait = await relay.slow_down(connection, missed.code, present, self.policy.pace) - present
             else:
                 fault = await relay.miss(connection, missed.kind, missed.code, present, self.mailer.relay.named)
             if waits := not await _is_given_up(connection, held, present):

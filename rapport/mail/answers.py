@@ -27,12 +27,14 @@ class Meaning(StrEnum):
 
     Attributes:
         LATER: Nothing is refused for good.
+        TOO_FAST: The mailbox sends more than it may, for now or today: whatever code says so, no mail is at fault.
         FAULT: All that we send is refused: the installation's fault, and no mail's.
         DOUBT: As much, or this mail alone; a mail to our own mailbox tells.
         OWN: This mail, or its recipient, is refused.
     """
 
     LATER = "later"
+    TOO_FAST = "too fast"
     FAULT = "fault"
     DOUBT = "doubt"
     OWN = "own"
@@ -68,6 +70,32 @@ _UNSAID: Final = (550, 553, 554)
 """Codes that refuse a whole message for any reason. Some relays name no enhanced code when they refuse its sender."""
 
 
+_WORDS_OF_TOO_FAST: Final = re.compile(
+    r"too much mail|too many (\w+ ){0,2}(e?mails?|messages|recipients?|connections?|sessions?|requests|log-?ins?)"
+    r"|too (fast|quickly|often)|more slowly|slow down|throttl"
+    r"|\b(rate|sending|sender|hourly|daily|submission|thread|connections?|message|e?mail|relay) (limits?|quotas?)\b"
+    r"|\b(unusual|sending|submission|message|connection) rate\b|concurrent (\w+ )?connections",
+    re.IGNORECASE,
+)
+"""How mail servers say it, as most have no code for it. Postfix: "too much mail from"; Exchange: "Message submission
+rate for this client has exceeded", "sender thread limit exceeded"; Gmail: "Daily user sending limit exceeded", "Too
+many login attempts"; SES: "Throttling failure: Maximum sending rate exceeded"."""
+
+_TOO_FAST: Final = re.compile(r"4\.5\.3|4\.7\.28|4\.7\.[56]\d\d|5\.4\.5|5\.1\.90|5\.2\.0 .*SubmissionQuota", re.DOTALL)
+"""Codes that say so: too many recipients, where each mail has one (RFC 3463, 3.6), Gmail's unusual rate and daily
+limit, and Microsoft's throttled addresses, daily limit and quota of a sender."""
+
+_OF_READER: Final = re.compile(r"[45]\.[12]\.")
+"""An address, or a mailbox (RFC 3463, 3.2 and 3.3): that it is full, or gets too much from everybody, is its own."""
+
+
+def _is_too_fast(text: str) -> bool:
+    said = text.strip()
+    if _TOO_FAST.match(said):
+        return True
+    return not _OF_READER.match(said) and _WORDS_OF_TOO_FAST.search(said) is not None
+
+
 def meaning(phase: Phase, code: int, text: str) -> Meaning:
     """What a refusal is about.
 
@@ -75,6 +103,8 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
         code: The relay's own (RFC 5321).
         text: What it said, beginning with its enhanced code (RFC 2034), if it has one.
     """
+    if _is_too_fast(text):
+        return Meaning.TOO_FAST
     if code not in FOR_GOOD:
         return Meaning.LATER
     if phase in _BEFORE_ANY_MAIL:

@@ -63,6 +63,19 @@ class Unserved(_OfAll, Deferred):
     """The relay could not be reached, or asks for patience before it knows whom a mail is for."""
 
 
+class TooFast(Deferred):
+    """The mailbox sends more than it may; no mail is at fault.
+
+    Attributes:
+        code: The relay's own (RFC 5321).
+    """
+
+    def __init__(self, code: int, words: str) -> None:
+        """Met with this answer."""
+        super().__init__(words)
+        self.code = code
+
+
 class Lost(Deferred):
     """The connection broke before any data went out; nothing was handed over."""
 
@@ -181,6 +194,7 @@ class Mailer:
         self._was_prompt = True
         self._opens = False
         self._first: asyncio.Future[Misconfigured | None] | None = None
+        self._limit: TooFast | None = None
 
     @property
     def is_prompt(self) -> bool:
@@ -214,6 +228,9 @@ class Mailer:
             try:
                 async with asyncio.timeout(within) as limit:
                     return await self._send(sender, recipient, raw, commit, limit, within or COMMAND_TIMEOUT)
+            except TooFast as answer:
+                self._limit = answer
+                raise
             except (TimeoutError, Deferred):
                 if not limit.expired():
                     raise
@@ -257,8 +274,8 @@ class Mailer:
             await _named(client.mail(sender, timeout=patience))
             await client.rcpt(sender, timeout=patience)
         except aiosmtplib.SMTPResponseException as error:
-            if error.code < FOR_GOOD.start:
-                raise Deferred(_words(error)) from None
+            if isinstance(answer := _refusal(error), Deferred):
+                raise answer from None
             return _in_doubt(Phase.RECIPIENT, error)
         except Misconfigured:
             return True
@@ -293,8 +310,8 @@ class Mailer:
                 await self._envelope(client, sender, own, COMMAND_TIMEOUT)
                 await self._hand_over(client, _test_mail(sender, own))
         except aiosmtplib.SMTPResponseException as error:
-            if error.code < FOR_GOOD.start:
-                raise Deferred(_words(error)) from None
+            if isinstance(answer := _refusal(error), Deferred):
+                raise answer from None
             return error.code if _in_doubt(Phase.MESSAGE, error) else None
         except Misconfigured as refusal:
             return refusal.code
@@ -380,7 +397,11 @@ class Mailer:
 
     @contextlib.asynccontextmanager
     async def _connection(self, patience: float) -> AsyncIterator[_Connection]:
+        before = self._limit
         async with self._free:
+            # Who stood in line as it said "too many" takes its word for it.
+            if self._limit is not None and self._limit is not before:
+                raise TooFast(self._limit.code, str(self._limit))
             connection = await self._take(patience)
             try:
                 yield connection
@@ -514,9 +535,7 @@ def _met(error: BaseException) -> BaseException:
     """What an error on the way to a signed-in connection means."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
         phase = _phase(error)
-        if meaning(phase, error.code, error.message) is Meaning.LATER:
-            return Unserved(FaultKind.BUSY, error.code)
-        return Misconfigured(_FAULT_AT[phase], error.code)
+        return _of_all(phase, _FAULT_AT[phase], error)
     if not isinstance(error, aiosmtplib.SMTPException | OSError):
         return error
     causes = list(_causes(error))
@@ -563,9 +582,7 @@ async def _named(command: Awaitable[object]) -> None:
     try:
         await command
     except aiosmtplib.SMTPResponseException as error:
-        if meaning(Phase.SENDER, error.code, error.message) is Meaning.LATER:
-            raise Unserved(FaultKind.BUSY, error.code) from None
-        raise Misconfigured(FaultKind.SENDER, error.code) from None
+        raise _of_all(Phase.SENDER, FaultKind.SENDER, error) from None
     except (aiosmtplib.SMTPException, OSError):
         raise Unserved(FaultKind.UNREACHABLE) from None
 
@@ -574,7 +591,20 @@ def _in_doubt(phase: Phase, error: aiosmtplib.SMTPResponseException) -> bool:
     return meaning(phase, error.code, error.message) is Meaning.DOUBT
 
 
+def _of_all(phase: Phase, kind: FaultKind, error: aiosmtplib.SMTPResponseException) -> Deferred | Misconfigured:
+    """What an answer means that comes before the relay knows whom a mail is for."""
+    match meaning(phase, error.code, error.message):
+        case Meaning.TOO_FAST:
+            return TooFast(error.code, _words(error))
+        case Meaning.LATER:
+            return Unserved(FaultKind.BUSY, error.code)
+        case _:
+            return Misconfigured(kind, error.code)
+
+
 def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
+    if meaning(Phase.MESSAGE, error.code, error.message) is Meaning.TOO_FAST:
+        return TooFast(error.code, _words(error))
     return Rejected(_words(error)) if error.code in FOR_GOOD else Deferred(_words(error))
 
 

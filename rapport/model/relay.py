@@ -92,6 +92,34 @@ class RelayFault(WireModel):
         return described(self.kind, self.code)
 
 
+class RelayLimit(WireModel):
+    """That the mail server says that the mailbox sends too much, and how long nothing goes for that.
+
+    Attributes:
+        since: When it said so first.
+        until: When the next email goes.
+        code: The mail server's own code (RFC 5321).
+    """
+
+    since: Instant
+    until: Instant
+    code: int
+
+    @property
+    def what(self) -> str:
+        """What it says, in words that hold nothing of a mail."""
+        return f"the mail server says that we send too many emails ({self.code})"
+
+    @staticmethod
+    def fixed(rate: str) -> str:
+        """What to do about it where it lasts.
+
+        Args:
+            rate: What the setting is called that says how many emails a minute go.
+        """
+        return f"set {rate} to what the mail server allows in a minute, or ask whoever runs it for a higher limit"
+
+
 class RelayAsked(WireModel):
     """What the workflow of an alarm asks for: at which instant is all that it knows."""
 

@@ -21,6 +21,41 @@ LONGEST_WAIT: Final = PATIENCE[-1] * (1 + JITTER)
 """No attempt is put off by more; what seems to be was put off by a clock that was ahead."""
 
 
+LIMIT_FORGOTTEN: Final = timedelta(hours=1)
+"""After how long without such an answer a mailbox that once sent too fast begins with the shortest pause again."""
+
+
+class SlowDown(NamedTuple):
+    """That the relay said that the mailbox sends too much, and how long nothing goes for that.
+
+    Attributes:
+        times: How often it said so with nothing taken in between; each time the pause is longer.
+        since: When it said so first.
+        until: When the next mail goes.
+    """
+
+    times: int
+    since: datetime
+    until: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Whether nothing goes yet. A longer pause than any was given by a clock that was ahead."""
+        return now < self.until <= now + LONGEST_WAIT + SKEW
+
+
+def slower(before: SlowDown | None, now: datetime, *, went: bool) -> SlowDown:
+    """It said so once more. While a pause lasts that is the answer to what was under way, and changes nothing.
+
+    Args:
+        went: Whether it has taken a mail since the pause before.
+    """
+    if before is not None and before.holds(now):
+        return before
+    if before is None or went or not timedelta() <= now - before.until <= LIMIT_FORGOTTEN:
+        return SlowDown(1, now, now + PATIENCE[0])
+    return SlowDown(before.times + 1, before.since, now + PATIENCE[min(before.times, len(PATIENCE) - 1)])
+
+
 def carried(next_at: datetime | None, given_at: datetime | None, now: datetime) -> datetime | None:
     """What is remembered of the turn before, once whatever a clock was ahead by is taken off again.
 
@@ -57,6 +92,10 @@ class Pace(NamedTuple):
     def gap(self) -> timedelta:
         """The time between two mails, once those are used up."""
         return _MINUTE / (self.a_minute - self.at_once + 1)
+
+    def after(self, instant: datetime) -> datetime:
+        """What to remember for the next turn to be at an instant, and those after it evenly: none goes with it."""
+        return instant + self.gap * (self.at_once - 1)
 
     def turn(self, next_at: datetime | None, now: datetime) -> SendingTurn:
         """The next mail's turn; turns are given in order, and each of them once.

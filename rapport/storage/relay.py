@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Row, bindparam, case, exists, select, upda
 
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import BY_HAND, MessageState
-from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
+from rapport.model.relay import FaultKind, RelayFault, RelayLimit, RelaySettings, fixed
 from rapport.rules.calendar import Interval
 from rapport.rules.outage import Misses, counted, proves
-from rapport.rules.pace import SKEW, Pace, carried
+from rapport.rules.pace import SKEW, Pace, SlowDown, carried, slower
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, RelayFaultRow, RelayRow, SwitchRow, UtcInstant
 from rapport.storage.upserts import put
@@ -28,25 +28,35 @@ class MailGate(WireModel):
         stopped: By hand.
         fault: What the relay does not take, if it was met.
         mended_at: When the relay took our mail again, if it ever had a fault.
+        limit: That the mailbox sent too fast for it, if it ever did.
     """
 
     stopped: bool
     fault: RelayFault | None = None
     mended_at: Instant | None = None
+    limit: RelayLimit | None = None
+
+    def limited(self, now: datetime) -> RelayLimit | None:
+        """What keeps all mail until an instant to come."""
+        held = self.limit is not None and SlowDown(1, self.limit.since, self.limit.until).holds(now)
+        return self.limit if held else None
 
     def has_gone_since(self, instant: datetime, now: datetime) -> bool:
         """Whether mail goes, and the relay has taken it since then; if not, what waits is not late yet.
 
         That it was mended by a clock that was ahead counts for nothing.
         """
-        if self.stopped or self.fault is not None:
+        if self.stopped or self.fault is not None or self.limited(now):
+            return False
+        if self.limit is not None and instant <= self.limit.until <= now:
             return False
         return self.mended_at is None or self.mended_at < instant or self.mended_at > now + SKEW
 
 
 _FAULT: Final = (RelayRow.kind, RelayRow.code, RelayRow.fix, RelayRow.since, RelayRow.probed_at)
+_LIMIT: Final = (RelayRow.slowed, RelayRow.slowed_since, RelayRow.slowed_until, RelayRow.slowed_code)
 GATE: Final = (
-    select(SwitchRow.stopped, *_FAULT)
+    select(SwitchRow.stopped, *_FAULT, *_LIMIT)
     .outerjoin(SwitchRow, SwitchRow.name == RelayRow.name)
     .where(RelayRow.name == OUTGOING)
 )
@@ -56,8 +66,11 @@ GATE: Final = (
 async def mail_gate(connection: Connection) -> MailGate:
     """Whether mail goes now, by one statement."""
     row = (await connection.execute(GATE)).one()
-    fault = _fault(row)
-    return MailGate(stopped=bool(row.stopped), fault=fault, mended_at=row.probed_at if fault is None else None)
+    fault, limit = _fault(row), None
+    if row.slowed_until is not None:
+        limit = RelayLimit(since=row.slowed_since, until=row.slowed_until, code=row.slowed_code)
+    mended_at = row.probed_at if fault is None else None
+    return MailGate(stopped=bool(row.stopped), fault=fault, mended_at=mended_at, limit=limit)
 
 
 async def relay_fault(connection: Connection) -> RelayFault | None:
@@ -164,6 +177,25 @@ async def hear(connection: Connection) -> None:
     await connection.execute(
         update(RelayRow).where(RelayRow.name == OUTGOING, RelayRow.missed.is_not(None)).values(**_NONE_MISSED)
     )
+
+
+async def slow_down(connection: Connection, code: int, now: datetime, pace: Pace | None) -> datetime:
+    """Keep that the mailbox sends too fast, which is no outage; when the next mail goes, and the others after it."""
+    row = (await connection.execute(_LIMITED)).one()
+    before = SlowDown(row.slowed, row.slowed_since, row.slowed_until) if row.slowed else None
+    went = before is not None and bool(await connection.scalar(_SENT_SINCE, {"then": before.until}))
+    known = slower(before, now, went=went)
+    if known != before:
+        values = {"slowed": known.times, "slowed_since": known.since, "slowed_until": known.until, "slowed_code": code}
+        if pace is not None:
+            values |= {"next_at": pace.after(known.until), "given_at": now}
+        await connection.execute(update(RelayRow).where(RelayRow.name == OUTGOING).values(**values, **_NONE_MISSED))
+        # Nothing is tried meanwhile, so that does not count toward the time after which a mail is given up.
+        await put(connection, RelayFaultRow, [{"name": "limit", "since": now, "until": known.until}])
+    return known.until
+
+
+_LIMITED: Final = select(*_LIMIT).where(RelayRow.name == OUTGOING).with_for_update()
 
 
 async def note_probe(connection: Connection, now: datetime) -> None:

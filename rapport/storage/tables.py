@@ -685,6 +685,7 @@ class RelayRow(Base):
         missed, missed_since, missed_last, missed_kind: The attempts that it did not take anything of, as `Misses`.
         next_at: What the mailbox's pace remembers of the turn that was given last.
         given_at: When that one was given, by the clock of whoever gave it.
+        slowed, slowed_since, slowed_until, slowed_code: That the mailbox sends too fast for it, as `SlowDown`.
     """
 
     __tablename__ = "relays"
@@ -700,6 +701,10 @@ class RelayRow(Base):
     missed_kind: Mapped[str | None]
     next_at: Mapped[datetime | None]
     given_at: Mapped[datetime | None]
+    slowed: Mapped[int | None]
+    slowed_since: Mapped[datetime | None]
+    slowed_until: Mapped[datetime | None]
+    slowed_code: Mapped[int | None]
 
 
 class ProbeRow(Base):

@@ -19,6 +19,9 @@ from rapport.storage.tables import ContactRow, MemberRow, MessageRow, UtcInstant
 ASKING = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION)
 """The emails without which nobody knows that something is expected of them."""
 
+_HELD = ("sending is off", "the mail server takes no email", "the mail server says that we send too many emails")
+"""Why no email goes."""
+
 
 class Unreached(NamedTuple):
     """Somebody who was not reached.
@@ -43,13 +46,14 @@ async def unreached(
     """
     gate = GATE.subquery()
     stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
+    limited = func.coalesce(gate.c.slowed_until > literal(now, UtcInstant), false())
     missed = and_(MessageRow.state.in_(NOT_DELIVERED), MessageRow.resolution.is_(None))
     put_off = and_(
         MessageRow.state == MessageState.READY,
         MessageRow.not_before.is_not(None),
         MessageRow.not_before > literal(now, UtcInstant),
     )
-    held = and_(or_(stopped, refuses), MessageRow.state.in_(UNDER_WAY), not_(put_off))
+    held = and_(or_(stopped, refuses, limited), MessageRow.state.in_(UNDER_WAY), not_(put_off))
     failed, held_back, later, sent = (
         func.sum(case((one, 1), else_=0)) for one in (missed, held, put_off, MessageRow.state == MessageState.SENT)
     )
@@ -61,7 +65,7 @@ async def unreached(
             func.coalesce(ContactRow.name, MemberRow.name).label("name"),
             failed.label("failed"),
             held_back.label("held_back"),
-            func.max(case((stopped, "sending is off"), (refuses, "the mail server takes no email"))).label("held"),
+            func.max(case(*zip((stopped, refuses, limited), _HELD, strict=True))).label("held"),
             func.min(case((put_off, MessageRow.not_before)), type_=UtcInstant).label("until"),
             func.max(case((put_off, MessageRow.reason))).label("why"),
             func.max(func.coalesce(*zones)).label("zone"),

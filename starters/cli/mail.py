@@ -39,6 +39,8 @@ def mail_goes(shown: MailStatus) -> str:
         return f"mode {shown.mode}, [yellow]but the mail server takes no email[/yellow]"
     if shown.stopped:
         return f"mode {shown.mode}, [yellow]but sending is stopped by hand[/yellow]"
+    if shown.limited is not None:
+        return f"mode {shown.mode}, [yellow]but slowly: none goes until {when(shown.limited.until)}[/yellow]"
     if shown.deferred and shown.deferred.stuck:
         return f"mode {shown.mode}, [yellow]but nothing has gone out lately[/yellow]"
     return f"mode {shown.mode}: [green]mail goes out[/green]"
@@ -53,6 +55,10 @@ def print_mail(shown: MailStatus) -> None:
         print_fault(shown.fault)
     elif shown.why_not:
         out.print(shown.why_not)
+    elif shown.limited:
+        said = f"{shown.limited.problem[0].upper()}{shown.limited.problem[1:]}, since {when(shown.limited.since)}"
+        out.print(f"[yellow]{escape(said)}.[/yellow] It goes on automatically.", soft_wrap=True)
+        out.print(f"If that lasts: {escape(shown.limited.remedy)}.", soft_wrap=True)
     if shown.deferred:
         told = shown.deferred.told(when(shown.deferred.since))
         out.print(f"[yellow]{escape(told)}.[/yellow]", soft_wrap=True)

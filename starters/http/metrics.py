@@ -9,10 +9,9 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from rapport.mail import outbox
 from rapport.mail.outbox import Deferrals, StateCount
-from rapport.model.relay import RelayFault
 from rapport.storage import sweep
 from rapport.storage.database import Store
-from rapport.storage.relay import relay_fault
+from rapport.storage.relay import MailGate, mail_gate
 from rapport.storage.sweep import LastSweep
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,14 +23,14 @@ async def exposed(store: Store, now: datetime) -> bytes:
     async with store.reading() as connection:
         standings = await outbox.standings(connection)
         last = await sweep.last(connection)
-        fault = await relay_fault(connection)
+        gate = await mail_gate(connection)
         put_off = await outbox.deferrals(connection)
     registry = _registry(standings, last, now)
-    _relay(registry, fault, put_off, now)
+    _relay(registry, gate, put_off, now)
     return generate_latest(registry)
 
 
-def _relay(registry: CollectorRegistry, fault: RelayFault | None, put_off: Deferrals | None, now: datetime) -> None:
+def _relay(registry: CollectorRegistry, gate: MailGate, put_off: Deferrals | None, now: datetime) -> None:
     """What keeps emails from going that are to go."""
     faults = Gauge(
         "rapport_relay_fault_since_timestamp_seconds",
@@ -39,8 +38,14 @@ def _relay(registry: CollectorRegistry, fault: RelayFault | None, put_off: Defer
         ["kind"],
         registry=registry,
     )
-    if fault is not None:
-        faults.labels(fault.kind).set(fault.since.timestamp())
+    if gate.fault is not None:
+        faults.labels(gate.fault.kind).set(gate.fault.since.timestamp())
+    limited = Gauge(
+        "rapport_relay_limited",
+        "Whether email waits as the mail server says that we send too many.",
+        registry=registry,
+    )
+    limited.set(gate.limited(now) is not None)
     waiting = Gauge(
         "rapport_messages_deferred",
         "Emails that the mail server has put off, by its last answer.",

@@ -472,6 +472,11 @@ def _gate(gate: MailGate, settings: Settings) -> Check:
         what = f"all of it goes to {settings.mail_mode.removeprefix('redirect:')}"
         fix = "set RAPPORT_MAIL_MODE to live to let it reach its readers"
         return Check(check="mail", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    limit = gate.limited(datetime.now(UTC))
+    if limit is not None:
+        what = f"waits until {limit.until:%Y-%m-%d %H:%M} UTC: {limit.what}, since {limit.since:%Y-%m-%d %H:%M} UTC"
+        fix = f"nothing, it goes on automatically; if that lasts, {limit.fixed(settings.named('mail_rate'))}"
+        return Check(check="mail", verdict=CheckVerdict.NOTE, what=what, fix=fix)
     at_any_hour = settings.quiet_hours == "ignore"
     what = "goes out, whatever the hour is where it is read" if at_any_hour else "goes out"
     return Check(check="mail", verdict=CheckVerdict.OK, what=what)

@@ -19,7 +19,7 @@ from rapport.model.access import Action
 from rapport.model.base import InputModel, Instant, Name, Prose, Refused, UserError, WireModel
 from rapport.model.meeting import Receipt
 from rapport.model.message import NOT_DELIVERED, MessageRequest, MessageState, Purpose, Release
-from rapport.model.relay import RelayFault
+from rapport.model.relay import RelayFault, RelayLimit
 from rapport.rules import attention
 from rapport.rules.attachment import checked, refuse_too_much
 from rapport.rules.erasure import ERASED
@@ -37,7 +37,7 @@ from rapport.storage import (
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachment import Attached
 from rapport.storage.database import Connection
-from rapport.storage.relay import mail_gate, relay_fault
+from rapport.storage.relay import mail_gate
 from rapport.storage.timeline import Submission
 from starters.rights import Matter, ask, requires
 from starters.services import (
@@ -150,12 +150,20 @@ class DeferralsShown(Deferrals):
 _MOST_ANSWERS: Final = 5
 
 
+class RelayLimitShown(RelayLimit):
+    """That the relay says that we send too many emails, in words."""
+
+    problem: str
+    remedy: str
+
+
 class MailStatus(WireModel):
     """Whether mail goes out, and why not.
 
     Attributes:
         fault: What the relay does not take, since when, and what to do about it.
         deferred: What waits because the relay has put it off.
+        limited: That the relay says that we send too many, since when, until when none goes, and what to do about it.
         rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
         undelivered: How many emails failed, or may not have arrived, and nobody has taken care of yet.
         swept: When it was last looked for what nobody is at work on.
@@ -170,6 +178,7 @@ class MailStatus(WireModel):
     sends: bool
     why_not: str | None
     fault: RelayFaultShown | None = None
+    limited: RelayLimitShown | None = None
     deferred: DeferralsShown | None = None
     rate: int | None = None
     undelivered: int = 0
@@ -209,9 +218,11 @@ class Holds(NamedTuple):
         """As it is now."""
         gate = await mail_gate(connection)
         off = gate.stopped or services.settings.mail_mode == "off"
+        limit = gate.limited(present())
+        held = "the mail server takes no email" if gate.fault is not None else limit.what if limit is not None else None
         known = await contracts.concerned(connection, account, "") if account is not None else []
         return cls(
-            all="sending is off" if off else "the mail server takes no email" if gate.fault is not None else None,
+            all="sending is off" if off else held,
             paused=frozenset(one.id for one in known if one.paused_at is not None),
             now=present(),
         )
@@ -589,7 +600,8 @@ async def _throw(services: Services, actor: Actor, reason: str | None, *, stoppe
 
 
 async def _status(services: Services, connection: Connection, switch: MailSwitch) -> MailStatus:
-    fault, last = await relay_fault(connection), await sweep.last(connection)
+    gate, last = await mail_gate(connection), await sweep.last(connection)
+    fault, limit = gate.fault, gate.limited(present())
     mode = services.settings.mail_mode
     pace = pace_of(Relay.parse(services.settings.smtp_url.get_secret_value()), services.settings)
     why_not = None
@@ -609,6 +621,11 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
         sends=why_not is None,
         why_not=why_not,
         fault=None if fault is None else RelayFaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
+        limited=None
+        if limit is None
+        else RelayLimitShown(
+            **limit.model_dump(), problem=limit.what, remedy=limit.fixed(services.settings.named("mail_rate"))
+        ),
         deferred=DeferralsShown.of(await outbox.deferrals(connection), present()),
         rate=pace.a_minute if pace is not None else None,
         undelivered=await outbox.count_unresolved(connection),

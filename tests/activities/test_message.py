@@ -25,7 +25,7 @@ from activities.relay import PROBE_EVERY, Relays, alarm_task
 from rapport.mail import deferral, outbox
 from rapport.mail.compose import readable
 from rapport.mail.outbox import LEASE, leases
-from rapport.mail.smtp import Mailer, Relay
+from rapport.mail.smtp import MAX_CONNECTIONS, Mailer, Relay
 from rapport.model.account import AccountFile
 from rapport.model.ids import RELAY_ALARM
 from rapport.model.message import Deliver, MessageRequest, MessageState, Outcomes, Purpose, SetAside
@@ -37,6 +37,7 @@ from rapport.rules.pace import LONGEST_WAIT, PATIENCE, Pace
 from rapport.storage import access, account, imports, relay as relays, task as tasks, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection, Store
+from rapport.storage.relay import mail_gate
 from rapport.storage.tables import LinkRow, MemberRow, MessageRow, RelayRow, VendorRow
 from tests.helpers_mail import (
     DROP,
@@ -689,6 +690,61 @@ async def test_what_made_sense_before_an_outage_is_not_sent_after_it(
 
 
 # --- the mailbox's rate
+
+
+@pytest.mark.parametrize(("point", "answer"), [
+    ("RCPT", "450 4.7.1 Error: too much mail from 192.0.2.1"),
+    ("body", "550 5.4.5 Daily user sending limit exceeded"),
+    ("MAIL", "421 4.4.2 Message submission rate for this client has exceeded the configured limit"),
+    ("greeting", "421 4.7.0 Error: too many connections from 192.0.2.1"),
+])  # fmt: skip
+async def test_who_sends_too_fast_slows_down(
+    store: Store, mailer: Mailer, relay: ScriptedRelay, point: str, answer: str
+) -> None:
+    """A relay that says "too many" is asked no more for a while: nothing fails, it is no fault, then all go."""
+    messages = messages_with(store, mailer, pace=Pace(60))
+    relay.then(point, *[answer] * 20)
+    what, reminder = occasion(await company_of(store)), await one(store, Purpose.REMINDER)
+    with pytest.raises(ApplicationError):
+        await send(messages, what)
+    asked = relay.seen[point]
+    assert asked <= MAX_CONNECTIONS
+    at = T0
+    for _ in range(20):
+        at += timedelta(seconds=2)
+        with pytest.raises(ApplicationError):
+            await send(messages, reminder, at)
+    assert relay.seen[point] == asked
+    async with store.reading() as connection:
+        gate = await mail_gate(connection)
+    assert gate.fault is None
+    limit = gate.limited(at)
+    assert limit is not None
+    assert (limit.code, limit.until) == (int(answer[:3]), T0 + PATIENCE[0])
+    relay.script.clear()
+    for _ in range(12):
+        at += timedelta(seconds=10)
+        for each in (what, reminder):
+            with contextlib.suppress(ApplicationError):
+                await send(messages, each, at)
+    assert {row["state"] for row in (await rows(store)).values()} == {S.SENT}
+
+
+async def test_a_limit_that_lasts_all_day_fails_nobodys_mail(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """A daily limit of the mailbox is asked about once an hour, and what waits is not given up after 48 hours."""
+    what, at = await one(store), T0
+    relay.then("body", *["550 5.4.5 Daily user sending limit exceeded"] * 90)
+    while at < T0 + timedelta(hours=60):
+        with pytest.raises(ApplicationError) as caught:
+            await send(messages, what, at)
+        at += later(caught)
+    assert await states(store) == {LUCA: S.DEFERRED}
+    assert 55 <= relay.seen["body"] <= 75
+    relay.script.clear()
+    await send(messages, what, at)
+    assert await states(store) == {LUCA: S.SENT}
 
 
 async def test_mails_go_at_the_mailboxs_rate_whatever_process_sends_them(

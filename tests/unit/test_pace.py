@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, strategies as st
 
-from rapport.rules.pace import SKEW, Pace, carried
+from rapport.rules.pace import LIMIT_FORGOTTEN, LONGEST_WAIT, PATIENCE, SKEW, Pace, SlowDown, carried, slower
 from rapport.storage.relay import MailGate
 
 START = datetime(2030, 1, 7, 9, tzinfo=UTC)
@@ -78,3 +78,43 @@ def test_a_clock_that_goes_right_changes_nothing(gone: int) -> None:
     next_at = START + timedelta(hours=1)
     assert carried(next_at, START, START + timedelta(seconds=gone)) == next_at
     assert carried(next_at, None, START) == next_at
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * 3600), st.booleans()), min_size=1, max_size=60))
+def test_a_mailbox_that_sends_too_fast_pauses_longer_while_nothing_goes(answers: list[tuple[int, bool]]) -> None:
+    """Each pause is longer than the one before, up to an hour, until a mail went; none is added to while it lasts."""
+    before: SlowDown | None = None
+    now, lasted = START, timedelta()
+    for wait, went in answers:
+        now += timedelta(seconds=wait)
+        known = slower(before, now, went=went)
+        if before is not None and before.holds(now):
+            assert known == before
+            continue
+        assert known.holds(now)
+        pause = known.until - now
+        assert PATIENCE[0] <= pause <= PATIENCE[-1]
+        goes_on = before is not None and not went and now - before.until <= LIMIT_FORGOTTEN
+        assert pause == (PATIENCE[min(known.times, len(PATIENCE)) - 1] if goes_on else PATIENCE[0])
+        assert not goes_on or pause >= lasted
+        before, lasted = known, pause
+
+
+@given(st.integers(0, 10**9))
+def test_a_pause_of_a_clock_that_was_ahead_holds_nothing_up(ahead: int) -> None:
+    """A pause that is longer than any counts for nothing, and the next one begins anew."""
+    known = slower(None, START + timedelta(seconds=ahead), went=False)
+    longest = LONGEST_WAIT + SKEW
+    assert known.holds(START) is (known.until - START <= longest)
+    assert slower(known, START, went=False).until - START <= longest
+
+
+@given(st.integers(1, 400), st.integers(0, 3600), st.integers(1, 60))
+def test_what_waited_for_a_pause_goes_evenly(a_minute: int, pause: int, count: int) -> None:
+    """The first goes as the pause ends, and none goes together with another."""
+    pace, until = Pace(a_minute), START + timedelta(seconds=pause)
+    next_at, given_out = pace.after(until), []
+    for _ in range(count):
+        at, next_at = pace.turn(next_at, START)
+        given_out.append(at)
+    assert given_out == [until + pace.gap * index for index in range(count)]

@@ -27,7 +27,7 @@ from rapport.storage.database import Store
 from starters.cli.common import show_utc, table, when
 from starters.cli.mail import mail_goes
 from starters.services import Services, present
-from starters.use_cases.message import DeferralsShown, MailStatus, RelayFaultShown
+from starters.use_cases.message import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
 from starters.use_cases.names import in_full, one_of
 from tests.mail_fixtures import EXAMPLE
 
@@ -122,9 +122,10 @@ def test_no_color_is_heard(tmp_path: Path, more: dict[str, str], coloured: bool)
     stopped=st.booleans(),
     fault=st.booleans(),
     stuck=st.booleans(),
+    limited=st.booleans(),
 )
 def test_the_mail_status_never_says_both_that_mail_goes_and_that_it_does_not(
-    mode: str, stopped: bool, fault: bool, stuck: bool
+    mode: str, stopped: bool, fault: bool, stuck: bool, limited: bool
 ) -> None:
     """Its first line names the mode and the one thing that keeps mail from going, or that it goes."""
     shown = MailStatus(
@@ -140,9 +141,10 @@ def test_the_mail_status_never_says_both_that_mail_goes_and_that_it_does_not(
         )
         if fault
         else None,
+        limited=RelayLimitShown(since=NOW, until=NOW, code=450, problem="too many", remedy="x") if limited else None,
         deferred=DeferralsShown(count=1, since=NOW, answers={}, none_sent=True, stuck=True) if stuck else None,
     )
     first = mail_goes(shown)
     assert first.startswith(f"mode {mode}")
-    assert ("mail goes out" in first.replace("no mail goes out", "")) == (shown.sends and not stuck)
+    assert ("mail goes out" in first.replace("no mail goes out", "")) == (shown.sends and not stuck and not limited)
     assert ("no mail goes out" in first) == (mode == "off")

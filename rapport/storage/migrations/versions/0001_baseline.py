@@ -169,6 +169,10 @@ def upgrade() -> None:
         sa.Column("missed_kind", sa.String(), nullable=True),
         sa.Column("next_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("given_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("slowed", sa.Integer(), nullable=True),
+        sa.Column("slowed_since", UtcInstant(timezone=True), nullable=True),
+        sa.Column("slowed_until", UtcInstant(timezone=True), nullable=True),
+        sa.Column("slowed_code", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
