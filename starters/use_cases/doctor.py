@@ -452,6 +452,7 @@ async def _mail(store: Store, settings: Settings) -> Check:
     if gate.fault is not None or gate.stopped or settings.mail_mode == "off":
         return check.model_copy(update={"what": what})
     fix = "nothing; each is tried for 48 hours. If its answer stays, ask whoever runs the mail server"
+    fix = check.fix if gate.limited(datetime.now(UTC)) is not None else fix
     verdict = CheckVerdict.TROUBLE if waits.stuck else CheckVerdict.NOTE
     return check.model_copy(update={"verdict": verdict, "what": what, "fix": fix})
 

@@ -270,6 +270,33 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(outage.LEAST_DURATION, FaultKind.UNREACHABLE, timedelta(seconds=2))
 
 
+async def test_that_we_send_too_many_is_said_as_such(dev_server: Client, tmp_path: Path) -> None:
+    """It is no fault and no alarm: status, doctor, portfolio and metrics say what it is, until when, and what to do."""
+    async with scripted_relay() as relay:
+        relay.then("RCPT", *["450 4.7.1 Error: too much mail from 192.0.2.1"] * 20)
+        url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+            key = await started(there)
+
+            async def limited() -> bool:
+                return (await message.mail_status(there.services)).limited is not None
+
+            await until(limited, "the limit")
+            assert relay.seen["RCPT"] <= 4
+            status = await message.mail_status(there.services)
+            assert (status.fault, await alarmed(there)) == (None, False)
+            _, output = await said(there, "mail", "status")
+            assert "The mail server says that we send too many emails (450), since" in output
+            assert "set RAPPORT_MAIL_RATE to what the mail server allows" in output
+            _, checks = await diagnosed(there)
+            assert "the mail server says that we send too many emails (450)" in checks["mail"]["what"]
+            assert "RAPPORT_MAIL_RATE" in checks["mail"]["fix"]
+            assert checks["mail"]["verdict"] == "note"
+            _, output = await said(there, "portfolio")
+            assert "not reached by email yet, because the mail server says that we send too many emails" in output
+            assert {line.state for line in await message.listed(there.services, key)} <= {"ready", "deferred"}
+
+
 @pytest.mark.usefixtures("hasty")
 async def test_a_relay_that_is_not_there_is_told_everywhere_and_everything_goes_once_it_is(
     dev_server: Client, tmp_path: Path
