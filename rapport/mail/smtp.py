@@ -246,8 +246,8 @@ class Mailer:
         patience: float,
     ) -> str:
         async with self._connection(patience) as connection:
-            client = connection.client
-            await self._envelope(client, sender, recipient, patience)
+            client = await self._begin(connection, sender, patience)
+            await self._address(client, sender, recipient, patience)
             # Python 3.11's wait_for, in the client, swallows a cancellation that comes together with an answer.
             if limit.expired():
                 raise NotAtOnce
@@ -255,9 +255,28 @@ class Mailer:
             await commit()
             return await self._data(client, sender, raw)
 
+    async def _begin(self, connection: _Connection, sender: str, patience: float) -> aiosmtplib.SMTP:
+        """Name the sender, on a fresh connection where one that was used already is of no use any more.
+
+        Relays close what was idle or has had its share of messages; what they say then is about that connection.
+        """
+        try:
+            await _named(connection.client.mail(sender, timeout=patience))
+        except (Unserved, TooFast):
+            if not connection.used:
+                raise
+            connection.client.close()
+            connection.client, connection.used = await self._open(patience), 0
+            await _named(connection.client.mail(sender, timeout=patience))
+        return connection.client
+
     async def _envelope(self, client: aiosmtplib.SMTP, sender: str, recipient: str, patience: float) -> None:
         """Name sender and recipient; whoever is refused as a sender is so for all mails alike."""
         await _named(client.mail(sender, timeout=patience))
+        await self._address(client, sender, recipient, patience)
+
+    async def _address(self, client: aiosmtplib.SMTP, sender: str, recipient: str, patience: float) -> None:
+        """Name the recipient."""
         try:
             await client.rcpt(recipient, timeout=patience)
         except aiosmtplib.SMTPResponseException as error:

@@ -24,7 +24,7 @@ from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Reject
 from rapport.mail.tokens import Tokens
 from rapport.model.relay import FaultKind
 from tests.conftest import free_port
-from tests.helpers_mail import DROP, HANG, ScriptedRelay, mailer_to, nothing, until
+from tests.helpers_mail import DROP, HANG, USUAL, ScriptedRelay, mailer_to, nothing, until
 
 SENDER = "onboarding@foobar.example"
 TO = "luca@versayce.example"
@@ -281,6 +281,31 @@ async def test_an_idle_connection_expires(relay: ScriptedRelay, monkeypatch: pyt
         monkeypatch.setattr(smtp, "MAX_IDLE", 0.0)
         await mailer.send(SENDER, TO, RAW, nothing)
         assert (relay.connections, relay.seen["QUIT"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "answer", [DROP, "421 4.4.2 idle for too long", "421 4.7.0 too many messages in this connection", "451 4.3.2 again"]
+)
+async def test_a_relay_that_has_had_enough_of_a_connection_is_asked_on_another(
+    relay: ScriptedRelay, answer: str
+) -> None:
+    """What a relay says to a connection's second mail is about the connection: the mail goes at once, on another."""
+    relay.then("MAIL", USUAL["MAIL"], answer)
+    async with mailer_to(relay.port) as mailer:
+        for _ in range(3):
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert (len(relay.accepted), relay.connections) == (3, 2)
+
+
+@pytest.mark.parametrize("answer", [DROP, "421 4.7.0 too many messages in this connection"])
+async def test_a_relay_that_has_had_enough_is_asked_twice_and_no_more(relay: ScriptedRelay, answer: str) -> None:
+    """Where it takes nothing on the fresh connection either, that is its answer."""
+    relay.then("MAIL", USUAL["MAIL"], answer, answer)
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, TO, RAW, nothing)
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert (len(relay.accepted), relay.connections) == (1, 2)
 
 
 async def test_a_connection_that_the_relay_closed_is_not_used(relay: ScriptedRelay) -> None:
