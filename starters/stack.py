@@ -55,7 +55,7 @@ RETENTION: Final = timedelta(days=90)
 # Measured settings, worth 3.5 times a bare server: see bench/README.md.
 _PRAGMAS: Final = ("journal_mode=wal", "synchronous=normal")
 _DURABLE_PRAGMAS: Final = ("journal_mode=wal", "synchronous=full")
-_DYNAMIC: Final = (
+DYNAMIC: Final = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
     "history.visibilityProcessorMaxPollRPS=2000",
@@ -167,7 +167,7 @@ def server_command(data: Path, ports: Ports, metrics_port: int, *, durable: bool
     command += ["--db-filename", str(data / EMBEDDED_TEMPORAL), "--log-level", "error"]
     for pragma in _DURABLE_PRAGMAS if durable else _PRAGMAS:
         command += ["--sqlite-pragma", pragma]
-    for value in _DYNAMIC:
+    for value in DYNAMIC:
         command += ["--dynamic-config-value", value]
     return command
 

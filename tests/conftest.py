@@ -336,12 +336,16 @@ async def skipping(tmp_path: Path) -> AsyncIterator[Installation]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def dev_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     """A real Temporal dev server, set up as the embedded stack sets it up."""
-    from starters.stack import temporal_server
+    from starters import stack
 
     data = tmp_path_factory.mktemp("temporal")
     ports = Ports(http=0, temporal=free_port(), ui=free_port(), smtp=0)
-    async with temporal_server(data, ports, free_port()) as client:
-        yield client
+    # What has ended can be deleted once the server has noted that all of it is done: every half a minute by itself.
+    quick = 'history.transferProcessorUpdateAckInterval="1s"'
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stack, "DYNAMIC", (*stack.DYNAMIC, quick))
+        async with stack.temporal_server(data, ports, free_port()) as client:
+            yield client
 
 
 def account(key: str, contract: str) -> AccountFile:

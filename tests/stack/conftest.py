@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
+from activities import children
 from tests.support.beside import beside
+
+
+@pytest.fixture(scope="module", autouse=True)
+def soon() -> Iterator[None]:
+    """Have a workflow that was reset look more often whether what it had started has ended."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(children, "LOOK_AGAIN", timedelta(milliseconds=200))
+        yield
 
 
 @pytest.fixture(scope="module")
