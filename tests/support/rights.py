@@ -42,6 +42,8 @@ def asked_by(function: Any) -> set[str]:
 def _asked(thing: Any, seen: set[int]) -> Iterator[str]:
     if isinstance(thing, dict):
         thing = tuple(thing.values())
+    if isinstance(thing, type) and thing.__module__.startswith(OURS):
+        thing = [of for of in vars(thing).values() if isinstance(of, FunctionType)]
     if isinstance(thing, tuple | list):
         for one in thing:
             yield from _asked(one, seen)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 
 from rapport.model.base import InputModel, Prose, UserError
 from rapport.model.reading import check
-from starters.http.auth import SignedIn, TheServices, check_form
-from starters.http.pages.member import account_page, acting, wall_time
-from starters.http.pages.rendering import RefusedForm, done_of, fields, see_other
+from starters.http.pages.member import account_page, wall_time
+from starters.http.pages.rendering import done_of
+from starters.http.pages.visit import TheVisit, Typed, form
 from starters.use_cases import account, cadence
 
 router = APIRouter(prefix="/accounts/{key}/cadence/{step}")
@@ -35,43 +35,29 @@ def _said(typed: dict[str, str]) -> tuple[date, str | None]:
         raise UserError("is missing", field="date", fix="choose one of the list") from None
 
 
-@router.post("/skip")
-async def skip(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+@form(router, "/skip", again=account_page)
+async def skip(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     """Call one date off."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    actor = acting(services, session, await account.show(services, key))
-    try:
-        day, reason = _said(typed)
-        receipt = await cadence.skip(services, key, step, day, actor, reason)
-    except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("skip", refusal, typed, step))
-    return see_other(f"/accounts/{key}?done={done_of(receipt, 'called_off')}")
+    tam = (await account.show(visit.services, key)).tam
+    day, reason = _said(typed)
+    receipt = await cadence.skip(visit.services, key, step, day, visit.acting(tam.email), reason)
+    return f"/accounts/{key}?done={done_of(receipt, 'called_off')}"
 
 
-@router.post("/move")
-async def move(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+@form(router, "/move", again=account_page)
+async def move(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     """Move one date."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    shown = await account.show(services, key)
-    try:
-        day, reason = _said(typed)
-        start = wall_time(typed.get("start", ""), shown.tam.zone)
-        receipt = await cadence.move(services, key, step, day, start, acting(services, session, shown), reason)
-    except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("move", refusal, typed, step))
-    return see_other(f"/accounts/{key}?done={done_of(receipt, 'moved')}")
+    tam = (await account.show(visit.services, key)).tam
+    day, reason = _said(typed)
+    start = wall_time(typed.get("start", ""), tam.zone)
+    receipt = await cadence.move(visit.services, key, step, day, start, visit.acting(tam.email), reason)
+    return f"/accounts/{key}?done={done_of(receipt, 'moved')}"
 
 
-@router.post("/set")
-async def set_time(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+@form(router, "/set", again=account_page, name="set")
+async def set_time(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     """Set the standing time."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    actor = acting(services, session, await account.show(services, key))
-    try:
-        receipt = await cadence.set_time(services, key, step, typed.get("day", ""), typed.get("at", ""), actor)
-    except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("set", refusal, typed, step))
-    return see_other(f"/accounts/{key}?done={done_of(receipt, 'standing')}")
+    tam = (await account.show(visit.services, key)).tam
+    day, at = typed.get("day", ""), typed.get("at", "")
+    receipt = await cadence.set_time(visit.services, key, step, day, at, visit.acting(tam.email))
+    return f"/accounts/{key}?done={done_of(receipt, 'standing')}"

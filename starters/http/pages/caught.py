@@ -18,8 +18,9 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from rapport.mail.catcher import Catcher
-from starters.http.auth import Operator, TheServices
-from starters.http.pages.rendering import day, mail_frame, member_page
+from starters.http.auth import Operator
+from starters.http.pages.rendering import day, mail_frame
+from starters.http.pages.visit import TheVisit
 
 router = APIRouter()
 
@@ -110,31 +111,26 @@ async def _open(catcher: Catcher, id_: str) -> tuple[bytes, CaughtMail]:
 
 
 @router.get("/mail")
-async def caught(request: Request, services: TheServices, session: Operator, catcher: TheCatcher) -> Response:
+async def caught(visit: TheVisit, _: Operator, catcher: TheCatcher) -> Response:
     """What was caught, newest first."""
     mails = await asyncio.to_thread(catcher.mails)
     days: dict[str, list[object]] = {}
     for mail in mails[:SHOWN]:
         days.setdefault(day(mail.at, "UTC"), []).append(mail)
-    return await member_page(
-        request,
-        services,
-        session,
+    return await visit.page(
         "mails.html",
         days=days,
         count=len(mails),
         older=max(0, len(mails) - SHOWN),
-        hurried=services.settings.quiet_hours == "ignore",
+        hurried=visit.services.settings.quiet_hours == "ignore",
     )
 
 
 @router.get("/mail/{id_}")
-async def one(request: Request, id_: str, services: TheServices, session: Operator, catcher: TheCatcher) -> Response:
+async def one(visit: TheVisit, id_: str, _: Operator, catcher: TheCatcher) -> Response:
     """One mail, as its reader would see it and as it went over the wire."""
     raw, mail = await _open(catcher, id_)
-    return await member_page(
-        request, services, session, "mail.html", id=id_, opened=mail, raw=raw.decode("utf-8", "replace")
-    )
+    return await visit.page("mail.html", id=id_, opened=mail, raw=raw.decode("utf-8", "replace"))
 
 
 @router.get("/mail/{id_}/html")

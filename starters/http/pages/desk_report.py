@@ -4,37 +4,31 @@ from __future__ import annotations
 
 from datetime import date
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from rapport.model.base import UserError
 from starters import pictures
-from starters.http.auth import SignedIn, TheServices
-from starters.http.pages.rendering import member_page
-from starters.http.problems import status_of
+from starters.http.pages.visit import TheVisit
 from starters.use_cases import desk_report, side_project
 
 router = APIRouter()
 
 
 @router.get("/support/report")
-async def report(request: Request, services: TheServices, session: SignedIn) -> Response:
+async def report(visit: TheVisit) -> Response:
     """The last four weeks, or the days that are asked for; by desk, never by engineer."""
-    typed = {field: request.query_params.get(field, "").strip() for field in ("from", "to")}
+    typed = {field: visit.request.query_params.get(field, "").strip() for field in ("from", "to")}
     refusal = None
     try:
-        found = await desk_report.report(services, _day(typed["from"], "from"), _day(typed["to"], "to"))
+        found = await desk_report.report(visit.services, _day(typed["from"], "from"), _day(typed["to"], "to"))
     except UserError as refused:
-        refusal, found = refused, await desk_report.report(services)
+        refusal, found = refused, await desk_report.report(visit.services)
     typed = {"from": typed["from"] or str(found.first), "to": typed["to"] or str(found.last)}
-    return await member_page(
-        request,
-        services,
-        session,
+    return await visit.page(
         "desk_report.html",
-        status=200 if refusal is None else status_of(refusal),
         found=found,
         picture=pictures.week(found),
-        side=await side_project.listed(services),
+        side=await side_project.listed(visit.services),
         typed=typed,
         refusal=refusal,
     )

@@ -15,10 +15,9 @@ from rapport.model.base import Refused, UserError
 from rapport.model.message import MessageState
 from rapport.model.reading import check
 from rapport.rules.attachment import MAX_TOTAL
-from starters.http.auth import Session, SignedIn, TheServices, check_form
-from starters.http.pages.member import acting
-from starters.http.pages.rendering import fields, mail_frame, member_page, see_other
-from starters.http.problems import status_of
+from starters.http.auth import SignedIn, TheServices
+from starters.http.pages.rendering import mail_frame, see_other
+from starters.http.pages.visit import TheVisit, Typed, Visit
 from starters.services import LATER, Actor, Services
 from starters.use_cases import account, message as messages
 from starters.use_cases.message import Edit, MessageShown
@@ -85,9 +84,9 @@ def digest(text: str) -> str:
 
 
 @router.get("/accounts/{key}/drafts")
-async def drafts(request: Request, key: str, services: TheServices, session: SignedIn) -> Response:
+async def drafts(visit: TheVisit, key: str) -> Response:
     """Every draft of an account on one page."""
-    return await _drafts_page(request, services, session, key)
+    return await _drafts_page(visit, key)
 
 
 @router.get("/accounts/{key}/drafts/preview")
@@ -107,20 +106,18 @@ async def _uploads_closed(request: Request) -> AsyncIterator[None]:
 
 
 @router.post("/accounts/{key}/drafts", dependencies=[Depends(_uploads_closed)])
-async def act(request: Request, key: str, services: TheServices, session: SignedIn) -> Response:
+async def act(visit: TheVisit, key: str, form: Typed) -> Response:
     """Save what was typed in any of the drafts; then send or hold back what the button named."""
-    await check_form(request, services, session)
-    form = await fields(request)
-    actor = acting(services, session, await account.show(services, key))
+    actor = visit.acting((await account.show(visit.services, key)).tam.email)
     typed = _read(form)
     doing, _, index = form.get("do", "save").partition(":")
     index, _, named = index.partition(":")
     chosen = [one.key for position, one in typed.items() if doing == "send-all" or position == index]
-    saved, refusals = await _save(services, key, list(typed.values()), actor)
-    kept_files, unfit = await _attach(request, services, typed, actor)
+    saved, refusals = await _save(visit.services, key, list(typed.values()), actor)
+    kept_files, unfit = await _attach(visit.request, visit.services, typed, actor)
     saved, refusals = saved + kept_files, refusals | unfit
     if doing == "detach" and index in typed and not refusals:
-        await messages.detach(services, typed[index].key, named, actor)
+        await messages.detach(visit.services, typed[index].key, named, actor)
         return see_other(f"/accounts/{key}/drafts?done=saved")
     kept = {one.key: one for one in typed.values() if one.key in refusals}
     later = recorded = False
@@ -128,18 +125,18 @@ async def act(request: Request, key: str, services: TheServices, session: Signed
         try:
             if not chosen:
                 raise UserError("there is no such draft any more", fix="look at the list again", kind=Refused.CONFLICT)
-            later = doing != "hold" and any([(await messages.show(services, one)).goes_at for one in chosen])
-            receipt = await messages.release(services, tuple(chosen), actor, hold=doing == "hold")
+            later = doing != "hold" and any([(await messages.show(visit.services, one)).goes_at for one in chosen])
+            receipt = await messages.release(visit.services, tuple(chosen), actor, hold=doing == "hold")
             recorded = receipt.outcome == LATER
         except UserError as refusal:
             refusals[chosen[0] if len(chosen) == 1 else ""] = refusal
     if refusals:
-        return await _drafts_page(request, services, session, key, kept, refusals)
+        return await _drafts_page(visit, key, kept, refusals)
     if doing == "save":
         return see_other(f"/accounts/{key}/drafts?done={'saved' if saved else 'unchanged'}")
     if recorded:
         return see_other(f"/accounts/{key}/drafts?done=recorded")
-    left = await _left(services, key, chosen)
+    left = await _left(visit.services, key, chosen)
     done = "put_off" if later else {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
     return see_other(f"/accounts/{key}/drafts?done={done}" if left else f"/accounts/{key}?done={done}")
 
@@ -207,17 +204,15 @@ async def _left(services: Services, key: str, released: list[str]) -> bool:
 
 
 async def _drafts_page(
-    request: Request,
-    services: Services,
-    session: Session,
+    visit: Visit,
     key: str,
     typed: dict[str, DraftTyped] | None = None,
     refusals: dict[str, UserError] | None = None,
 ) -> Response:
-    shown = await account.show(services, key)
+    shown = await account.show(visit.services, key)
     people = {contact.email: (position, contact.role) for position, contact in enumerate(shown.contacts)}
     typed, refusals = typed or {}, refusals or {}
-    current = await messages.drafts(services, key)
+    current = await messages.drafts(visit.services, key)
     forms = [
         DraftForm(
             draft=draft,
@@ -228,18 +223,15 @@ async def _drafts_page(
         for draft in sorted(current, key=lambda draft: people.get(draft.to, (len(people), ""))[0])
     ]
     here = {form.draft.key for form in forms}
-    return await member_page(
-        request,
-        services,
-        session,
+    return await visit.page(
         "drafts.html",
         about=key,
-        status=status_of(next(iter(refusals.values()))) if refusals else 200,
+        refusal=next(iter(refusals.values()), None),
         account=shown,
         forms=forms,
         gone=[(typed[one], refusal) for one, refusal in refusals.items() if one in typed and one not in here],
         others=[refusal for one, refusal in refusals.items() if one not in typed and one not in here],
-        actor=acting(services, session, shown).email,
+        actor=visit.acting(shown.tam.email).email,
     )
 
 

@@ -10,17 +10,16 @@ from itertools import groupby
 from typing import Annotated, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from rapport.model.account import CHAMPION, WEEKDAYS
 from rapport.model.base import InputModel, Prose, Refused, UserError
 from rapport.model.message import MessageState
 from rapport.model.reading import check, read_instant
 from rapport.model.step import Stage
-from starters.http.auth import Session, SignedIn, TheServices, check_form
-from starters.http.pages.rendering import RefusedForm, day, done_of, fields, member_page, see_other
-from starters.http.problems import status_of
-from starters.services import LISTED, Actor, Services, present
+from starters.http.pages.rendering import day, done_of
+from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
+from starters.services import LISTED, Services, present
 from starters.use_cases import (
     account as accounts,
     account_data,
@@ -34,7 +33,6 @@ from starters.use_cases import (
     tech_review,
     timeline,
 )
-from starters.use_cases.account import AccountShown
 from starters.use_cases.cadence import CadenceShown
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.onboarding import MilestoneShown, Status
@@ -67,62 +65,17 @@ class ReportForm(InputModel):
 
 
 @router.get("/")
-async def portfolio(request: Request, services: TheServices, session: SignedIn) -> Response:
+async def portfolio(visit: TheVisit) -> Response:
     """Every account, those past their deadline first."""
-    lines = await accounts.portfolio(services)
-    late = await tech_review.overdue(services, LISTED)
-    return await member_page(request, services, session, "portfolio.html", lines=lines, late=late)
+    lines = await accounts.portfolio(visit.services)
+    late = await tech_review.overdue(visit.services, LISTED)
+    return await visit.page("portfolio.html", lines=lines, late=late)
 
 
 @router.get("/accounts/{key}")
-async def account(
-    request: Request,
-    key: str,
-    services: TheServices,
-    session: SignedIn,
-    all_: Annotated[bool, Query(alias="all")] = False,
-) -> Response:
+async def account(visit: TheVisit, key: str, all_: Annotated[bool, Query(alias="all")] = False) -> Response:
     """One account: where it is, what it waits for, and how to move it on."""
-    return await account_page(request, services, session, key, everything=all_)
-
-
-@router.post("/accounts/{key}/meetings/{step}/book")
-async def book(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
-    """Set a meeting's time by hand."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    shown = await accounts.show(services, key)
-    try:
-        start = wall_time(typed.get("start", ""), shown.tam.zone)
-        receipt = await meeting.book(services, key, step, start, acting(services, session, shown))
-    except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("book", refusal, typed, step))
-    return see_other(f"/accounts/{key}?done={done_of(receipt, 'booked')}")
-
-
-@router.post("/accounts/{key}/meetings/{step}/report")
-async def report(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
-    """Say whether a meeting was held."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    shown = await accounts.show(services, key)
-    try:
-        said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
-        receipt = await meeting.report(services, key, step, said.outcome, acting(services, session, shown), said.note)
-    except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("report", refusal, typed, step))
-    return see_other(f"/accounts/{key}?done={done_of(receipt, said.outcome)}")
-
-
-def acting(services: Services, session: Session, shown: AccountShown) -> Actor:
-    """Who acts through an account's page: a signed-in member as nobody but themself.
-
-    An operator acts as the member of the settings, else as the account's TAM.
-    """
-    if session.email is not None:
-        return Actor(email=session.email, channel="page")
-    email = services.settings.as_ or shown.tam.email
-    return Actor(email=email, channel="page", entered_by=f"token {session.name}", verified_by="operator")
+    return await account_page(visit, key, everything=all_)
 
 
 def wall_time(text: str, zone: str) -> datetime:
@@ -137,9 +90,7 @@ def wall_time(text: str, zone: str) -> datetime:
 
 
 async def account_page(
-    request: Request,
-    services: Services,
-    session: Session,
+    visit: Visit,
     key: str,
     failed: RefusedForm | None = None,
     *,
@@ -151,22 +102,21 @@ async def account_page(
         failed: A form of it that was refused.
         everything: Show the whole timeline.
     """
-    shown = await accounts.show(services, key)
-    status = await _status(services, key)
-    recurring = await _cadence(services, key)
+    shown = await accounts.show(visit.services, key)
+    status = await _status(visit.services, key)
+    recurring = await _cadence(visit.services, key)
     open_ones = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
     milestones = status.milestones if status else ()
     running = [one for one in milestones if one.state == "running" or one.step in open_ones]
-    found, unreachable = await _meetings(services, key, running) if status and status.live else ({}, bool(running))
-    lines = await message.listed(services, key)
-    told = list(reversed(await timeline.timeline_of(services, key)))
-    return await member_page(
-        request,
-        services,
-        session,
+    found, unreachable = (
+        await _meetings(visit.services, key, running) if status and status.live else ({}, bool(running))
+    )
+    lines = await message.listed(visit.services, key)
+    told = list(reversed(await timeline.timeline_of(visit.services, key)))
+    return await visit.page(
         "account.html",
+        failed,
         about=key,
-        status=200 if failed is None else status_of(failed.refusal),
         account=shown,
         onboarding=status,
         stages=stages(status),
@@ -175,23 +125,40 @@ async def account_page(
         meetings=found,
         cadence=recurring,
         unreachable=unreachable,
-        known=await account_data.known(services, key),
+        known=await account_data.known(visit.services, key),
         messages=list(reversed(lines)),
         drafts=sum(line.state is MessageState.DRAFT for line in lines),
         days=by_day(told if everything else told[:RECENT], shown.tam.zone),
         more=0 if everything else max(0, len(told) - RECENT),
-        actor=acting(services, session, shown).email,
+        actor=visit.acting(shown.tam.email).email,
         champion_zone=next((one.zone for one in shown.contacts if CHAMPION in one.personas), None),
         weekdays=list(zip(WEEKDAYS, day_name, strict=True)),
         earliest=_earliest(shown.tam.zone),
-        failed=failed,
-        blockers=await blocker.listed(services, key),
-        cases=await support_case.listed(services, key),
-        actions=await action.listed(services, key),
-        minutes=await meeting.with_minutes(services, key),
-        reviews=await tech_review.listed(services, key),
-        gaps=await gap.listed(services, account=key),
+        blockers=await blocker.listed(visit.services, key),
+        cases=await support_case.listed(visit.services, key),
+        actions=await action.listed(visit.services, key),
+        minutes=await meeting.with_minutes(visit.services, key),
+        reviews=await tech_review.listed(visit.services, key),
+        gaps=await gap.listed(visit.services, account=key),
     )
+
+
+@form(router, "/accounts/{key}/meetings/{step}/book", again=account_page)
+async def book(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
+    """Set a meeting's time by hand."""
+    tam = (await accounts.show(visit.services, key)).tam
+    start = wall_time(typed.get("start", ""), tam.zone)
+    receipt = await meeting.book(visit.services, key, step, start, visit.acting(tam.email))
+    return f"/accounts/{key}?done={done_of(receipt, 'booked')}"
+
+
+@form(router, "/accounts/{key}/meetings/{step}/report", again=account_page)
+async def report(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
+    """Say whether a meeting was held."""
+    tam = (await accounts.show(visit.services, key)).tam
+    said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
+    receipt = await meeting.report(visit.services, key, step, said.outcome, visit.acting(tam.email), said.note)
+    return f"/accounts/{key}?done={done_of(receipt, said.outcome)}"
 
 
 def _earliest(zone: str) -> str:

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from rapport.model.base import Refused, UserError
 from rapport.model.minutes import MOST, Minutes
 from rapport.model.reading import check
-from starters.http.auth import Session, SignedIn, TheServices, check_form
-from starters.http.pages.member import acting
-from starters.http.pages.rendering import done_of, fields, member_page, see_other
-from starters.http.problems import status_of
+from starters.http.pages.rendering import done_of, see_other
+from starters.http.pages.visit import TheVisit, Typed, Visit
 from starters.services import Services, present
 from starters.use_cases import account as accounts, meeting as meetings, member
 from starters.use_cases.account import AccountShown
@@ -80,27 +78,26 @@ class FormFault:
 
 
 @router.get("/accounts/{key}/meetings/{step}/minutes")
-async def minutes(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+async def minutes(visit: TheVisit, key: str, step: str) -> Response:
     """How a meeting went, or the form that asks for it."""
-    return await _page(request, services, session, key, step)
+    return await _page(visit, key, step)
 
 
 @router.post("/accounts/{key}/meetings/{step}/minutes")
-async def take(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+async def take(visit: TheVisit, key: str, step: str, said: Typed) -> Response:
     """Say that a meeting was held and how it went, or correct what was said."""
-    await check_form(request, services, session)
-    ticked = (await request.form()).getlist("attended")
-    typed = MinutesTyped(await fields(request), tuple(text for text in ticked if isinstance(text, str)))
-    actor = acting(services, session, await accounts.show(services, key))
+    ticked = (await visit.request.form()).getlist("attended")
+    typed = MinutesTyped(said, tuple(text for text in ticked if isinstance(text, str)))
+    actor = visit.acting((await accounts.show(visit.services, key)).tam.email)
     done = "corrected" if (correcting := typed.fields.get("do") == "correct") else "held"
     try:
         written = check(Minutes, _data(typed), "")
         if correcting:
-            await meetings.correct(services, key, step, written, actor)
+            await meetings.correct(visit.services, key, step, written, actor)
         else:
-            done = done_of(await meetings.report(services, key, step, "held", actor, written=written), done)
+            done = done_of(await meetings.report(visit.services, key, step, "held", actor, written=written), done)
     except UserError as refusal:
-        return await _page(request, services, session, key, step, typed, _fault(refusal, typed))
+        return await _page(visit, key, step, typed, _fault(refusal, typed))
     return see_other(f"/accounts/{key}/meetings/{step}/minutes?done={done}")
 
 
@@ -184,29 +181,26 @@ def _as_it_stands(shown: MinutesShown) -> MinutesTyped:
 
 
 async def _page(
-    request: Request,
-    services: Services,
-    session: Session,
+    visit: Visit,
     key: str,
     step: str,
     typed: MinutesTyped | None = None,
     fault: FormFault | None = None,
 ) -> Response:
-    account = await accounts.show(services, key)
-    reader = acting(services, session, account).email
-    noted = await meetings.noted(services, key, step, reader)
+    account = await accounts.show(visit.services, key)
+    reader = visit.acting(account.tam.email).email
+    noted = await meetings.noted(visit.services, key, step, reader)
     stands = noted.minutes
-    meeting = await _meeting(services, key, step)
+    meeting = await _meeting(visit.services, key, step)
     shown = typed or (_as_it_stands(stands) if stands else MinutesTyped())
-    ours = [one for one in await member.listed(services) if one.left_at is None and one.email != account.tam.email]
+    ours = [
+        one for one in await member.listed(visit.services) if one.left_at is None and one.email != account.tam.email
+    ]
     here = {one.email for one in (*account.contacts, account.tam)}
-    return await member_page(
-        request,
-        services,
-        session,
+    return await visit.page(
         "minutes.html",
         about=key,
-        status=200 if fault is None else status_of(fault.refusal),
+        refusal=fault.refusal if fault is not None else None,
         account=account,
         step=step,
         title=noted.title,

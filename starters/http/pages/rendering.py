@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -30,36 +29,13 @@ from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import amount
 from rapport.storage.faults import DatabaseFault
 from starters.http.auth import Session, services_of, session_of
-from starters.http.deciding import inbox_of
 from starters.http.limits import TooManyRequestsError
 from starters.http.problems import headers_of, status_of
-from starters.rights import allowed
 from starters.services import LATER, Services, present
-from starters.use_cases import message, task
 from starters.use_cases.support_case import CaseDone
 from starters.views.standstill import is_stale
 from starters.views.task import together
 from worker import mail_settings
-
-
-@dataclass(frozen=True)
-class RefusedForm:
-    """A form that was refused, with what was typed in it.
-
-    Attributes:
-        step: Which step's it is, where a page has the same form for several.
-    """
-
-    name: str
-    refusal: UserError
-    typed: Mapping[str, str] = field(default_factory=dict)
-    step: str | None = None
-
-    @property
-    def at(self) -> frozenset[str]:
-        """The fields that are at fault."""
-        return frozenset(one.field for one in (self.refusal, *self.refusal.others))
-
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
@@ -127,29 +103,6 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
         "inbox": 0,
         "notice": DONE.get(request.query_params.get("done", "")),
     }
-
-
-async def member_page(
-    request: Request,
-    services: Services,
-    session: Session,
-    template: str,
-    *,
-    status: int = 200,
-    about: str | None = None,
-    **context: Any,
-) -> HTMLResponse:
-    """A page for a signed-in member; it says where mail stands, and how much waits for them.
-
-    Args:
-        about: The account that it is about, by key: what its reader may not do there, it doesn't offer.
-    """
-    frame = member_context(request, session) | {
-        "may": await allowed(services, about),
-        "mail": await message.mail_status(services),
-        "inbox": await task.waiting(services, inbox_of(services, session)),
-    }
-    return page(template, status=status, **(frame | context))
 
 
 def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from rapport.model.base import Refused, UserError
 from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
-from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.deciding import acting
-from starters.http.pages.rendering import RefusedForm, done_of, fields, member_page, see_other
-from starters.http.problems import status_of
+from starters.http.pages.rendering import done_of
+from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
 from starters.services import SUPPORT, Actor, Services
 from starters.use_cases import account, desk, support_case
 from starters.use_cases.support_case import Assign, CaseDone, HandOff, Merge, Reclassify, Say
@@ -31,51 +30,15 @@ DOSSIER: Final = (
 
 
 @router.get("/support")
-async def status(request: Request, services: TheServices, session: SignedIn) -> Response:
+async def status(visit: TheVisit) -> Response:
     """The desk: what waits for an owner, who has what since when, what was promised next."""
-    return await _desk_page(request, services, session)
-
-
-@router.post("/support/open")
-async def open_case(request: Request, services: TheServices, session: SignedIn) -> Response:
-    """Log a question."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    data = {name: value for name in _OPEN if (value := typed.get(name, "").strip())}
-    try:
-        written = check(WrittenCase, {"channel": "page", **data}, "")
-        opened = await support_case.open_case(services, written, _actor(services, session, typed))
-    except UserError as refusal:
-        return await _desk_page(request, services, session, RefusedForm("open", refusal, typed))
-    return see_other(f"/cases/{opened.ref}?done={'opened' if opened.created else 'joined'}")
+    return await _desk_page(visit)
 
 
 @router.get("/cases/{ref}")
-async def show(
-    request: Request,
-    ref: str,
-    services: TheServices,
-    session: SignedIn,
-    why: Annotated[bool, Query()] = False,
-) -> Response:
+async def show(visit: TheVisit, ref: str, why: Annotated[bool, Query()] = False) -> Response:
     """One case: the question, all that was said, what was promised, and what can be done."""
-    return await _case_page(request, services, session, ref, why=why)
-
-
-@router.post("/cases/{ref}/{verb}")
-async def act(request: Request, ref: str, verb: str, services: TheServices, session: SignedIn) -> Response:
-    """Do something to a case."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    work = _VERBS.get(verb)
-    if work is None:
-        raise UserError("there is no such page", kind=Refused.NOT_FOUND)
-    try:
-        done = await work(services, ref, typed, _actor(services, session, typed))
-    except UserError as refusal:
-        return await _case_page(request, services, session, ref, RefusedForm(verb, refusal, typed))
-    told = done_of(done, f"case_{verb.replace('-', '_')}")
-    return see_other(f"/cases/{ref}?done={told}")
+    return await _case_page(visit, ref, why=why)
 
 
 _OPEN: Final = ("account", "question", "contact", "severity", "area", "channel", "partner", "id")
@@ -128,55 +91,49 @@ _VERBS: Final[dict[str, Work]] = {
 }
 
 
-def _actor(services: Services, session: Session, typed: dict[str, str]) -> Actor:
+async def _work(verb: str) -> Work:
+    if verb not in _VERBS:
+        raise UserError("there is no such page", kind=Refused.NOT_FOUND)
+    return _VERBS[verb]
+
+
+def _actor(visit: Visit, typed: dict[str, str]) -> Actor:
     """Who acts: a signed-in member as nobody but themself, an operator as the member whom the form names."""
-    return acting(session, typed.get("as") or services.settings.as_ or "")
+    return acting(visit.session, typed.get("as") or visit.services.settings.as_ or "")
 
 
-async def _desk_page(
-    request: Request, services: Services, session: Session, failed: RefusedForm | None = None
-) -> Response:
-    return await member_page(
-        request,
-        services,
-        session,
+async def _desk_page(visit: Visit, failed: RefusedForm | None = None) -> Response:
+    return await visit.page(
         "desk.html",
-        status=200 if failed is None else status_of(failed.refusal),
-        desk=await desk.status(services),
-        zone=support_case_views.rules(services).desk.zone,
-        accounts=await account.portfolio(services),
-        areas=_areas(services),
-        actors=await _actors(services, session),
+        failed,
+        desk=await desk.status(visit.services),
+        zone=support_case_views.rules(visit.services).desk.zone,
+        accounts=await account.portfolio(visit.services),
+        areas=_areas(visit.services),
+        actors=await _actors(visit),
         key=support_case.new_key(),
-        failed=failed,
     )
 
 
 async def _case_page(
-    request: Request,
-    services: Services,
-    session: Session,
+    visit: Visit,
     ref: str,
     failed: RefusedForm | None = None,
     *,
     why: bool = False,
 ) -> Response:
-    shown = await support_case_views.show(services, ref)
-    return await member_page(
-        request,
-        services,
-        session,
+    shown = await support_case_views.show(visit.services, ref)
+    return await visit.page(
         "case.html",
+        failed,
         about=shown.account,
-        status=200 if failed is None else status_of(failed.refusal),
         case=shown,
-        zone=support_case_views.rules(services).desk.zone,
-        areas=_areas(services),
+        zone=support_case_views.rules(visit.services).desk.zone,
+        areas=_areas(visit.services),
         dossier=DOSSIER,
-        engineers=await support_case_views.engineers(services),
-        actors=await _actors(services, session),
+        engineers=await support_case_views.engineers(visit.services),
+        actors=await _actors(visit),
         why=why,
-        failed=failed,
     )
 
 
@@ -185,6 +142,23 @@ def _areas(services: Services) -> list[tuple[str, str]]:
     return [(GENERAL, "Not placed yet"), *((name, area.title) for name, area in known.items())]
 
 
-async def _actors(services: Services, session: Session) -> list[tuple[str, str]]:
+async def _actors(visit: Visit) -> list[tuple[str, str]]:
     """As whom an operator may act; a member acts as themself."""
-    return [] if session.email is not None else await support_case_views.engineers(services, SUPPORT)
+    return [] if visit.session.email is not None else await support_case_views.engineers(visit.services, SUPPORT)
+
+
+@form(router, "/support/open", again=_desk_page, name="open")
+async def open_case(visit: TheVisit, typed: Typed) -> str:
+    """Log a question."""
+    data = {name: value for name in _OPEN if (value := typed.get(name, "").strip())}
+    written = check(WrittenCase, {"channel": "page", **data}, "")
+    opened = await support_case.open_case(visit.services, written, _actor(visit, typed))
+    return f"/cases/{opened.ref}?done={'opened' if opened.created else 'joined'}"
+
+
+@form(router, "/cases/{ref}/{verb}", again=_case_page)
+async def act(visit: TheVisit, ref: str, verb: str, typed: Typed, work: Annotated[Work, Depends(_work)]) -> str:
+    """Do something to a case."""
+    done = await work(visit.services, ref, typed, _actor(visit, typed))
+    told = done_of(done, f"case_{verb.replace('-', '_')}")
+    return f"/cases/{ref}?done={told}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 
 from rapport.model.access import Action
@@ -15,9 +14,10 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import number_in
 from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
-from starters.http.auth import Session, SignedIn, SignInNeeded, TheServices, check_form, session_of
+from starters.http.auth import SignInNeeded, session_of
 from starters.http.deciding import acting, check_decider, decider, inbox_of
-from starters.http.pages.rendering import RefusedForm, fields, form_token, member_page, page, see_other
+from starters.http.pages.rendering import fields, form_token, page, see_other
+from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
 from starters.http.problems import status_of
 from starters.rights import allowed
 from starters.services import BEHIND_LINK, LATER, LISTED, Actor, Services
@@ -71,132 +71,32 @@ def can(task: TaskShown, own: str | None, operator_as: str) -> Can:
 
 
 @router.get("/inbox")
-async def inbox(request: Request, services: TheServices, session: SignedIn) -> Response:
+async def inbox(visit: TheVisit) -> Response:
     """What waits for a member and what they wait for; for an operator who acts for nobody, all of it."""
-    found = await tasks.inbox(services, inbox_of(services, session), most=LISTED)
-    return await member_page(request, services, session, "inbox.html", found=found)
-
-
-@router.post("/tasks/{task:path}/decide")
-async def decide(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Choose one of the options."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        if not typed.get("option"):
-            raise UserError("is not chosen", field="option", fix="choose one of the answers")
-        reason = typed.get("reason") or None
-        return await tasks.decide(services, task, typed["option"], actor, reason, number_in(typed.get("round", "")))
-
-    return await _take(request, services, session, task, "decide", work)
-
-
-@router.post("/tasks/{task:path}/request")
-async def ask_for(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Say what is asked for."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        said = {name.removeprefix("say-"): text for name, text in typed.items() if name.startswith("say-")}
-        return await tasks.request(services, task, said, actor)
-
-    return await _take(request, services, session, task, "request", work)
-
-
-@router.post("/tasks/{task:path}/decline")
-async def decline(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Say that it is not needed."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await tasks.decline(services, task, actor, typed.get("reason") or None)
-
-    return await _take(request, services, session, task, "decline", work)
-
-
-@router.post("/tasks/{task:path}/ask")
-async def ask(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Ask for information."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await tasks.ask(services, task, typed.get("question", ""), actor)
-
-    return await _take(request, services, session, task, "ask", work)
-
-
-@router.post("/tasks/{task:path}/answer")
-async def answer(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Give the information."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await tasks.answer(services, task, typed.get("text", ""), actor)
-
-    return await _take(request, services, session, task, "answer", work)
-
-
-@router.post("/tasks/{task:path}/record")
-async def record(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Record what the to-do was to find out; it ends by that."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await account.record_for(services, task, typed, actor)
-
-    return await _take(request, services, session, task, "record", work)
-
-
-@router.post("/tasks/{task:path}/correct")
-async def correct(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
-    """Correct the address to which an email failed, and send the email again."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await undelivered.correct(services, task, typed.get("new_email", "").strip(), actor)
-
-    return await _take(request, services, session, task, "correct", work)
+    found = await tasks.inbox(visit.services, inbox_of(visit.services, visit.session), most=LISTED)
+    return await visit.page("inbox.html", found=found)
 
 
 @router.get("/tasks/{task:path}")
-async def show(request: Request, task: str, services: TheServices, session: SignedIn) -> Response:
+async def show(visit: TheVisit, task: str) -> Response:
     """One task: the question, what was said, who decides, and what the reader can do."""
-    return await _page(request, services, session, await tasks.show(services, task))
+    return await _page(visit, await tasks.show(visit.services, task))
 
 
-async def _take(
-    request: Request,
-    services: Services,
-    session: Session,
-    task: str,
-    name: str,
-    work: Callable[[dict[str, str], Actor], Awaitable[Receipt]],
-) -> Response:
-    """Take a form; show what came of it, or the page with what was typed and why it was refused."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    before = await tasks.show(services, task)
-    try:
-        receipt = await work(typed, acting(session, typed.get("as", "")))
-    except UserError as refusal:
-        failed = RefusedForm(name, refusal, typed)
-        return await _page(request, services, session, await tasks.show(services, task), failed)
-    return see_other(f"{path_of(before)}?done={await _done(services, before, name, receipt)}")
+async def _done(visit: Visit, before: TaskShown, done: str, receipt: Receipt) -> str:
+    """The task's page, with what to say there, once that can be seen."""
+    return f"{path_of(before)}?done={await _seen(visit.services, before, done, receipt)}"
 
 
-async def _done(services: Services, before: TaskShown, name: str, receipt: Receipt) -> str:
+async def _seen(services: Services, before: TaskShown, done: str, receipt: Receipt) -> str:
     """What to say of it, once it can be seen."""
     if receipt.outcome == LATER:
         return "recorded"
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
     while True:
         if await tasks.show(services, before.task) != before or asyncio.get_running_loop().time() >= deadline:
-            break
+            return done
         await asyncio.sleep(0.05)
-    return _DONE.get(name, "answered")
-
-
-_DONE: Final = {
-    "decide": "decided",
-    "record": "known",
-    "correct": "readdressed",
-    "request": "requested",
-    "decline": "declined",
-    "ask": "asked",
-}
 
 
 def path_of(task: TaskShown) -> str:
@@ -204,27 +104,97 @@ def path_of(task: TaskShown) -> str:
     return f"/tasks/{task.task.removeprefix('task/')}"
 
 
-async def _page(
-    request: Request, services: Services, session: Session, task: TaskShown, failed: RefusedForm | None = None
-) -> Response:
-    own = session.email
-    able = can(task, own, services.settings.as_ or task.tam)
-    if failed is None and Action.ACT not in await allowed(services, task.account):
+async def _page(visit: Visit, task: TaskShown, failed: RefusedForm | None = None) -> Response:
+    own = visit.session.email
+    able = can(task, own, visit.services.settings.as_ or task.tam)
+    if failed is None and Action.ACT not in await allowed(visit.services, task.account):
         able = replace(able, request=None)
-    return await member_page(
-        request,
-        services,
-        session,
+    return await visit.page(
         "task.html",
+        failed,
         about=task.account,
-        status=200 if failed is None else status_of(failed.refusal),
         task=task,
         path_here=path_of(task),
         can=able,
         own=own,
-        failed=failed,
         others_there=others_there(task),
     )
+
+
+async def _again(visit: Visit, task: str, failed: RefusedForm) -> Response:
+    return await _page(visit, await tasks.show(visit.services, task), failed)
+
+
+async def _before(visit: TheVisit, task: str) -> TaskShown:
+    return await tasks.show(visit.services, task)
+
+
+Before = Annotated[TaskShown, Depends(_before)]
+"""The task as it was before a form was taken."""
+
+
+def _actor(visit: Visit, typed: dict[str, str]) -> Actor:
+    return acting(visit.session, typed.get("as", ""))
+
+
+@form(router, "/tasks/{task:path}/decide", again=_again)
+async def decide(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Choose one of the options."""
+    option, reason, seen = _chosen(typed), typed.get("reason") or None, number_in(typed.get("round", ""))
+    receipt = await tasks.decide(visit.services, task, option, _actor(visit, typed), reason, seen)
+    return await _done(visit, before, "decided", receipt)
+
+
+def _chosen(typed: dict[str, str]) -> str:
+    if not typed.get("option"):
+        raise UserError("is not chosen", field="option", fix="choose one of the answers")
+    return typed["option"]
+
+
+@form(router, "/tasks/{task:path}/request", again=_again, name="request")
+async def ask_for(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Say what is asked for."""
+    said = {name.removeprefix("say-"): text for name, text in typed.items() if name.startswith("say-")}
+    return await _done(
+        visit, before, "requested", await tasks.request(visit.services, task, said, _actor(visit, typed))
+    )
+
+
+@form(router, "/tasks/{task:path}/decline", again=_again)
+async def decline(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Say that it is not needed."""
+    receipt = await tasks.decline(visit.services, task, _actor(visit, typed), typed.get("reason") or None)
+    return await _done(visit, before, "declined", receipt)
+
+
+@form(router, "/tasks/{task:path}/ask", again=_again)
+async def ask(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Ask for information."""
+    receipt = await tasks.ask(visit.services, task, typed.get("question", ""), _actor(visit, typed))
+    return await _done(visit, before, "asked", receipt)
+
+
+@form(router, "/tasks/{task:path}/answer", again=_again)
+async def answer(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Give the information."""
+    receipt = await tasks.answer(visit.services, task, typed.get("text", ""), _actor(visit, typed))
+    return await _done(visit, before, "answered", receipt)
+
+
+@form(router, "/tasks/{task:path}/record", again=_again)
+async def record(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Record what the to-do was to find out; it ends by that."""
+    return await _done(
+        visit, before, "known", await account.record_for(visit.services, task, typed, _actor(visit, typed))
+    )
+
+
+@form(router, "/tasks/{task:path}/correct", again=_again)
+async def correct(visit: TheVisit, task: str, typed: Typed, before: Before) -> str:
+    """Correct the address to which an email failed, and send the email again."""
+    email = typed.get("new_email", "").strip()
+    receipt = await undelivered.correct(visit.services, task, email, _actor(visit, typed))
+    return await _done(visit, before, "readdressed", receipt)
 
 
 # Behind a mailed link
@@ -256,17 +226,15 @@ async def answer_link(request: Request, services: Services, token: str) -> Respo
         services = replace(services, caller=BEHIND_LINK)
     typed = await fields(request)
     try:
-        if not typed.get("option"):
-            raise UserError("is not chosen", field="option", fix="choose one of the answers")
+        option = _chosen(typed)
         reason = typed.get("reason") or None
         # As anybody sees it: what its reader sees of it differs from that even where nothing has happened.
         before = await tasks.show(services, link.task.task)
-        receipt = await tasks.decide(services, link.task.task, typed["option"], actor, reason, link.round)
+        receipt = await tasks.decide(services, link.task.task, option, actor, reason, link.round)
     except UserError as refusal:
         failed = RefusedForm("decide", refusal, typed)
         return await _link(request, services, token, await tasks.by_link(services, token), failed)
-    done = await _done(services, before, "decide", receipt)
-    return see_other(f"/m/{token}?done={done}")
+    return see_other(f"/m/{token}?done={await _seen(services, before, 'decided', receipt)}")
 
 
 async def _link(

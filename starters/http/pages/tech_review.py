@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse
 
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
 from rapport.model.account import personas
-from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from rapport.model.scenario import scenarios
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.model.triage import MatterKind
-from starters.http.auth import Session, SignedIn, TheServices, check_form, signed_in
-from starters.http.pages.member import acting
-from starters.http.pages.rendering import MAIL_POLICY, RefusedForm, done_of, fields, member_page, see_other
-from starters.http.problems import status_of
-from starters.services import LATER, LISTED, Actor, Services
+from starters.http.auth import TheServices, signed_in
+from starters.http.pages.rendering import MAIL_POLICY, done_of
+from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
+from starters.services import LATER, LISTED, Actor
 from starters.use_cases import account as accounts, support_case, tech_review, tech_review_record, triage
 from starters.use_cases.tech_review import Feedback, Reason
 from starters.use_cases.triage import Matter
@@ -50,75 +48,27 @@ class PhaseMark(NamedTuple):
 
 
 @router.get("/reviews")
-async def listed(
-    request: Request, services: TheServices, session: SignedIn, search: Annotated[str, Query(max_length=200)] = ""
-) -> Response:
+async def listed(visit: TheVisit, search: Annotated[str, Query(max_length=200)] = "") -> Response:
     """The reviews, what is overdue first, then the newest; or those in which all words of a search stand."""
-    found = await tech_review.page(services, search=search, most=LISTED)
-    return await member_page(request, services, session, "reviews.html", found=found, search=search, asks=ASKS)
+    found = await tech_review.page(visit.services, search=search, most=LISTED)
+    return await visit.page("reviews.html", found=found, search=search, asks=ASKS)
 
 
 @router.get("/reviews/new")
-async def new(
-    request: Request, services: TheServices, session: SignedIn, account: str = "", case: str | None = None
-) -> Response:
+async def new(visit: TheVisit, account: str = "", case: str | None = None) -> Response:
     """The form that asks for a review; from a support case, with what that knows of it."""
-    known = {"account": account} if case is None else await support_case.review_of(services, case)
-    return await _form(request, services, session, known | {"tell": "primary_champion"})
-
-
-@router.post("/reviews/new")
-async def submit(request: Request, services: TheServices, session: SignedIn) -> Response:
-    """Ask for a review."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    try:
-        asked = check(ReviewRequest, _data(typed), "")
-        actor = await _actor(services, session, asked.account)
-        done = await tech_review.submit(services, asked, actor)
-    except UserError as refusal:
-        return await _form(request, services, session, typed, RefusedForm("submit", refusal, typed))
-    return see_other(f"/reviews/{done.ref}?done=review_asked")
-
-
-@router.post("/reviews/new/case")
-async def open_case(request: Request, services: TheServices, session: SignedIn) -> Response:
-    """Open a support case instead, of what is broken now."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    try:
-        given = {name: typed.get(name, "") for name in ("account", "what", "severity", "key")}
-        matter = check(Matter, {name: text for name, text in given.items() if text.strip()} | _BROKEN, "")
-        found = await triage.bring(services, matter, await _actor(services, session, matter.account))
-    except UserError as refusal:
-        return await _form(request, services, session, typed, RefusedForm("case", refusal, typed))
-    return see_other(f"/cases/{found.case}?done=opened")
+    known = {"account": account} if case is None else await support_case.review_of(visit.services, case)
+    return await _form(visit, known | {"tell": "primary_champion"})
 
 
 _BROKEN: Final = {"kind": MatterKind.BROKEN_NOW, "confirm": True}
 
 
 @router.get("/reviews/{ref}/edit")
-async def change(request: Request, ref: str, services: TheServices, session: SignedIn) -> Response:
+async def change(visit: TheVisit, ref: str) -> Response:
     """The form that changes what is asked for."""
-    shown = await tech_review.show(services, ref)
-    return await _form(request, services, session, _typed(shown.request), ref=shown.ref)
-
-
-@router.post("/reviews/{ref}/edit")
-async def edit(request: Request, ref: str, services: TheServices, session: SignedIn) -> Response:
-    """Change what is asked for; everybody is heard anew."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    shown = await tech_review.show(services, ref)
-    try:
-        asked = check(ReviewRequest, _data(typed), "")
-        receipt = await tech_review.edit(services, ref, asked, await _actor(services, session, shown.account))
-    except UserError as refusal:
-        return await _form(request, services, session, typed, RefusedForm("edit", refusal, typed), ref=shown.ref)
-    if receipt.outcome != LATER:
-        await _settled(services, shown)
-    return see_other(f"/reviews/{shown.ref}?done={done_of(receipt, 'review_changed')}")
+    shown = await tech_review.show(visit.services, ref)
+    return await _form(visit, _typed(shown.request), ref=shown.ref)
 
 
 @router.get("/reviews/{ref}/record", dependencies=[Depends(signed_in)])
@@ -129,90 +79,32 @@ async def record(ref: str, services: TheServices) -> Response:
 
 
 @router.get("/reviews/{ref}")
-async def show(request: Request, ref: str, services: TheServices, session: SignedIn) -> Response:
+async def show(visit: TheVisit, ref: str) -> Response:
     """One review: what is asked for, what was said, what it waits for, and what the reader can say."""
-    return await _page(request, services, session, await tech_review.show(services, ref))
+    return await _page(visit, await tech_review.show(visit.services, ref))
 
 
-@router.post("/reviews/{ref}/feedback")
-async def feedback(request: Request, ref: str, services: TheServices, session: SignedIn) -> Response:
-    """Say something."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        given = {name: typed.get(name) or None for name in ("stance", "on_behalf_of", "link")}
-        return await tech_review.feedback(
-            services, ref, check(Feedback, given | {"text": typed.get("text", "")}, ""), actor
-        )
-
-    return await _take(request, services, session, ref, "feedback", work)
-
-
-@router.post("/reviews/{ref}/meeting")
-async def meeting(request: Request, ref: str, services: TheServices, session: SignedIn) -> Response:
-    """Ask for a live meeting."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await tech_review.request_meeting(services, ref, _reason(typed), actor)
-
-    return await _take(request, services, session, ref, "meeting", work)
-
-
-@router.post("/reviews/{ref}/withdraw")
-async def withdraw(request: Request, ref: str, services: TheServices, session: SignedIn) -> Response:
-    """Say that nobody needs it any more."""
-
-    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        return await tech_review.withdraw(services, ref, _reason(typed), actor)
-
-    return await _take(request, services, session, ref, "withdraw", work)
-
-
-def _reason(typed: Mapping[str, str]) -> Reason:
-    return check(Reason, {"reason": typed.get("reason", "")}, "")
-
-
-async def _take(
-    request: Request,
-    services: Services,
-    session: Session,
-    ref: str,
-    name: str,
-    work: Callable[[dict[str, str], Actor], Awaitable[Receipt]],
-) -> Response:
-    """Take a form; show what came of it, or the page with what was typed and why it was refused."""
-    await check_form(request, services, session)
-    typed = await fields(request)
-    before = await tech_review.show(services, ref)
-    try:
-        receipt = await work(typed, await _actor(services, session, before.account))
-    except UserError as refusal:
-        shown = await tech_review.show(services, ref)
-        return await _page(request, services, session, shown, RefusedForm(name, refusal, typed))
-    if receipt.outcome != LATER:
-        await _settled(services, before, spoken=name == "feedback")
-    return see_other(f"/reviews/{before.ref}?done={done_of(receipt, f'review_{name}')}")
-
-
-async def _settled(services: Services, before: ReviewShown, *, spoken: bool = False) -> None:
-    """Wait until what was accepted can be seen.
+async def _done(visit: Visit, before: ReviewShown, done: str, receipt: Receipt, *, spoken: bool = False) -> str:
+    """The review's page with what to say there, once what was accepted can be seen.
 
     Args:
         spoken: Something was said; that an answered question is gone is not enough then.
     """
     end = asyncio.get_running_loop().time() + SETTLE_SECONDS
-    while True:
-        now = await tech_review.show(services, before.ref)
+    while receipt.outcome != LATER:
+        now = await tech_review.show(visit.services, before.ref)
         changed = len(now.remarks) > len(before.remarks) if spoken else now != before
         if changed or asyncio.get_running_loop().time() >= end:
             break
         await asyncio.sleep(0.05)
+    return f"/reviews/{before.ref}?done={done_of(receipt, done)}"
 
 
-async def _actor(services: Services, session: Session, account: str) -> Actor:
+async def _actor(visit: Visit, account: str) -> Actor:
     """Who acts: a signed-in member as themself; an operator as the member of the settings, else as the TAM."""
-    if session.email is not None:
-        return Actor(email=session.email, channel="page")
-    return acting(services, session, await accounts.show(services, account))
+    if visit.session.email is not None:
+        return visit.acting(visit.session.email)
+    return visit.acting((await accounts.show(visit.services, account)).tam.email)
 
 
 _TICKED: Final = "scenario_"
@@ -239,48 +131,106 @@ def _typed(request: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def _form(
-    request: Request,
-    services: Services,
-    session: Session,
+    visit: Visit,
     typed: Mapping[str, str],
     failed: RefusedForm | None = None,
     ref: str | None = None,
 ) -> Response:
-    return await member_page(
-        request,
-        services,
-        session,
+    return await visit.page(
         "review_form.html",
-        status=200 if failed is None else status_of(failed.refusal),
+        failed,
         typed=typed,
-        failed=failed,
         ref=ref,
-        accounts=[(line.account, line.name) for line in await accounts.portfolio(services)],
+        accounts=[(line.account, line.name) for line in await accounts.portfolio(visit.services)],
         personas={name: one.title for name, one in personas().items()},
-        scenarios={name: one.title for name, one in scenarios(services.settings.data).items()},
+        scenarios={name: one.title for name, one in scenarios(visit.services.settings.data).items()},
         severity=triage.BROKEN,
         key=support_case.new_key(),
     )
 
 
-async def _page(
-    request: Request, services: Services, session: Session, shown: ReviewShown, failed: RefusedForm | None = None
-) -> Response:
-    return await member_page(
-        request,
-        services,
-        session,
+async def _page(visit: Visit, shown: ReviewShown, failed: RefusedForm | None = None) -> Response:
+    return await visit.page(
         "review.html",
+        failed,
         about=shown.account,
-        status=200 if failed is None else status_of(failed.refusal),
         review=shown,
         marks=_marks(shown),
         options=OPTIONS,
         asks=ASKS,
         stages=STAGES,
-        failed=failed,
         zone=shown.zone,
     )
+
+
+async def _again(visit: Visit, ref: str, failed: RefusedForm) -> Response:
+    return await _page(visit, await tech_review.show(visit.services, ref), failed)
+
+
+async def _form_again(visit: Visit, failed: RefusedForm, ref: str | None = None) -> Response:
+    return await _form(visit, failed.typed, failed, ref)
+
+
+async def _before(visit: TheVisit, ref: str) -> ReviewShown:
+    return await tech_review.show(visit.services, ref)
+
+
+Before = Annotated[ReviewShown, Depends(_before)]
+"""The review as it was before a form was taken."""
+
+
+@form(router, "/reviews/new", again=_form_again)
+async def submit(visit: TheVisit, typed: Typed) -> str:
+    """Ask for a review."""
+    asked = check(ReviewRequest, _data(typed), "")
+    done = await tech_review.submit(visit.services, asked, await _actor(visit, asked.account))
+    return f"/reviews/{done.ref}?done=review_asked"
+
+
+@form(router, "/reviews/new/case", again=_form_again, name="case")
+async def open_case(visit: TheVisit, typed: Typed) -> str:
+    """Open a support case instead, of what is broken now."""
+    given = {name: typed.get(name, "") for name in ("account", "what", "severity", "key")}
+    matter = check(Matter, {name: text for name, text in given.items() if text.strip()} | _BROKEN, "")
+    found = await triage.bring(visit.services, matter, await _actor(visit, matter.account))
+    return f"/cases/{found.case}?done=opened"
+
+
+@form(router, "/reviews/{ref}/edit", again=_form_again)
+async def edit(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
+    """Change what is asked for; everybody is heard anew."""
+    asked = check(ReviewRequest, _data(typed), "")
+    receipt = await tech_review.edit(visit.services, ref, asked, await _actor(visit, before.account))
+    return await _done(visit, before, "review_changed", receipt)
+
+
+@form(router, "/reviews/{ref}/feedback", again=_again)
+async def feedback(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
+    """Say something."""
+    given = {name: typed.get(name) or None for name in ("stance", "on_behalf_of", "link")}
+    said = check(Feedback, given | {"text": typed.get("text", "")}, "")
+    receipt = await tech_review.feedback(visit.services, ref, said, await _actor(visit, before.account))
+    return await _done(visit, before, "review_feedback", receipt, spoken=True)
+
+
+@form(router, "/reviews/{ref}/meeting", again=_again)
+async def meeting(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
+    """Ask for a live meeting."""
+    actor = await _actor(visit, before.account)
+    receipt = await tech_review.request_meeting(visit.services, ref, _reason(typed), actor)
+    return await _done(visit, before, "review_meeting", receipt)
+
+
+@form(router, "/reviews/{ref}/withdraw", again=_again)
+async def withdraw(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
+    """Say that nobody needs it any more."""
+    actor = await _actor(visit, before.account)
+    receipt = await tech_review.withdraw(visit.services, ref, _reason(typed), actor)
+    return await _done(visit, before, "review_withdraw", receipt)
+
+
+def _reason(typed: Mapping[str, str]) -> Reason:
+    return check(Reason, {"reason": typed.get("reason", "")}, "")
 
 
 def _marks(shown: ReviewShown) -> list[PhaseMark]:
