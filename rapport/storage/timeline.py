@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -126,6 +126,32 @@ def _said(connection: SyncConnection, ids: Sequence[str]) -> dict[str, Mapping[s
 async def submit(connection: Connection, submission: Submission) -> None:
     """Keep what a person said, before their decision travels."""
     await connection.execute(_SUBMIT, submission.model_dump())
+
+
+async def record(
+    connection: Connection,
+    accounts: str | Collection[str],
+    kind: str,
+    said: Submission,
+    *,
+    who: str | None = None,
+    about: str | None = None,
+    step: str | None = None,
+    instant: datetime | None = None,
+) -> None:
+    """Keep what a person said, and put on timelines what they did by it.
+
+    Args:
+        accounts: Whose timelines: one account's, or those of several, or of none.
+        who: Whom it happened to, by id, where that is not whoever said it.
+    """
+    await submit(connection, said)
+    event = TimelineEvent(
+        key=said.id, account="", at=said.at, kind=kind, step=step, who=who or said.actor, about=about, instant=instant,
+        submission=said.id,
+    )  # fmt: skip
+    of = [accounts] if isinstance(accounts, str) else sorted(accounts)
+    await append(connection, [event.model_copy(update={"account": one, "key": f"{one}/{said.id}"}) for one in of])
 
 
 async def submissions(connection: Connection, ids: Sequence[str]) -> dict[str, Submission]:

@@ -13,7 +13,6 @@ from rapport.model.account import AccountFile, Contact, ContactWork, Member, Wri
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, review_id
 from rapport.model.meeting import Receipt
-from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
 from rapport.rules import audience
 from rapport.storage import (
@@ -180,23 +179,14 @@ async def edit_contact(
     if work != contact.work or moves:
         given |= {"address": address} if moves else {}
         said = submission(member.id, actor, "contact.edit", contact.id)
-        entry = TimelineEvent(
-            key=f"{account}/{contact.id}/edited/{said.id}",
-            account=account,
-            at=said.at,
-            kind="contact.edited",
-            who=contact.id,
-            about=", ".join(sorted(given)),
-            submission=said.id,
-        )
+        fields = ", ".join(sorted(given))
         async with services.store.writing() as connection:
-            await timeline.submit(connection, said)
             await accounts.put_work(connection, contact.id, work)
             if moves:
                 await _refuse_taken(connection, account, address)
                 await accounts.put_address(connection, contact.id, address)
                 on_their_way = await outbox.readdress(connection, contact.id, contact.email, address, said.at)
-            await timeline.append(connection, [entry])
+            await timeline.record(connection, account, "contact.edited", said, who=contact.id, about=fields)
     changed = contact.model_copy(update={"work": work, "email": address})
     await found_out(services, [changed])
     return ContactEdited(**_person(changed).model_dump(), on_their_way=on_their_way)

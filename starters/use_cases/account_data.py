@@ -22,7 +22,6 @@ from rapport.model.account_data import (
     WrittenSample,
 )
 from rapport.model.base import InputModel, Refused, UserError
-from rapport.model.projection import TimelineEvent
 from rapport.model.sheets import SheetRow, refuse_repeats
 from rapport.storage import account as accounts, account_data, timeline
 from rapport.storage.account_data import INCIDENTS, Noun
@@ -305,18 +304,7 @@ async def _tell(
     if not kept.new + kept.changed + kept.removed:
         return
     text = "\n".join([*lines[:_TOLD], *([f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else [])])
-    said = submission(by, actor, f"data.{what}", account, text)
-    await timeline.submit(connection, said)
-    if account == EVERYONE:
-        return
     counts = {"new": kept.new, "changed": kept.changed, "removed": kept.removed}
-    entry = TimelineEvent(
-        key=f"{account}/data/{said.id}",
-        account=account,
-        at=said.at,
-        kind=f"data.{what}",
-        who=by,
-        about=", ".join(f"{count} {name}" for name, count in counts.items() if count),
-        submission=said.id,
-    )
-    await timeline.append(connection, [entry])
+    about = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    said = submission(by, actor, f"data.{what}", account, text)
+    await timeline.record(connection, () if account == EVERYONE else account, f"data.{what}", said, about=about)

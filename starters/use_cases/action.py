@@ -9,13 +9,13 @@ from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.minutes import ActionDone
-from rapport.storage import account as accounts, addresses
+from rapport.storage import account as accounts, addresses, timeline
 from rapport.storage.action import OWED_ACTIONS, KnownAction
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from starters.rights import Matter, requires
 from starters.services import Actor, Services, member_named, present, submission
-from starters.use_cases.blocker import find, local_day, tell
+from starters.use_cases.blocker import find, local_day
 
 
 class ActionShown(WireModel):
@@ -78,7 +78,7 @@ async def done(services: Services, id_: str, written: ActionDone, actor: Actor) 
                 fix=f"see `rapport action list {found.account} --all`",
                 kind=Refused.CONFLICT,
             )
-        await tell(connection, found.account, id_, "action.done", said)
+        await timeline.record(connection, found.account, "action.done", said, about=id_)
     async with services.store.reading() as connection:
         return (await shown(connection, [await find(services, OWED_ACTIONS, id_)]))[0]
 

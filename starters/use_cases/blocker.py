@@ -11,13 +11,11 @@ from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.minutes import BlockerCheck, BlockerRecord, NewBlocker, Removal
-from rapport.model.projection import TimelineEvent
 from rapport.storage import account as accounts, addresses, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.blocker import OWED_BLOCKERS, KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.owed import Owed
-from rapport.storage.timeline import Submission
 from starters.rights import Matter, requires
 from starters.services import Actor, Services, member_named, present, submission
 
@@ -88,7 +86,8 @@ async def add(services: Services, account: str, written: NewBlocker, actor: Acto
                 kind=Refused.CONFLICT,
             )
         id_ = await OWED_BLOCKERS.add(connection, account, record, now)
-        await tell(connection, account, id_, "blocker.raised", submission(member.id, actor, "blocker.add", id_, words))
+        said = submission(member.id, actor, "blocker.add", id_, words)
+        await timeline.record(connection, account, "blocker.raised", said, about=id_)
     return await _one(services, id_)
 
 
@@ -111,7 +110,7 @@ async def check(services: Services, id_: str, written: BlockerCheck, actor: Acto
         if not await OWED_BLOCKERS.change(connection, id_, next_check=written.next_check):
             raise _removed_before(found)
         said = submission(member.id, actor, "blocker.check", id_, words)
-        await tell(connection, found.account, id_, "blocker.checked", said)
+        await timeline.record(connection, found.account, "blocker.checked", said, about=id_)
     return await _one(services, id_)
 
 
@@ -128,7 +127,7 @@ async def remove(services: Services, id_: str, written: Removal, actor: Actor) -
     async with services.store.writing() as connection:
         if not await OWED_BLOCKERS.change(connection, id_, removed_at=present(), removed_by=member.id, removal=said.id):
             raise _removed_before(found)
-        await tell(connection, found.account, id_, "blocker.removed", said)
+        await timeline.record(connection, found.account, "blocker.removed", said, about=id_)
     return await _one(services, id_)
 
 
@@ -183,21 +182,6 @@ def _shown(one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Ma
 def _words(title: str, next_check: date, note: str | None) -> str:
     """What the timeline says: which blocker, when to look at it again, and what was said with it."""
     return "\n".join(filter(None, [title, f"Next check: {next_check.isoformat()}", note]))
-
-
-async def tell(connection: Connection, account: str, id_: str, kind: str, said: Submission) -> None:
-    """Keep what a member said of a blocker or an action, and put it on the timeline."""
-    entry = TimelineEvent(
-        key=f"{account}/{id_}/{said.id}",
-        account=account,
-        at=said.at,
-        kind=kind,
-        who=said.actor,
-        about=id_,
-        submission=said.id,
-    )
-    await timeline.submit(connection, said)
-    await timeline.append(connection, [entry])
 
 
 async def find(services: Services, noun: Owed[K, Any], id_: str) -> K:

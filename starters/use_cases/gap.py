@@ -17,12 +17,10 @@ from rapport.model.account import Member
 from rapport.model.base import Instant, Prose, Refused, UserError, WireModel
 from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
 from rapport.model.ids import gap_id
-from rapport.model.projection import TimelineEvent
 from rapport.model.support_case import CASE_REF
 from rapport.storage import account as people, gap as gaps, support_case as support_case_storage, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
-from rapport.storage.timeline import Submission
 from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import support_case
@@ -83,7 +81,7 @@ async def log(services: Services, written: NewGap, actor: Actor) -> GapShown:
         await _refuse_same(connection, written)
         ref = await gaps.add(connection, written, member.id, now)
         said = submission(member.id, actor, "gap.log", gap_id(ref), f"{written.title}\n{written.description}")
-        await _tell(connection, ref, written.accounts, "gap.logged", said)
+        await timeline.record(connection, written.accounts, "gap.logged", said, about=ref)
     return await _told(services, await _sent(services, ref), written.cases, written.description, member, actor)
 
 
@@ -107,7 +105,7 @@ async def link(services: Services, ref: str, written: GapLinks, actor: Actor) ->
             return await _shown(connection, found)
         names = ", ".join(name for _, name in pairs)
         said = submission(member.id, actor, "gap.link", gap_id(ref), written.note or f"{found.title}: {names}")
-        await _tell(connection, ref, {*found.accounts, *written.accounts}, "gap.linked", said)
+        await timeline.record(connection, {*found.accounts, *written.accounts}, "gap.linked", said, about=ref)
     new = [case for case in written.cases if case not in found.cases]
     return await _told(services, await _sent(services, ref), new, written.note or found.description, member, actor)
 
@@ -129,7 +127,7 @@ async def change(services: Services, ref: str, written: GapChange, actor: Actor)
     said = submission(member.id, actor, "gap.status", gap_id(ref), f"{found.title}: {written.status}\n{written.reason}")
     async with services.store.writing() as connection:
         await gaps.change(connection, ref, written.status, roadmap, present())
-        await _tell(connection, ref, found.accounts, "gap.changed", said)
+        await timeline.record(connection, found.accounts, "gap.changed", said, about=ref)
     return await _told(services, await _sent(services, ref), found.cases, written.reason, member, actor)
 
 
@@ -245,25 +243,6 @@ async def _refuse_same(connection: Connection, written: NewGap) -> None:
                 fix=f"link it to what is new instead: rapport gap link {one.ref} --as EMAIL",
                 kind=Refused.CONFLICT,
             )
-
-
-async def _tell(
-    connection: Connection, ref: str, accounts: set[str] | tuple[str, ...], kind: str, said: Submission
-) -> None:
-    await timeline.submit(connection, said)
-    entries = [
-        TimelineEvent(
-            key=f"{account}/{ref}/{said.id}",
-            account=account,
-            at=said.at,
-            kind=kind,
-            who=said.actor,
-            about=ref,
-            submission=said.id,
-        )
-        for account in sorted(accounts)
-    ]
-    await timeline.append(connection, entries)
 
 
 async def _sent(services: Services, ref: str) -> GapShown:

@@ -14,7 +14,6 @@ from rapport.model.base import Instant, Refused, UserError, WireModel, nearest
 from rapport.model.ids import meeting_id, step_of_meeting
 from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
-from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
 from rapport.revival import may_go_on
 from rapport.rules import quorum
@@ -454,7 +453,6 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
     handle = await _handle(services, account, step)
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
-        contract, _ = await _steps(connection, account)
         kept = await records.of_meeting(connection, handle.id)
         first = await records.reported(connection, handle.id)
         if kept is None and first is None:
@@ -468,20 +466,10 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
         record = await minutes.resolve_correction(connection, found, written, stood)
         await minutes.refuse_foreign_note(connection, found, handle.id, written, member)
     said = submission(member.id, actor, "minutes", handle.id, record.as_text())
-    entry = TimelineEvent(
-        key=f"{contract}/{handle.id}/minutes/{said.id}",
-        account=account,
-        at=said.at,
-        kind="meeting.minutes",
-        step=step,
-        who=member.id,
-        submission=said.id,
-    )
     new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
     async with services.store.writing() as connection:
         if record != stood:
-            await timeline.submit(connection, said)
-            await timeline.append(connection, [entry])
+            await timeline.record(connection, account, "meeting.minutes", said, step=step)
             await records.keep(connection, new, said.id)
         elif kept is None and first is not None:
             await records.keep(connection, new, first.submission)

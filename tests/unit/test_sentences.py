@@ -19,7 +19,9 @@ from starters.use_cases.sentences import _TODOS, SENTENCES, sentence
 from tests.conftest import ROOT
 
 _RECORDED: Final = re.compile(
-    r'timeline\.record\(\s*"([a-z_.]+)"|TimelineEvent\((?:[^()]|\([^()]*\))*?kind="([a-z_.]+)"', re.DOTALL
+    r'timeline\.record\((?:connection, [^"]*?, )?\s*"([a-z_.]+)"|'
+    r'TimelineEvent\((?:[^()]|\([^()]*\))*?kind="([a-z_.]+)"',
+    re.DOTALL,
 )
 
 
