@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import httpx
 import pytest
-from jinja2 import FileSystemLoader
+import typer
+from fastapi import APIRouter
+from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
+from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from rapport.mail import emails, samples
 from rapport.model import account
@@ -16,11 +26,39 @@ from rapport.model.reading import read_toml
 from rapport.model.scenario import FILE, read
 from rapport.playbooks.checks import examine
 from rapport.rules.scenario import needs
+from rapport.settings import Settings
+from rapport.storage.database import Store, opened
+from starters.cli import account as account_commands, common
+from starters.http import api
+from starters.http.api.bodies import api_router
+from starters.http.app import create_app
+from starters.http.pages import member as member_pages, rendering
+from starters.services import Actor, Services
+from starters.use_cases import account as account_cases, sentences, timeline, token
 from tests.support.facts import facts_for
+from tests.support.no_workflows import NO_WORKFLOWS
 
 ROOT = Path(__file__).parents[2]
+OURS = "http://127.0.0.1:8700"
+TAM = "robin.keller@foobar.example"
 _PARTS = (ROOT / "docs" / "recipes.md").read_text().split("\n## ")[1:]
 RECIPES = {part.partition("\n")[0]: part for part in _PARTS}
+
+
+def code(recipe: str, language: str = "python") -> list[str]:
+    """The blocks of code that a recipe has somebody write."""
+    return re.findall(rf"```{language}\n(.*?)```", RECIPES[recipe], re.DOTALL)
+
+
+def written(block: str, module: ModuleType, **instead: Any) -> dict[str, Any]:
+    """What a module knows once a recipe's block stands in it.
+
+    Args:
+        instead: Names that stand for others of the module.
+    """
+    known = vars(module) | instead
+    exec(compile(block, module.__name__, "exec", dont_inherit=True), known)
+    return known
 
 
 def table(recipe: str) -> str:
@@ -101,3 +139,80 @@ zone = "Europe/Zurich"
     for text in (f"{raw}\n{step}", invited):
         assert examine(text.encode(), "enterprise.toml").faults == ()
     assert all(samples.fault(name, "message", persona) is None for name in ("hello", "open_questions", "first_project"))
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Services:
+    """An installation that knows the example account, with the event and the use case of the recipe."""
+    settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"), public_url=OURS)
+    parts = Services(settings, store, NO_WORKFLOWS)
+    sentence, use_case = code("A timeline event")
+    monkeypatch.setattr(sentences, "SENTENCES", sentences.SENTENCES | eval(f"{{{sentence}}}"))
+    known = written(use_case, account_cases)
+    for name in ("Call", "log_call"):
+        monkeypatch.setattr(account_cases, name, known[name], raising=False)
+    return parts
+
+
+async def told(parts: Services) -> list[tuple[str, str | None]]:
+    """What stands on the account's timeline."""
+    return [(entry.what, entry.said) for entry in await timeline.timeline_of(parts, "versayce")]
+
+
+CALLED = "Robin Keller spoke with the customer"
+
+
+async def test_the_recipe_for_a_timeline_event_puts_it_there(parts: Services) -> None:
+    """What the recipe's use case records is told in the recipe's words, and what was said stands below."""
+    actor = Actor(email=TAM, channel="cli")
+    await account_cases.log_call(parts, "versayce", account_cases.Call(text="They are well"), actor)  # type: ignore[attr-defined]
+    assert (CALLED, "They are well") in await told(parts)
+
+
+async def test_the_recipe_for_a_command_gives_it_an_endpoint_and_a_page(
+    parts: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By command, by the API and by the page's form, all three log a call; a form that is refused says why."""
+    command, endpoint, page = code("A command with its endpoint and page")
+    [form] = code("A command with its endpoint and page", "html")
+    templates = rendering._environment()
+    whole = templates.get_template("account.html")
+    assert whole.filename is not None
+    assert templates.loader is not None
+    text = Path(whole.filename).read_text().replace('<div class="columns">', f'{form}<div class="columns">')
+    drawn = templates.overlay(loader=ChoiceLoader([DictLoader({"account.html": text}), templates.loader]))
+    monkeypatch.setattr(rendering, "_environment", lambda: drawn)
+    commands = typer.Typer()
+    commands.callback()(lambda: None)
+    written(command, account_commands, app=commands)
+
+    @asynccontextmanager
+    async def elsewhere(_: Path | None) -> AsyncIterator[Services]:
+        async with opened(parts.store.url) as store:
+            yield replace(parts, store=store)
+
+    monkeypatch.setattr(common, "services", elsewhere)
+    done = await asyncio.to_thread(
+        CliRunner().invoke, commands, ["log-call", "versayce", "--text", "By command", "--as", TAM]
+    )
+    assert (done.exit_code, done.output) == (0, "It's on the timeline.\n")
+
+    app = create_app(parts)
+    for block, module, router in ((endpoint, api, api_router()), (page, member_pages, APIRouter())):
+        written(block, module, router=router)
+        app.include_router(router)
+    secret = await token.create(parts, "tests", ("operator",))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=OURS) as client:
+        said = {"as": TAM, "text": "By the API"}
+        bearer = {"Authorization": f"Bearer {secret}"}
+        assert (await client.post("/v1/accounts/versayce/calls", json=said, headers=bearer)).status_code == 200
+        assert (await client.get("/sign-in", params={"key": secret})).status_code == 303
+        found = re.search(r'name="csrf" value="(\w+)"', (await client.get("/accounts/versayce")).text)
+        assert found is not None
+        typed = {"csrf": found[1], "text": "By the page"}
+        refused = await client.post("/accounts/versayce/calls", data=typed | {"text": "Oh\x07"})
+        assert (refused.status_code, "contains a control character" in refused.text) == (422, True)
+        taken = await client.post("/accounts/versayce/calls", data=typed)
+        assert taken.headers["location"] == "/accounts/versayce?done=called"
+    known = await told(parts)
+    assert {(CALLED, f"By {way}") for way in ("command", "the API", "the page")} <= set(known)
