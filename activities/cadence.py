@@ -88,7 +88,7 @@ class Cadences:
                 champion=calendar.Party(company.champion.schedule),
                 groups=[
                     [schedules[invitee.id] for invitee in invited if group in invitee.groups]
-                    for group in range(len(step.require))
+                    for group in range(audience.required_groups(invited))
                 ],
                 others=list(schedules.values()),
             ),

@@ -25,6 +25,7 @@ from rapport.model.step import MeetingStep, Offset
 from rapport.rules import audience, calendar, operation, quorum
 from rapport.rules.calendar import Interval, Party
 from rapport.rules.todo_template import TODO_DAYS
+from rapport.storage import account as accounts
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -98,7 +99,7 @@ class Gathered(WireModel):
 
     Attributes:
         proposal: Its proposal with its people now; where somebody new has to answer, with the voting period from now.
-        vacant: The personas that nobody has and somebody has to have.
+        vacant: The personas that nobody has, and for which it waits.
         anew: Whether other times are needed: too few of these are left for those who are new.
         ask_again: Until when a successor should be named.
     """
@@ -110,16 +111,17 @@ class Gathered(WireModel):
 
 
 class VacanciesAsked(WireModel):
-    """Which personas that an account has to have does nobody have?"""
+    """Which personas does nobody at an account have?"""
 
     account: str
     now: Instant
 
 
 class Vacant(WireModel):
-    """The personas, and until when a successor should be named."""
+    """The personas that nobody has, those of them that somebody had, and until when a successor should be named."""
 
     personas: tuple[str, ...]
+    lost: tuple[str, ...] = ()
     ask_again: Instant
 
 
@@ -224,7 +226,7 @@ class Planning:
             tam=company.account.tam,
             slots=tuple(slots),
             invitees=invited,
-            required_groups=len(step.require),
+            required_groups=audience.required_groups(invited),
             deadline=present,
             review=audience.review(step.review, company.account),
             stale_at=calendar.add_business_days(present, max(earliest - step.voting_days, 1), customer),
@@ -259,9 +261,9 @@ class Planning:
     @activity.defn(name="planning.gather")
     async def gather(self, question: Gather) -> Gathered:
         """Find who takes part by now. A meeting is held by whoever serves the account at its time."""
-        company = await self._company(question.account)
+        company, lost = await self._people(question.account)
         before, present = question.proposal, question.now
-        vacant = audience.vacant(company.contacts.values())
+        vacant = audience.vacancies(question.step, audience.unheld(company.contacts.values()), lost)
         ask_again = calendar.add_business_days(present, TODO_DAYS[1], company.tam.schedule)
         if before is None:
             return Gathered(proposal=None, vacant=vacant, ask_again=ask_again)
@@ -271,7 +273,15 @@ class Planning:
         slots = before.slots
         if tam != before.tam and question.booked is None:
             slots = tuple(slot for slot in slots if _works(company.tam, slot))
-        proposal = before.model_copy(update={"tam": tam, "invitees": invited, "slots": slots})
+        proposal = before.model_copy(
+            update={
+                "tam": tam,
+                "invitees": invited,
+                # Whoever is missing is still required; their successor fills the place.
+                "required_groups": before.required_groups if vacant else audience.required_groups(invited),
+                "slots": slots,
+            }
+        )
         asked_newly = any(invitee.required and invitee.id not in known for invitee in invited)
         if not question.voting:
             return Gathered(proposal=proposal, vacant=vacant, ask_again=ask_again)
@@ -284,10 +294,11 @@ class Planning:
 
     @activity.defn(name="planning.vacancies")
     async def vacancies(self, question: VacanciesAsked) -> Vacant:
-        """Find the personas that nobody has any more."""
-        company = await self._company(question.account)
+        """Find the personas that nobody has, or has any more."""
+        company, lost = await self._people(question.account)
         return Vacant(
-            personas=audience.vacant(company.contacts.values()),
+            personas=audience.unheld(company.contacts.values()),
+            lost=lost,
             ask_again=calendar.add_business_days(question.now, TODO_DAYS[1], company.tam.schedule),
         )
 
@@ -301,6 +312,12 @@ class Planning:
                 at.setdefault(instant, []).append(invitee.id)
         nudges = tuple(Nudge(at=instant, invitees=tuple(ids)) for instant, ids in sorted(at.items()))
         return proposal.model_copy(update={"deadline": deadline, "nudges": nudges})
+
+    async def _people(self, account: str) -> tuple[AccountContext, tuple[str, ...]]:
+        """Who is there, and which personas somebody had whom nobody follows."""
+        async with self.store.reading() as connection:
+            company = await AccountContext.read(connection, account)
+            return company, audience.lost(company.contacts.values(), await accounts.departed(connection, account))
 
     async def _company(self, account: str) -> AccountContext:
         async with self.store.reading() as connection:

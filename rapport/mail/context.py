@@ -115,8 +115,8 @@ class AccountContext(VendorContext):
 
     @property
     def champion(self) -> Contact:
-        """The account's primary champion, whose calendar counts for the account; the last one, while nobody is."""
-        return audience.holding((CHAMPION,), (*self.contacts.values(), *self.departed))[0]
+        """Whose calendar counts for the account: a champion's, the last one's, or whose is nearest."""
+        return audience.lead((*self.contacts.values(), *self.departed))
 
     @property
     def zone(self) -> str:
@@ -143,6 +143,8 @@ class AccountContext(VendorContext):
         departed = await accounts.departed(connection, account, ids=leaving) if leaving else []
         if not audience.holding((CHAMPION,), contacts.values()):
             departed += (await accounts.departed(connection, account, persona=CHAMPION))[:1]
+        if not contacts and not departed:
+            departed = (await accounts.departed(connection, account))[:1]
         return cls(vendor, {member.id: member for member in members}, found, contacts, tuple(departed))
 
     def person(self, id_: str) -> Person | None:

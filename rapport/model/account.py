@@ -64,8 +64,6 @@ class PersonaRules(InputModel):
     """What holds for everyone of one persona; one table of `personas.toml`."""
 
     title: str
-    at_least: int = Field(ge=0)
-    at_most: int = Field(ge=1)
     max_meeting_minutes: int = Field(ge=15)
     poll_reminders: bool
     topics: frozenset[Topic]
@@ -314,7 +312,7 @@ class AccountFile(InputModel):
 
     account: WrittenAccount
     contract: WrittenContract | None = None
-    contacts: tuple[WrittenContact, ...]
+    contacts: tuple[WrittenContact, ...] = Field(min_length=1)
     members: tuple[WrittenMember, ...] = ()
     vendor: Vendor | None = None
 
@@ -327,14 +325,6 @@ class AccountFile(InputModel):
             if contact.email.lower() in vendors:
                 raise ValueError(
                     f"contacts[{index}].email: a member has this address too; a person is on one side only"
-                )
-        for persona, rules in personas().items():
-            count = sum(persona in contact.personas for contact in self.contacts)
-            if count < rules.at_least:
-                raise ValueError(f'contacts: nobody has the persona "{persona}"; add one [[contacts]] with it')
-            if count > rules.at_most:
-                raise ValueError(
-                    f'contacts: {count} have the persona "{persona}", at most {rules.at_most} may; change one of them'
                 )
         return self
 

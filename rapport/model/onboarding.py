@@ -15,6 +15,8 @@ class OnboardingStart(WireModel):
         review: Who sends this account's mails, where the account has a rule of its own. A hint: whoever writes a mail
             asks again.
         at: The step at which an account that is already a customer enters; it gets nothing for earlier ones.
+        unheld: The personas that nobody there has when it starts.
+        lost: Those of them that somebody had who has left.
     """
 
     account: str
@@ -23,6 +25,8 @@ class OnboardingStart(WireModel):
     left_out: tuple[str, ...] = ()
     review: Review | None = None
     at: str | None = None
+    unheld: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class MilestoneView(WireModel):

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from rapport.model.account import CHAMPION, Fact, Persona, personas
 from rapport.model.base import InputModel, Name, Several, StepName, WireModel
 from rapport.model.condition import StepCondition
-from rapport.model.task import TaskDefinition
+from rapport.model.task import CONTACT_PREFIX, TaskDefinition
 
 
 class Stage(StrEnum):
@@ -97,6 +97,9 @@ class StepBase(InputModel):
         personas_in: The field that says whom of the customer it asks or writes to, if one does.
         mail_use: What its `email` is for: to carry times, or by itself; nothing where it has no such field.
         gate: The gate that has to be open before it begins; see `rapport.rules.gate`.
+        nobody: What it does where nobody holds a persona that it needs: it goes `without`, or has to `wait` until the
+            TAM names somebody. Left out, it goes without whom an account never had, and waits for a successor of
+            whoever has left.
     """
 
     done_by: ClassVar[DoneBy]
@@ -110,6 +113,7 @@ class StepBase(InputModel):
     offset: Annotated[str, AfterValidator(_offset)] | None = None
     when: tuple[StepCondition, ...] = ()
     gate: Gate | None = None
+    nobody: Literal["without", "wait"] | None = None
 
     @field_validator("when", mode="before")
     @classmethod
@@ -122,9 +126,9 @@ class StepBase(InputModel):
         return getattr(self, self.personas_in) if self.personas_in is not None else ()
 
     @property
-    def faces_customer(self) -> bool:
-        """Whether it turns to the customer; while somebody is missing there, such a step does not begin."""
-        return True
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        """The groups of personas of each of which somebody at the customer is needed for it."""
+        return (self.people,) if self.people else ()
 
     @property
     def emails(self) -> dict[str, str]:
@@ -210,6 +214,11 @@ class Gathering(StepBase):
     def places(self, left_out: Collection[str]) -> tuple[str, ...]:  # noqa: ARG002 - only a meeting's approval asks
         """Where it may be held, for an account that does not get some steps: `remote`, `onsite`, or both."""
         return ("remote",)
+
+    @property
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        """Of each of these groups somebody has to be there."""
+        return self.require
 
     @property
     def who(self) -> tuple[str, ...]:
@@ -310,9 +319,10 @@ class TaskStep(TaskDefinition, StepBase):
         return TaskDefinition.model_validate(self.model_dump(include=set(TaskDefinition.model_fields)))
 
     @property
-    def faces_customer(self) -> bool:
-        """Most tasks are put to the vendor's people."""
-        return self.is_put_to_customers
+    def needed(self) -> tuple[tuple[str, ...], ...]:
+        """Whom it is about, one by one, or by whom it is decided where that is the customer."""
+        asked = [who.removeprefix(CONTACT_PREFIX) for who in self.assign if self.is_put_to_customers]
+        return tuple((persona,) for persona in ([self.for_each] if self.for_each is not None else asked))
 
     @property
     def who(self) -> tuple[str, ...]:
@@ -442,6 +452,7 @@ class ReviewStep(CadenceStep):
             agenda=self.agenda,
             invite=self.invite,
             require=self.require,
+            nobody=self.nobody,
             email=self.email,
             # There is time: those who are asked rarely get a week to answer.
             voting_days=5,

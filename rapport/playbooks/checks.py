@@ -13,11 +13,10 @@ from typing import Any, Final, Literal
 from rapport.mail import emails, samples
 from rapport.model.account import personas
 from rapport.model.base import UserError, WireModel, suggestion
-from rapport.model.condition import PERSONA
 from rapport.model.playbook import MAX_STEPS, Outline, Playbook, disconnected
 from rapport.model.positions import Place, line_of, lines, place_of
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
-from rapport.model.step import DoneBy, MeetingStep, Offset, Stage, kinds, of_kind
+from rapport.model.step import DoneBy, Offset, Stage, kinds, of_kind
 from rapport.rules import forecast
 
 _ALL: Final = 200
@@ -259,27 +258,7 @@ def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
             yield f"{here}.offset: is no wait at all; take it out"
         if step.gate == "trial" and any(steps[other].gate == "production" for other in step.after):
             yield f"{here}.gate: it follows a step that only begins for production; take it out"
-        for condition in step.when:
-            asked, _, persona = condition.partition(":")
-            if asked == PERSONA and personas()[persona].at_least:
-                yield f"{here}.when: every account has a {persona}, so it always holds; take it out"
-        if isinstance(step, MeetingStep):
-            yield from _maybe_nobody(step, here)
     yield from _crowds(playbook)
-
-
-def _maybe_nobody(step: MeetingStep, here: str) -> Iterator[str]:
-    for group in step.require:
-        named = {f"has_persona:{persona}" for persona in group}
-        if all(_rare(persona) for persona in group) and not (step.when and set(step.when) <= named):
-            yield (
-                f"{here}.require: an account may have no {' or '.join(group)}, and is refused then; write when = "
-                f'"has_persona:{group[0]}", or let somebody else do as well'
-            )
-
-
-def _rare(persona: str) -> bool:
-    return personas()[persona].at_least == 0
 
 
 def _crowds(playbook: Playbook) -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from rapport.model.account import (
@@ -20,7 +19,7 @@ from rapport.model.account import (
 from rapport.model.commands import in_name
 from rapport.model.meeting import Invitee
 from rapport.model.projection import Wait
-from rapport.model.step import Gathering, Review
+from rapport.model.step import Gathering, Review, StepBase
 
 
 def holding(chosen: Iterable[str], contacts: Iterable[Contact]) -> tuple[Contact, ...]:
@@ -40,24 +39,68 @@ def alone(contacts: Sequence[Contact]) -> list[Contact]:
     return [contacts[0].model_copy(update={"stands_for": rest})]
 
 
+def lead(contacts: Sequence[Contact]) -> Contact:
+    """Whose calendar counts for an account, and who speaks for it: a champion, else whoever comes nearest to one."""
+    order = list(personas())
+    return min(contacts, key=lambda contact: min(order.index(persona) for persona in contact.personas))
+
+
 def invitees(step: Gathering, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
     """The contacts that a meeting asks, each with the required groups that they can fill."""
+    invited = holding(step.invite, contacts)
+    # Somebody is required as far as somebody holds the persona; of those who are there, else, any one.
+    groups = [group for group in step.require if holding(group, invited)] or [step.invite]
     return tuple(
         Invitee(
             id=contact.id,
             personas=tuple(persona for persona in contact.asked_as if persona in step.invite),
-            groups=tuple(
-                index for index, group in enumerate(step.require) if not set(group).isdisjoint(contact.asked_as)
-            ),
+            groups=tuple(index for index, group in enumerate(groups) if holding(group, [contact])),
         )
-        for contact in holding(step.invite, contacts)
+        for contact in invited
     )
 
 
-def vacant(contacts: Iterable[Contact]) -> tuple[str, ...]:
-    """The personas that an account has to have, and that nobody has."""
-    count = Counter(persona for contact in contacts for persona in contact.asked_as)
-    return tuple(persona for persona, rules in personas().items() if count[persona] < rules.at_least)
+def required_groups(invited: Iterable[Invitee]) -> int:
+    """Of how many groups somebody has to be able to come."""
+    return len({group for invitee in invited for group in invitee.groups})
+
+
+def unheld(contacts: Iterable[Contact]) -> tuple[str, ...]:
+    """The personas that nobody at an account has."""
+    there = {persona for contact in contacts for persona in contact.asked_as}
+    return tuple(persona for persona in personas() if persona not in there)
+
+
+def lost(contacts: Iterable[Contact], departed: Iterable[Contact]) -> tuple[str, ...]:
+    """The personas that somebody had who has left, and that nobody has now."""
+    before = {persona for contact in departed for persona in contact.personas}
+    return tuple(persona for persona in unheld(contacts) if persona in before)
+
+
+def vacancies(
+    step: StepBase, unheld: Collection[str], lost: Collection[str], *, begins: bool = True
+) -> tuple[str, ...]:
+    """For which personas a step waits until somebody is named: of a group that it needs, and of which nobody is there.
+
+    Args:
+        unheld: The personas that nobody has.
+        lost: Those of them that somebody had.
+        begins: Whether its time has come; before that, only a successor is waited for.
+    """
+    if step.nobody == "without":
+        return ()
+    holding_up = unheld if step.nobody == "wait" and begins else lost
+    return tuple(
+        dict.fromkeys(
+            persona for group in step.needed if set(group) <= set(unheld) for persona in group if persona in holding_up
+        )
+    )
+
+
+def is_for_nobody(step: StepBase, unheld: Collection[str]) -> bool:
+    """Whether there is nobody at the customer with whom a step could be done, so that it is left out."""
+    meant = {*step.people, *(persona for group in step.needed for persona in group)}
+    return bool(meant) and meant <= set(unheld)
 
 
 def missing(vacancies: Sequence[str]) -> str:

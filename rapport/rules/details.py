@@ -54,7 +54,7 @@ def onboarding(
         resume = f"`{in_name(f'rapport onboarding resume {account} --reason …')}`"
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
-        lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
+        lines += [f"Some steps are on {hold.what}. Next: `{hold.unblock}`", ""]
     for name, wait in (shut or {}).items():
         lines += [f"`{name}` waits for {wait.what}. To go on: `{wait.unblock}`", ""]
     for step in steps.values():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from rapport.model.account import Facts
+from rapport.model.account import Facts, in_order
 from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone
 from rapport.model.step import Gate, Stage, StepDefinition
+from rapport.rules import audience
 from rapport.rules.condition import holds
 
 
@@ -52,6 +54,10 @@ def applies(when: Sequence[str], facts: Facts, present: Container[str]) -> bool:
         present: The personas that the account has.
     """
     return not when or any(holds(condition, facts, present) for condition in when)
+
+
+FOR_NOBODY: Final = "no one there for it"
+"""The outcome of a step that is left out as nobody at the customer holds a persona for it."""
 
 
 def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[str, ...]:
@@ -133,13 +139,28 @@ def began_waiting(step: Progress, steps: Steps, start: datetime) -> datetime:
     return max(ends, default=start)
 
 
-def held(steps: Steps, vacancies: Collection[str]) -> set[str]:
-    """The waiting steps that do not begin while nobody has these personas: those that write to the customer."""
+def held(steps: Steps, unheld: Collection[str], lost: Collection[str]) -> set[str]:
+    """The waiting steps that do not begin while nobody has these personas: those that need somebody who has them."""
     return {
         name
         for name, step in steps.items()
-        if vacancies and step.state is StepState.WAITING and step.definition.faces_customer
+        if step.state is StepState.WAITING and audience.vacancies(step.definition, unheld, lost)
     }
+
+
+def vacant(steps: Steps, unheld: Collection[str], lost: Collection[str], now: datetime) -> tuple[str, ...]:
+    """For which personas somebody is to be named, as steps wait for them, or will: in the order of `personas.toml`."""
+    return in_order(
+        persona
+        for step in steps.values()
+        if not step.state.ended
+        for persona in audience.vacancies(
+            step.definition,
+            unheld,
+            lost,
+            begins=step.state is not StepState.WAITING or (step.due is not None and step.due <= now),
+        )
+    )
 
 
 def due_now(steps: Steps, now: datetime) -> list[str]:

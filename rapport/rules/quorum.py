@@ -65,12 +65,14 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
 
     A time is agreed as soon as the TAM, and of each required group one person, can make it; the TAM's own calendar
     offered it, so the TAM stands for every time until they vote themselves. From the deadline on, the time that suits
-    the champion and most of the others required is enough.
+    a champion and most of the others required is enough; where nobody is champion, one that suits any who is required.
 
     Args:
         votes: The latest vote of each person, by their id.
         now: UTC. Times that begin within `NOTICE` of it are out.
     """
+    if not proposal.invitees:
+        return Tally(PollStanding.STUCK, reason="there is no one to invite")
     if not proposal.slots:
         return Tally(PollStanding.STUCK, reason="no time works for all required attendees")
     possible = [
@@ -84,16 +86,18 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
     if agreed:
         return Tally(PollStanding.AGREED, best(agreed, proposal, votes))
     champions = [invitee.id for invitee in proposal.invitees if CHAMPION in invitee.personas]
-    if any(champion in votes and not votes[champion].slots for champion in champions):
-        return Tally(PollStanding.STUCK, reason="none of the times work for the champion")
+    deciders = champions or [invitee.id for invitee in proposal.invitees if invitee.required]
+    whom = "the champion" if champions else "the required attendees"
+    if all(one in votes and not votes[one].slots for one in deciders):
+        return Tally(PollStanding.STUCK, reason=f"none of the times work for {whom}")
     if now < proposal.deadline:
         return Tally(PollStanding.OPEN)
-    wanted = [slot for slot in possible if any(_suits(slot, champion, votes) for champion in champions)]
+    wanted = [slot for slot in possible if any(_suits(slot, one, votes) for one in deciders)]
     if wanted:
         return Tally(PollStanding.AGREED, best(wanted, proposal, votes))
     if not votes:
         return Tally(PollStanding.STUCK, reason="no one replied by the deadline")
-    return Tally(PollStanding.STUCK, reason="the champion didn't reply by the deadline")
+    return Tally(PollStanding.STUCK, reason=f"{whom} didn't reply by the deadline")
 
 
 def best(slots: Sequence[Slot], proposal: Proposal, votes: Mapping[str, Vote]) -> Slot:

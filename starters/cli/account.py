@@ -92,8 +92,7 @@ def _print(shown: AccountShown) -> None:
     for contact in shown.contacts:
         rows.add_row(contact.name, contact.email, contact.role, contact.zone)
     out.print(rows)
-    if shown.vacant:
-        out.print(f"[yellow]Held[/yellow] until somebody is named: {', '.join(shown.vacant)}")
+    succession.print_vacant(shown)
 
 
 @command(app, "import", show=_print)

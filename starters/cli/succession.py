@@ -12,6 +12,7 @@ from rapport.storage.erasure import Erased
 from starters.cli.common import command, out
 from starters.services import Actor, Services
 from starters.use_cases import succession
+from starters.use_cases.account import AccountShown
 from starters.use_cases.succession import Departure, HandOver, Newcomer, SuccessionResult, Successor
 
 app = typer.Typer()
@@ -50,10 +51,16 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def print_vacant(shown: AccountShown) -> None:
+    """Which roles nobody has any more."""
+    if shown.vacant:
+        vacant = ", ".join(shown.vacant)
+        out.print(f"[yellow]Vacant:[/yellow] {vacant}. What needs one is on hold until someone is named.")
+
+
 def _print(change: SuccessionResult) -> None:
     out.print(f"[green]✓[/green] {change.what}" if change.changed else f"{change.what}; nothing changed")
-    if change.account.vacant:
-        out.print(f"[yellow]Held[/yellow] until somebody is named: {', '.join(change.account.vacant)}")
+    print_vacant(change.account)
 
 
 def _print_erased(erased: Erased) -> str:

@@ -72,7 +72,7 @@ class AccountShown(WireModel):
     Attributes:
         tam: Who serves it now.
         regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
-        vacant: The personas that nobody has and somebody has to have; meanwhile nothing goes to the customer.
+        vacant: The personas that somebody had who has left, and nobody has now; steps that need one wait.
     """
 
     account: str
@@ -247,6 +247,7 @@ async def show(services: Services, account: str) -> AccountShown:
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         contacts = await accounts.contacts(connection, account)
+        departed = await accounts.departed(connection, account)
         tam = await accounts.member(connection, found.tam)
         regular = await accounts.member(connection, found.regular_tam) if found.regular_tam else None
         contract = await contracts.latest(connection, account)
@@ -256,7 +257,7 @@ async def show(services: Services, account: str) -> AccountShown:
         tam=_tam(tam),
         regular_tam=_tam(regular) if regular else None,
         tam_until=found.tam_until,
-        vacant=audience.vacant(contacts),
+        vacant=audience.lost(contacts, departed),
         contacts=tuple(_person(contact) for contact in contacts),
         contract=contract.id if contract else None,
         playbook=contract.playbook if contract else None,

@@ -208,12 +208,13 @@ async def _start(
             async with recording_members(services, connection, file.members):
                 await imports.save(connection, file, now)
         company = await AccountContext.read(connection, account)
-        if vacancies := audience.vacant(company.contacts.values()):
+        if not company.contacts:
             raise UserError(
-                audience.missing(vacancies),
+                "is empty",
                 field="contacts",
-                fix=f"add somebody with `rapport account add-contact {account} --persona {vacancies[0]} … --as EMAIL`",
+                fix=f"add someone with `rapport account add-contact {account} --persona primary_champion … --as EMAIL`",
             )
+        departed = await accounts.departed(connection, account)
         left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
         _refuse_unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())})
         await contracts.request(connection, account, contract, playbook, workflow_id, now)
@@ -229,6 +230,8 @@ async def _start(
                 left_out=left_out,
                 review=company.account.review,
                 at=at,
+                unheld=audience.unheld(company.contacts.values()),
+                lost=audience.lost(company.contacts.values(), departed),
             ),
             id=workflow_id,
             task_queue=services.settings.task_queue,
@@ -324,13 +327,6 @@ def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Colle
                 raise UserError(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
         if not isinstance(step, Gathering):
             continue
-        for group in step.require:
-            if not company.personas & set(group):
-                raise UserError(
-                    f"{step.title} needs one of {', '.join(group)}",
-                    field="contacts",
-                    fix="add one [[contacts]] with that persona",
-                )
         places = step.places(left_out)
         if "remote" in places and not company.tam.join_url:
             raise UserError(

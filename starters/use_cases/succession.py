@@ -36,7 +36,6 @@ from rapport.model.account import (
     Role,
     WorkingHours,
     WrittenContact,
-    personas,
 )
 from rapport.model.base import Email, InputModel, Name, Prose, Refused, UserError, WireModel, Zone
 from rapport.model.ids import handover_id, notice_id, onboarding_id
@@ -173,8 +172,8 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
     """Add a contact; what was held because nobody had their persona goes on.
 
     Raises:
-        UserError: As many as may have the persona already, the address belongs to somebody else, or the actor may not;
-            or Temporal does not answer, as for `replace_contact`.
+        UserError: The address belongs to somebody else, or the actor may not; or Temporal does not answer, as for
+            `replace_contact`.
     """
     by = await member_named(services, actor)
     now = present()
@@ -185,7 +184,6 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
         stands = _has(there, newcomer.personas)
         if not stands:
             await _refuse_taken(connection, there, newcomer.name, newcomer.email)
-            _refuse_too_many(known, newcomer, account)
             if there is not None and there.left_at is None:
                 came = there.id
                 await succession.put_personas(connection, came, (*there.personas, *newcomer.personas))
@@ -204,7 +202,7 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
 async def remove_contact(
     services: Services, account: str, email: str, departure: Departure, actor: Actor
 ) -> SuccessionResult:
-    """Note that somebody is no contact any more. Where somebody has to follow, what writes to the customer waits.
+    """Note that somebody is no contact any more. What needs somebody in their place waits.
 
     Raises:
         UserError: There is no such contact, or the actor may not; or Temporal does not answer, as for
@@ -481,19 +479,6 @@ def _former(known: list[ContactRecord], successor: Successor) -> ContactRecord:
             f"{len(same)} have it", field="persona", fix="say who is followed with former, the address of one of them"
         )
     return same[0]
-
-
-def _refuse_too_many(known: Sequence[ContactRecord], newcomer: Newcomer, account: str) -> None:
-    for persona in newcomer.personas:
-        rules = personas()[persona]
-        same = [one for one in known if _has(one, (persona,)) and one.email.lower() != newcomer.email.lower()]
-        if len(same) >= rules.at_most:
-            raise UserError(
-                f"{same[0].name} is {rules.title.lower()}, and at most {rules.at_most} may be",
-                field="persona",
-                fix=f"use `rapport account replace-contact {account} --persona {persona} … --as EMAIL`",
-                kind=Refused.CONFLICT,
-            )
 
 
 def _has(there: ContactRecord | None, wanted: Sequence[str]) -> bool:

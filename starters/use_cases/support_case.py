@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from rapport.mail.support_case import ERASED
 from rapport.model.access import Action
-from rapport.model.account import CHAMPION, Contact, Member, Role
+from rapport.model.account import Contact, Member, Role
 from rapport.model.account_data import Severity
 from rapport.model.base import Email, InputModel, Prose, Refused, StepName, UserError, WireModel
 from rapport.model.commands import in_name
@@ -504,7 +504,7 @@ async def _revive(services: Services, case: Case, act: CaseAct) -> Receipt:
 
 def _contact(contacts: list[Contact], email: str | None, account: str) -> Contact:
     if email is None:
-        champion = next(iter(audience.holding((CHAMPION,), contacts)), None)
+        champion = audience.lead(contacts) if contacts else None
         if champion is None:
             raise UserError("is missing", field="contact", fix="say whose question it is, by address")
         return champion

@@ -32,7 +32,6 @@ from tests.unit.test_delegation import company, who
 from tests.unit.test_member import OPEN_TASK, TAM, Silent, by
 
 TEAM = ("m_tam", "m_new", "m_ines", "m_kim")
-REQUIRED = sorted(name for name, rules in personas().items() if rules.at_least)
 KEY = "versayce"
 
 
@@ -85,11 +84,14 @@ def contact(number: int, persona: str) -> Contact:
     )
 
 
-@given(st.lists(st.sampled_from(sorted(personas()))))
-def test_vacant_is_what_somebody_has_to_have_and_nobody_has(having: list[str]) -> None:
-    """Exactly the required personas that are missing are vacant, and only then a wait has words and a way out."""
-    vacancies = audience.vacant(contact(number, persona) for number, persona in enumerate(having))
-    assert set(vacancies) == set(REQUIRED) - set(having)
+@given(st.lists(st.sampled_from(sorted(personas()))), st.lists(st.sampled_from(sorted(personas()))))
+def test_lost_is_what_somebody_had_and_nobody_has(having: list[str], gone: list[str]) -> None:
+    """What nobody holds is unheld, what of it somebody held is lost; and then a wait has words and a way out."""
+    there = [contact(number, persona) for number, persona in enumerate(having)]
+    left = [contact(number, persona) for number, persona in enumerate(gone, len(having))]
+    vacancies = audience.lost(there, left)
+    assert set(audience.unheld(there)) == set(personas()) - set(having)
+    assert set(vacancies) == set(gone) - set(having)
     if vacancies:
         wait = audience.wait_for_successor(KEY, vacancies, None)
         assert wait.on == ("tam",)
@@ -97,16 +99,30 @@ def test_vacant_is_what_somebody_has_to_have_and_nobody_has(having: list[str]) -
         assert f"--persona {vacancies[0]}" in (wait.unblock or "")
 
 
-def test_only_what_writes_to_the_customer_is_held() -> None:
-    """While somebody is missing, meetings, messages and sign-offs wait, and the vendor's own tasks go on."""
+def test_only_what_needs_whoever_has_left_is_held() -> None:
+    """While nobody follows the champion, what needs one waits; who is optional holds nothing, and nobody holds a task
+    of the vendor's own."""
     from rapport.playbooks import load
 
     steps = onboarding.laid_out(load("enterprise"), (), NOW)
-    held = onboarding.held(steps, ("primary_champion",))
-    assert {name for name, step in steps.items() if step.definition.kind != "task"} < held
-    assert "training_plan" in held
-    assert "onsite_approval" not in held
-    assert onboarding.held(steps, ()) == set()
+    held = onboarding.held(steps, ("primary_champion",), ("primary_champion",))
+    assert held == {"kickoff", "rollout_planning", "training_plan", "weekly"}
+    assert onboarding.held(steps, ("key_business_contact",), ("key_business_contact",)) == set()
+    assert onboarding.held(steps, (), ()) == set()
+
+
+def test_what_an_account_never_had_is_gone_without_or_waited_for_as_the_playbook_says() -> None:
+    """Nine developers and nobody else start; only the review with the primary user waits for one, once it is due."""
+    from rapport.playbooks import load
+
+    steps = onboarding.laid_out(load("enterprise"), (), NOW)
+    unheld = ("primary_champion", "primary_user", "key_business_contact")
+    assert onboarding.held(steps, unheld, ()) == {"deployment_review"}
+    assert onboarding.vacant(steps, unheld, (), NOW) == ()
+    steps["deployment_review"] = steps["deployment_review"].model_copy(update={"due": NOW})
+    assert onboarding.vacant(steps, unheld, (), NOW) == ("primary_user",)
+    assert audience.is_for_nobody(steps["qbr"].definition, unheld)
+    assert not audience.is_for_nobody(steps["kickoff"].definition, unheld)
 
 
 def example() -> AccountFile:
@@ -163,7 +179,7 @@ async def test_without_a_champion_the_last_one_s_calendar_counts(store: Store) -
         alone = await AccountContext.read(connection, KEY)
         assert alone.champion.schedule.zone == "Asia/Tokyo"
         assert alone.person(came) is None
-        assert audience.vacant(alone.contacts.values()) == ("primary_champion",)
+        assert audience.unheld(alone.contacts.values()) == ("primary_champion",)
         leaving = await AccountContext.read(connection, KEY, leaving=[champion.id])
         assert leaving.person(champion.id) is None
         assert (person := leaving.leaver(champion.id)) is not None

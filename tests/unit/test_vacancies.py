@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 
 from activities.planning import Vacant
+from rapport.playbooks import load
+from rapport.rules import onboarding
 from workflows.onboarding import vacancies
 from workflows.onboarding.vacancies import Vacancies
 
@@ -22,7 +24,8 @@ async def test_whoever_comes_and_leaves_again_is_searched_for_once(monkeypatch: 
     there = iter([("primary_champion",), (), ("primary_champion",)])
 
     async def ask(*_: Any) -> Vacant:
-        return Vacant(personas=next(there), ask_again=NOW)
+        gone = next(there)
+        return Vacant(personas=gone, lost=gone, ask_again=NOW)
 
     async def nothing() -> None:
         return None
@@ -31,15 +34,15 @@ async def test_whoever_comes_and_leaves_again_is_searched_for_once(monkeypatch: 
     todos: list[str] = []
 
     async def put(is_over: Any) -> None:
-        looking.vacant = ()
+        looking.unheld = looking.lost = looking.vacant = ()
 
     def todo(*_: Any) -> Any:
         todos.append("people")
         return SimpleNamespace(put=put)
 
     state = SimpleNamespace(
-        start=SimpleNamespace(account="versayce"),
-        progress={},
+        start=SimpleNamespace(account="versayce", unheld=(), lost=()),
+        progress=onboarding.laid_out(load("enterprise"), (), NOW),
         messages=SimpleNamespace(drop_departed=nothing),
         show_anew=lambda names: None,
         timeline=SimpleNamespace(record=lambda *_, **__: None),
@@ -48,7 +51,6 @@ async def test_whoever_comes_and_leaves_again_is_searched_for_once(monkeypatch: 
     )
     monkeypatch.setattr(vacancies, "done", ask)
     monkeypatch.setattr("workflows.onboarding.vacancies.workflow.now", lambda: NOW)
-    monkeypatch.setattr("workflows.onboarding.vacancies.onboarding.unfinished", lambda progress: True)
     looking = Vacancies(cast("Any", state))
     for _ in range(3):
         looking.moved = True

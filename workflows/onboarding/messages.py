@@ -81,7 +81,7 @@ class StepMails:
         def runs() -> bool:
             return self.state.progress[name].state is StepState.RUNNING
 
-        await workflow.wait_condition(lambda: not self.vacancies.vacant or not runs())
+        await workflow.wait_condition(lambda: not self.vacancies.needed_by(name) or not runs())
         return runs()
 
     async def told_of(self, name: str, keys: tuple[str, ...]) -> str:

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.task import LateDecision
     from rapport.model.workflows import CADENCE, MEETING
-    from rapport.rules import details, onboarding, operation as operations
+    from rapport.rules import audience, details, onboarding, operation as operations
     from rapport.rules.onboarding import Progress, StepState
 
 from workflows.base import AccountWorkflow
@@ -81,6 +81,8 @@ class Steps:
     async def __aenter__(self) -> Steps:
         """Begin."""
         self.state.timeline.record("onboarding.started", about=self.state.start.playbook.name)
+        if self.state.start.unheld:
+            self.state.timeline.record("account.without", about=",".join(self.state.start.unheld))
         self._driving = beside(self.drive())
         return self
 
@@ -236,7 +238,7 @@ class Steps:
     @property
     def _free(self) -> dict[str, Progress]:
         """The steps that neither somebody's absence holds nor a gate, nor what a failed one has left."""
-        held = onboarding.held(self.state.progress, self.vacancies.vacant) | self._gating.held
+        held = self.vacancies.held | self._gating.held
         left = self._failures.unsettled
         return {
             name: step
@@ -245,10 +247,17 @@ class Steps:
         }
 
     def _begin(self, name: str) -> None:
-        """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
+        """Begin a step. What it does first is on its way when this returns, and takes along what is to be told.
+
+        One that is for nobody who is there ends with that, as the playbook does not have it wait for them.
+        """
+        step = self.state.progress[name].definition
+        if audience.is_for_nobody(step, self.vacancies.unheld):
+            self.state.set(name, state=StepState.DROPPED, ended=workflow.now(), outcome=onboarding.FOR_NOBODY)
+            self.state.timeline.record("step.ended", step=name, about=onboarding.FOR_NOBODY)
+            return
         self.state.set(name, state=StepState.RUNNING, began=workflow.now())
         self.state.timeline.record("step.began", step=name)
-        step = self.state.progress[name].definition
         self.state.go_on(self._perform(name, PERFORM[type(step)](self, step)))
 
     def _go_on(self, name: str) -> None:
@@ -329,7 +338,11 @@ class Steps:
         self._recurs = True
         gone = (StepState.DROPPED, StepState.SKIPPED)
         steps = (step.definition for step in self.state.progress.values() if step.state not in gone)
-        rhythms = tuple(step for step in steps if isinstance(step, CadenceStep))
+        rhythms = tuple(
+            step
+            for step in steps
+            if isinstance(step, CadenceStep) and not audience.is_for_nobody(step, self.vacancies.unheld)
+        )
         account = self.state.start.account
         start = CadenceStart(
             account=account,
@@ -365,7 +378,7 @@ class Steps:
         if not self.state.stale and not self.state.timeline.has_entries:
             return None
         stale, self.state.stale = self.state.stale, set()
-        held, hold = onboarding.held(self.state.progress, self.vacancies.vacant), self.vacancies.hold or Wait()
+        held, hold = self.vacancies.held, self.vacancies.hold or Wait()
         waits = {name: hold for name in self.state.progress if name in held}
         waits |= self._gating.waits | self.mails.waits | self._failures.waits
         return Projection(

@@ -24,34 +24,38 @@ class Vacancies:
 
     Attributes:
         moved: Whether somebody came, left or took over since it last looked.
-        vacant: The personas that nobody has.
+        unheld: The personas that nobody has; `lost` are those that somebody had.
+        vacant: Those of them for which steps wait, or will.
         hold: What the steps wait for that are held for it.
     """
 
     def __init__(self, state: OnboardingState) -> None:
-        """Everyone is there."""
+        """Who is there is known from the start."""
         self.state = state
         self.moved = False
+        self.unheld, self.lost = state.start.unheld, state.start.lost
         self.vacant: tuple[str, ...] = ()
         self.hold: Wait | None = None
         self._searches = False
 
     async def look(self, looked: Callable[[], None]) -> None:
-        """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
+        """Once people came or went: hold what needs somebody who is missing, and go on after that.
 
-        Nobody is asked while nothing of that kind is heard, so it costs nothing then.
+        Nobody is asked while nothing of that kind is heard, and no step needs anybody, so it costs nothing then.
 
         Args:
             looked: Is called each time that it is known who is there.
         """
-        while self.moved:
+        while self.moved or self._vacant() != self.vacant:
             self.moved = False
             question = VacanciesAsked(account=self.state.start.account, now=workflow.now())
             answer = await done(Planning.vacancies, question, "Is anybody missing?", PLANNING)
             await self.state.messages.drop_departed()
-            if answer.personas != self.vacant:
-                self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant or answer.personas)))
-                self.vacant = answer.personas
+            before = self.held
+            self.unheld, self.lost = answer.personas, answer.lost
+            if self._vacant() != self.vacant:
+                self.vacant = self._vacant()
+                self.state.show_anew(sorted(before ^ self.held))
                 self.state.timeline.record(
                     "account.vacant" if self.vacant else "account.complete", about=",".join(self.vacant)
                 )
@@ -61,6 +65,18 @@ class Vacancies:
                 self._searches = True
                 self.state.go_on(self._find())
             looked()
+
+    @property
+    def held(self) -> set[str]:
+        """The waiting steps that do not begin as nobody is there whom they need."""
+        return onboarding.held(self.state.progress, self.unheld, self.lost)
+
+    def needed_by(self, name: str) -> tuple[str, ...]:
+        """The personas for which a step waits."""
+        return audience.vacancies(self.state.progress[name].definition, self.unheld, self.lost)
+
+    def _vacant(self) -> tuple[str, ...]:
+        return onboarding.vacant(self.state.progress, self.unheld, self.lost, workflow.now())
 
     async def _find(self) -> None:
         """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
@@ -76,7 +92,7 @@ class Vacancies:
                 account, days = self.state.start.account, TODO_DAYS[1:]
                 again, *_ = await followed_up(account, days, "When is this asked again?")
                 self.hold = self._wait(again)
-                self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant)))
+                self.state.show_anew(sorted(self.held))
                 await wait_until(todo.owner, again, is_over, "Ask again who follows")
         self._searches = False
 
