@@ -39,6 +39,7 @@ class Action(StrEnum):
     DRAFTS = "send_drafts"
     CASE_DRAFTS = "send_case_drafts"
     ERASE = "erase_contacts"
+    ERASE_ACCOUNT = "erase_accounts"
     USAGE = "write_usage"
     RECORD = "record_news"
     DECIDE = "decide_tasks"

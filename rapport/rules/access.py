@@ -68,6 +68,9 @@ TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
             _reach(own=[Role.TAM, Role.CE], team=[Role.TAM_MANAGER], all_=_SUPPORT),
         ),
         Action.ERASE: Right("Erase a contact for good", _reach(own=[Role.TAM], team=[Role.TAM_MANAGER])),
+        Action.ERASE_ACCOUNT: Right(
+            "Erase an account for good, together with a second person", _reach(own=[Role.TAM], team=[Role.TAM_MANAGER])
+        ),
         Action.USAGE: Right("Record usage", _reach(all_=_AT_WORK), (TokenScope.WRITE_USAGE,)),
         Action.RECORD: Right("Record incidents, projects, wins, the roadmap", _reach(all_=_AT_WORK)),
         Action.DECIDE: Right("Decide, ask and answer on tasks assigned to oneself", _reach(all_=Role)),

@@ -145,8 +145,9 @@ def _account(row: Row[Any]) -> Account:
 
 
 async def account_names(connection: Connection) -> dict[str, str]:
-    """Every account's name, by key, in the keys' alphabetical order."""
-    rows = await connection.execute(select(AccountRow.key, AccountRow.name).order_by(AccountRow.key))
+    """Every account's name, by key, in the keys' alphabetical order; without those that were erased."""
+    known = select(AccountRow.key, AccountRow.name).where(AccountRow.erased_at.is_(None))
+    rows = await connection.execute(known.order_by(AccountRow.key))
     return {row.key: row.name for row in rows}
 
 

@@ -1,6 +1,6 @@
 """Erasing a person from everything that is on record of an account. The timeline's hash chain stays whole.
 
-It walks the tables themselves, so that a table which comes later is searched as well.
+It goes by the list of every place that holds a person (`rapport/storage/places.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rapport.storage.account import LEFT
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import GapLinkRow, GapRow
+from rapport.storage.places import PLACES
 from rapport.storage.support_case_tables import CaseLogRow, CaseRow
 from rapport.storage.tables import (
     AccountRow,
@@ -38,20 +39,11 @@ from rapport.storage.tables import (
 )
 from rapport.storage.tech_review_tables import ReviewRemarkRow, ReviewRoundRow, ReviewRow
 
-_APART: Final = frozenset(
-    {
-        *("contacts", "submissions", "timeline", "timeline_heads", "timeline_marks"),
-        *("members", "absences", "vendor", "tokens", "sessions", "switches", "probes"),
-        *("relays", "relay_faults", "sweeps", "ended_outside", "signing_keys"),
-    }
-)
-"""What is not searched: it is erased in its own way, holds nothing but ids, or is about the vendor's own people."""
-
 _AT_ONCE: Final = 500
 """How many Message-IDs are asked for at a time: SQLite takes some 32,000 parameters, and 500 are quick."""
 
 _WAITING: Final = (MessageState.READY, MessageState.DEFERRED)
-_UNSENT: Final = (MessageState.DRAFT, MessageState.HELD, *_WAITING)
+UNSENT: Final = (MessageState.DRAFT, MessageState.HELD, *_WAITING)
 
 
 class Erased(WireModel):
@@ -129,13 +121,13 @@ async def concerned(
 async def erase(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> Erased:
     """Erase a contact. What was to go to them does not go; what was to go to others is written anew when it goes."""
     texts = await _erase_words(connection, account, contact, named)
-    messages = await _erase_mails(connection, account, contact, named, now)
+    messages = await erase_mails(connection, account, contact, named, now)
     await connection.execute(delete(LinkRow).where(LinkRow.person == contact))
     await search.forget(connection, contact)
     records = await _redact(connection, Base.metadata.tables[GapRow.__tablename__], _gaps_of(account), named)
     for table in Base.metadata.sorted_tables:
-        if table.name not in _APART:
-            scope = _of_account(table, account)
+        if _is_searched(table):
+            scope = scope_of(table, account)
             records += await _redact(connection, table, scope, named if scope is not None else named.anywhere())
     await connection.execute(
         update(ContactRow)
@@ -158,15 +150,7 @@ async def _erase_words(connection: Connection, account: str, contact: str, named
     rows = await connection.execute(
         select(SubmissionRow.id, SubmissionRow.actor, SubmissionRow.workflow_id, SubmissionRow.text).where(
             SubmissionRow.text.is_not(None),
-            or_(
-                SubmissionRow.actor == contact,
-                *(SubmissionRow.id.in_(said) for said in _said_around(account)),
-                SubmissionRow.workflow_id.in_([account, EVERYONE]),
-                SubmissionRow.workflow_id.in_(select(TaskRow.id).where(TaskRow.account == account)),
-                *(SubmissionRow.workflow_id.in_(ids) for ids in _workflows_of(account)),
-                SubmissionRow.workflow_id.like(f"%/{account}"),
-                SubmissionRow.workflow_id.like(f"%/{account}/%"),
-            ),
+            or_(SubmissionRow.actor == contact, SubmissionRow.workflow_id == EVERYONE, said_of(account)),
         )
     )
     by_words = {EVERYONE: named.anywhere()}
@@ -178,6 +162,18 @@ async def _erase_words(connection: Connection, account: str, contact: str, named
         for ref in await connection.scalars(select(CaseRow.ref).where(_quotes(theirs, account))):
             await search.put(connection, ref)
     return len(theirs)
+
+
+def said_of(account: str) -> ColumnElement[bool]:
+    """What was said of an account, or to one of its workflows."""
+    return or_(
+        *(SubmissionRow.id.in_(said) for said in _said_around(account)),
+        SubmissionRow.workflow_id == account,
+        SubmissionRow.workflow_id.in_(select(TaskRow.id).where(TaskRow.account == account)),
+        *(SubmissionRow.workflow_id.in_(ids) for ids in _workflows_of(account)),
+        SubmissionRow.workflow_id.like(f"%/{account}"),
+        SubmissionRow.workflow_id.like(f"%/{account}/%"),
+    )
 
 
 def _said_around(account: str) -> list[Select[Any]]:
@@ -216,7 +212,7 @@ def _gaps_of(account: str) -> ColumnElement[bool]:
     return GapRow.number.in_(linked)
 
 
-async def _erase_mails(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> int:
+async def erase_mails(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> int:
     """Take the bytes of mails to them, and of those that name them: the account's, and members' own."""
     rows = await connection.execute(
         select(MessageRow.key, MessageRow.account, MessageRow.person, MessageRow.state, MessageRow.raw).where(
@@ -232,7 +228,7 @@ async def _erase_mails(connection: Connection, account: str, contact: str, named
         values: dict[str, Any] = {"raw": None}
         if to_them:
             values |= {"address": ERASED, "edits": {}, "reply": None}
-        if to_them and row.state in _UNSENT:
+        if to_them and row.state in UNSENT:
             values |= {"state": MessageState.SUPPRESSED, "reason": LEFT, "settled_at": now, "lease_until": None}
         elif row.state in _WAITING:
             # The relay has none of it yet: it is written again when it goes, without them.
@@ -247,7 +243,7 @@ async def _erase_mails(connection: Connection, account: str, contact: str, named
     return count
 
 
-def _of_account(table: Table, account: str) -> ColumnElement[bool] | None:
+def scope_of(table: Table, account: str) -> ColumnElement[bool] | None:
     """Which rows of a table belong to an account; nothing if none belongs to any."""
     if table is AccountRow.__table__:
         return AccountRow.key == account
@@ -255,15 +251,25 @@ def _of_account(table: Table, account: str) -> ColumnElement[bool] | None:
         return table.columns["account"] == account
     for key in table.foreign_keys:
         parent = key.column.table
-        scope = _of_account(parent, account) if parent.name not in _APART else None
+        scope = scope_of(parent, account) if not PLACES[parent.name].ours else None
         if scope is not None:
             return key.parent.in_(select(key.column).where(scope))
     return None
 
 
-async def _redact(connection: Connection, table: Table, scope: ColumnElement[bool] | None, named: Naming) -> int:
+async def redact_words(connection: Connection, named: Naming) -> None:
+    """Take a name from what people wrote, whosever it is; of an account, whose key may be its name, ids stay."""
+    for table in Base.metadata.sorted_tables:
+        if PLACES[table.name].words:
+            await _redact(connection, table, None, named, words_only=True)
+
+
+async def _redact(
+    connection: Connection, table: Table, scope: ColumnElement[bool] | None, named: Naming, *, words_only: bool = False
+) -> int:
     """Take a person's name and address from every text in these rows."""
-    texts = [column for column in table.columns if _is_text(column)]
+    words = PLACES[table.name].words
+    texts = [one for one in table.columns if _is_text(one) and (one.name in words or not words_only)]
     if not texts:
         return 0
     keys = list(table.primary_key.columns)
@@ -280,8 +286,20 @@ async def _redact(connection: Connection, table: Table, scope: ColumnElement[boo
     return count
 
 
+def _is_searched(table: Table) -> bool:
+    """Whether a customer's person may be named in a table that is not erased in its own way."""
+    return table.name not in _OWN_WAY and not PLACES[table.name].ours
+
+
+_OWN_WAY: Final = frozenset({"contacts", "submissions", "timeline", "timeline_heads", "timeline_marks"})
+
+
 def _is_text(column: Any) -> bool:
-    """Whether people's words can stand there: in what they write, and in the names of files, but in no other key."""
-    if (column.primary_key or column.unique) and column is not AttachmentRow.__table__.c.name:
+    """Whether a column is searched: all that people write, and, to be safe, all else but keys.
+
+    Of bytes, mails are erased by whose they are, and files with the mail that they were for.
+    """
+    if not isinstance(column.type, String | JSON) or column.foreign_keys:
         return False
-    return isinstance(column.type, String | JSON) and not column.foreign_keys
+    is_key = column.primary_key or column.unique
+    return column.name in PLACES[column.table.name].words or not is_key

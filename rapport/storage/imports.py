@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Executable, Table, bindparam, case, func, insert, null, select, update
 
 from rapport.model.account import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember
-from rapport.model.base import UserError
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
 from rapport.storage import account as accounts
 from rapport.storage.database import Connection
@@ -25,9 +25,16 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
     theirs. A contact whom the file no longer names has left: they stay on record, and nothing more goes to them.
 
     Raises:
-        UserError: The TAM is no known member with that role, a member leans on nobody who is known, or nobody ever said
-            who the vendor is.
+        UserError: It was erased, the TAM is no known member with that role, a member leans on nobody who is known, or
+            nobody ever said who the vendor is.
     """
+    if await connection.scalar(select(AccountRow.erased_at).where(AccountRow.key == file.account.key)) is not None:
+        raise UserError(
+            "was erased, with all that was known of it",
+            field="account.key",
+            fix="give the account another key",
+            kind=Refused.CONFLICT,
+        )
     if file.vendor is not None:
         await _save_vendor(connection, file.vendor)
     elif await connection.scalar(_VENDOR) is None:

@@ -113,6 +113,13 @@ class Sqlite:
             async with _ended(connection):
                 yield LocalConnection(connection, yields=True)
 
+    async def scrub(self) -> None:
+        """Write the file anew: until then it holds the words of what was deleted, and so does its log."""
+        async with self._turn:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
     async def close(self) -> None:
         """Close every connection."""
         if self._writer is not None:

@@ -126,6 +126,7 @@ class AccountRow(Base):
     facts: Mapped[dict[str, Any]]
     figures: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
 
 
 class ContactRow(Base):

@@ -173,6 +173,15 @@ async def said(connection: Connection, id_: str) -> str | None:
     return (await words(connection, [id_])).get(id_)
 
 
+async def latest_said(connection: Connection, to: str, kind: str, since: datetime) -> Submission | None:
+    """The last thing of a kind that somebody said to a workflow after an instant, while its words are there."""
+    columns = [getattr(SubmissionRow, name) for name in Submission.model_fields]
+    of_kind = (SubmissionRow.workflow_id == to, SubmissionRow.kind == kind, SubmissionRow.text.is_not(None))
+    query = select(*columns).where(*of_kind, SubmissionRow.at > since).order_by(SubmissionRow.at.desc()).limit(1)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else Submission.model_validate(row._mapping)
+
+
 class TimelineRecord(WireModel):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 

@@ -8,11 +8,13 @@ import typer
 
 from rapport.model.reading import check
 from rapport.rules.wording import amount
+from rapport.storage.account_erasure import AccountErased
 from rapport.storage.erasure import Erased
-from starters.cli.common import command, out
+from starters.cli.common import command, out, when
 from starters.services import Actor, Services
-from starters.use_cases import succession
+from starters.use_cases import account_erasure, succession
 from starters.use_cases.account import AccountShown
+from starters.use_cases.account_erasure import ErasureAsked, ErasureWritten
 from starters.use_cases.succession import Departure, HandOver, Newcomer, SuccessionResult, Successor
 
 app = typer.Typer()
@@ -115,6 +117,28 @@ async def remove_contact(
 async def erase_contact(services: Services, actor: Actor, account: str, contact: Email, reason: Reason) -> Erased:
     """Erase a contact from everything on record, for good; one who is still there leaves with it."""
     return await succession.erase_contact(services, account, contact, actor, reason)
+
+
+def _print_asked(asked: ErasureAsked, account: str) -> None:
+    out.print(f"[green]✓[/green] {account} is erased once somebody else confirms it, until {when(asked.until)}:")
+    out.print(f"  rapport account confirm-erasure {account} --as EMAIL")
+
+
+def _print_account_erased(erased: AccountErased) -> str:
+    lost = f"{amount(erased.messages, 'email')} and {amount(erased.texts, 'text')}"
+    return f"[green]✓[/green] Erased: {amount(erased.contacts, 'contact')}, {lost}. The audit chain is whole."
+
+
+@command(app, show=_print_asked)
+async def erase(services: Services, actor: Actor, account: str, reason: Reason) -> ErasureAsked:
+    """Ask for an account to be erased for good. A second person has to confirm it within a week."""
+    return await account_erasure.ask(services, account, check(ErasureWritten, {"reason": reason}, ""), actor)
+
+
+@command(app, "confirm-erasure", show=_print_account_erased)
+async def confirm_erasure(services: Services, actor: Actor, account: str) -> AccountErased:
+    """Erase an account for good, as the second person: its people, its emails, and all that was written of it."""
+    return await account_erasure.confirm(services, account, actor)
 
 
 @command(app, "hand-over", show=_print)

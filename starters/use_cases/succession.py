@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from email.parser import BytesHeaderParser
 from email.policy import default
@@ -48,7 +48,7 @@ from rapport.rules import calendar
 from rapport.rules.erasure import is_erased
 from rapport.storage import account as account_storage, erasure, succession, timeline
 from rapport.storage.database import Connection
-from rapport.storage.erasure import Concerned, Erased
+from rapport.storage.erasure import Erased
 from rapport.storage.succession import ContactRecord
 from starters.rights import ask, requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
@@ -161,7 +161,7 @@ async def replace_contact(services: Services, account: str, successor: Successor
                 await succession.put_personas(connection, former.id, rest)
             else:
                 await account_storage.contacts_left(connection, [former.id], now)
-            await _record(connection, account, "contact.replaced", former.id, came, by, actor, successor.reason, now)
+            await record(connection, account, "contact.replaced", former.id, came, by, actor, successor.reason, now)
     title = called(successor.persona)
     what = f"{successor.name} is {title} already" if stands else f"{successor.name} follows as {title}"
     return await _done(services, account, what, changed=not stands)
@@ -192,7 +192,7 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
                 position = max((one.position for one in known), default=-1) + 1
                 came = await succession.join(connection, account, contact, position, there.id if there else None)
             about = ",".join(newcomer.personas)
-            await _record(connection, account, "contact.added", came, about, by, actor, newcomer.reason, now)
+            await record(connection, account, "contact.added", came, about, by, actor, newcomer.reason, now)
     title = called(*newcomer.personas)
     what = f"{newcomer.name} is {title} already" if stands else f"{newcomer.name} is {title} from now on"
     return await _done(services, account, what, changed=not stands)
@@ -218,7 +218,7 @@ async def remove_contact(
         stands = there.left_at is not None
         if not stands:
             await account_storage.contacts_left(connection, [there.id], now)
-            await _record(
+            await record(
                 connection,
                 account,
                 "contact.removed",
@@ -267,12 +267,13 @@ async def erase_contact(
             reason = named.redacted(reason) if reason is not None else None
             concerned = await erasure.concerned(connection, account, there.id, named, caught.values())
             erased = await erasure.erase(connection, account, there.id, named, now)
-            await _record(
+            await record(
                 connection, account, "contact.erased", there.id, ",".join(there.personas), by, actor, reason, now
             )
         listeners = await succession.listeners(connection, account)
     if concerned is not None:
-        await asyncio.to_thread(_forget_caught, services.settings.caught, concerned)
+        await asyncio.to_thread(forget_caught, services.settings.caught, concerned.includes)
+        await services.store.scrub()
     if await tell_people_changed(services, listeners) > 0:
         # The address is no more, so the same command finds them by what is left.
         raise _untold(f"repeat it with {there.id} in place of the address once Temporal is back")
@@ -288,11 +289,15 @@ def _caught_ids(folder: Path) -> dict[Path, str]:
     return found
 
 
-def _forget_caught(folder: Path, concerned: Concerned) -> None:
-    """Delete what the mail catcher of an embedded stack has of somebody, also what it has got meanwhile."""
+def forget_caught(folder: Path, is_concerned: Callable[[str, bytes], bool]) -> None:
+    """Delete what the mail catcher of an embedded stack has of somebody, also what it has got meanwhile.
+
+    Args:
+        is_concerned: Whether a mail is theirs, by its Message-ID and its bytes.
+    """
     for path, message_id in _caught_ids(folder).items():
         with contextlib.suppress(FileNotFoundError):
-            if concerned.includes(message_id, path.read_bytes()):
+            if is_concerned(message_id, path.read_bytes()):
                 path.unlink()
 
 
@@ -326,7 +331,7 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
         if not stands:
             goes_back = regular.id if until is not None else None
             await succession.hand_over(connection, account, to.id, goes_back, until)
-            await _record(
+            await record(
                 connection, account, "account.handed_over", to.id, serving.id, by, actor, order.reason, now, until
             )
     if until is not None:
@@ -416,7 +421,7 @@ def _untold(fix: str = "repeat the same command once Temporal is back") -> UserE
     )
 
 
-async def _record(
+async def record(
     connection: Connection,
     account: str,
     kind: str,

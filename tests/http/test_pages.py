@@ -277,6 +277,8 @@ FORMS = [
     "/accounts/versayce/meetings/kickoff/report",
     "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",
+    "/accounts/versayce/erase",
+    "/accounts/versayce/erase/confirm",
     "/support/open",
     "/cases/C-00001/answer",
     "/reviews/new",

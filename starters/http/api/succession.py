@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fastapi import status
+
 from rapport.model.base import InputModel, Prose
+from rapport.storage.account_erasure import AccountErased
 from rapport.storage.erasure import Erased
-from starters.http.api.bodies import By, api_router
+from starters.http.api.bodies import By, Nothing, api_router
 from starters.http.auth import Bearer, TheServices
-from starters.use_cases import succession
+from starters.use_cases import account_erasure, succession
+from starters.use_cases.account_erasure import ErasureAsked, ErasureWritten
 from starters.use_cases.succession import Departure, HandOver, Newcomer, SuccessionResult, Successor
 
 router = api_router("/v1/accounts/{account}")
@@ -44,6 +48,18 @@ async def erase_contact(
 ) -> Erased:
     """Erase a contact from everything on record, for good."""
     return await succession.erase_contact(services, account, email, said.by(services, token), said.body.reason)
+
+
+@router.post("/erase", status_code=status.HTTP_202_ACCEPTED)
+async def ask_to_erase(account: str, said: By[ErasureWritten], services: TheServices, token: Bearer) -> ErasureAsked:
+    """Ask for the account to be erased; a second person has to confirm it within a week."""
+    return await account_erasure.ask(services, account, said.body, said.by(services, token))
+
+
+@router.post("/erase/confirm")
+async def confirm_erasure(account: str, said: By[Nothing], services: TheServices, token: Bearer) -> AccountErased:
+    """Erase the account for good, as the second person."""
+    return await account_erasure.confirm(services, account, said.by(services, token))
 
 
 @router.post("/hand-over")

@@ -23,6 +23,7 @@ from starters.services import LISTED, Services, present
 from starters.use_cases import (
     account as accounts,
     account_data,
+    account_erasure,
     action,
     blocker,
     cadence,
@@ -33,6 +34,7 @@ from starters.use_cases import (
     tech_review,
     timeline,
 )
+from starters.use_cases.account_erasure import ErasureWritten
 from starters.use_cases.cadence import CadenceShown
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.onboarding import MilestoneShown, Status
@@ -134,6 +136,7 @@ async def account_page(
         champion_zone=next((one.zone for one in shown.contacts if CHAMPION in one.personas), None),
         weekdays=list(zip(WEEKDAYS, day_name, strict=True)),
         earliest=_earliest(shown.tam.zone),
+        erasure=await account_erasure.asked(visit.services, key),
         blockers=await blocker.listed(visit.services, key),
         cases=await support_case.listed(visit.services, key),
         actions=await action.listed(visit.services, key),
@@ -159,6 +162,23 @@ async def report(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
     receipt = await meeting.report(visit.services, key, step, said.outcome, visit.acting(tam.email), said.note)
     return f"/accounts/{key}?done={done_of(receipt, said.outcome)}"
+
+
+@form(router, "/accounts/{key}/erase", again=account_page, name="erase")
+async def ask_to_erase(visit: TheVisit, key: str, typed: Typed) -> str:
+    """Ask for the account to be erased."""
+    tam = (await accounts.show(visit.services, key)).tam
+    written = check(ErasureWritten, {"reason": typed.get("reason", "")}, "")
+    await account_erasure.ask(visit.services, key, written, visit.acting(tam.email))
+    return f"/accounts/{key}?done=erasure_asked"
+
+
+@form(router, "/accounts/{key}/erase/confirm", again=account_page, name="erase")
+async def confirm_erasure(visit: TheVisit, key: str, typed: Typed) -> str:  # noqa: ARG001 - checks the form
+    """Erase the account, as the second person."""
+    tam = (await accounts.show(visit.services, key)).tam
+    await account_erasure.confirm(visit.services, key, visit.acting(tam.email))
+    return "/?done=account_erased"
 
 
 def _earliest(zone: str) -> str:

@@ -78,6 +78,8 @@ DONE: Final = {
     "case_classify": "It is placed anew.",
     "case_escalate": "Engineering is asked. Their answer comes to the owner.",
     "case_merge": "They are one case now. The customer is told.",
+    "erasure_asked": "Recorded. The account is erased once a second person confirms it.",
+    "account_erased": "The account is erased, with everything that was known of it.",
     "held_back": "The draft is held back. It does not go out.",
 }
 """What a page says after something was done; the address carries the key alone, so that nobody can put words here."""

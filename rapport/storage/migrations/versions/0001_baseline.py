@@ -367,6 +367,7 @@ def upgrade() -> None:
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.Column("figures", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("erased_at", UtcInstant(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["regular_tam"], ["members.id"]),
         sa.ForeignKeyConstraint(["tam"], ["members.id"]),
         sa.PrimaryKeyConstraint("key"),
