@@ -381,7 +381,8 @@ class Messages:
     async def _not_twice(self, connection: Connection, letters: list[MessageDraft]) -> list[MessageDraft]:
         """These, but whoever got the email with an earlier attempt's times is offered new ones, and no more."""
         first = letters[0].occasion if letters else None
-        if first is None or first.purpose is not Purpose.PROPOSAL or first.attempt == 1:
+        ours = first is not None and first.meeting is not None and first.meeting.ours
+        if first is None or first.purpose is not Purpose.PROPOSAL or first.attempt == 1 or ours:
             return letters
         had = await outbox.have_had(connection, first.contract or "", first.step, first.email)
         proposal = first.model_copy(update={"email": PROPOSAL})

@@ -20,7 +20,7 @@ from rapport.mail import feed
 from rapport.mail.context import AccountContext
 from rapport.model.account import Member
 from rapport.model.base import Instant, WireModel
-from rapport.model.meeting import Booking, Invitee, Nudge, Proposal, Slot
+from rapport.model.meeting import COLLEAGUE, Booking, Colleagues, Invitee, Nudge, Proposal, Slot
 from rapport.model.step import MeetingStep, Offset
 from rapport.rules import audience, calendar, operation, quorum
 from rapport.rules.calendar import Interval, Party
@@ -59,6 +59,7 @@ class Propose(WireModel):
     now: Instant
     without_calendar: bool = False
     opens: Instant | None = None
+    colleagues: Colleagues | None = None
 
 
 class Reopen(WireModel):
@@ -71,10 +72,11 @@ class Reopen(WireModel):
 
 
 class Confirm(WireModel):
-    """Is the TAM still free at this time?"""
+    """Is whoever holds it still free at this time: the TAM, where nobody is named?"""
 
     account: str
     booking: Booking
+    host: str | None = None
 
 
 class Gather(WireModel):
@@ -131,9 +133,11 @@ class FollowUp(WireModel):
     Attributes:
         since: When it can be done.
         days: After how many of the TAM's business days, each; 0 is their first working instant.
+        member: Whose business days count, where it is another member.
     """
 
     account: str
+    member: str | None = None
     since: Instant
     days: tuple[int, ...]
 
@@ -200,6 +204,8 @@ class Planning:
         Raises:
             ApplicationError: `CalendarUnreadable`, where the TAM's calendar cannot be fetched or read.
         """
+        if question.colleagues is not None:
+            return await self._among(question, question.colleagues)
         company = await self._company(question.account)
         step, present = question.step, question.now
         customer = company.champion.schedule
@@ -234,6 +240,50 @@ class Planning:
         )
         return self._opened(company, step, draft, present)
 
+    async def _among(self, question: Propose, asked: Colleagues) -> Proposal:
+        """Times from the calendars of all who meet; where they share none, those of the host that suit most of them."""
+        step, present = question.step, question.now
+        async with self.store.reading() as connection:
+            found = {one.id: one for one in await accounts.members(connection, (asked.host, *asked.members))}
+            known = await accounts.availability(connection, sorted(found), since=present)
+        host = found[asked.host]
+        others = [found[id_] for id_ in asked.members if id_ in found and found[id_].left_at is None]
+        latest = step.latest
+        if asked.by is not None:
+            latest = min(latest, calendar.business_days_until(present, asked.by, host.schedule))
+        horizon = calendar.add_business_days(present, step.latest + 1, host.schedule)
+        parties = {}
+        for one in (host, *others):
+            busy = [Interval(away.starts, away.ends) for away in known[one.id].absences]
+            busy += () if question.without_calendar else await self.busy(one, present, horizon)
+            busy += () if asked.by is None else (Interval(asked.by, max(asked.by, horizon)),)
+            parties[one.id] = Party(one.schedule, tuple(calendar.merge(busy)))
+        slots: list[Slot] = []
+        for needed in (parties.values(), [parties[host.id]]):
+            if not slots and latest >= step.earliest:
+                slots = calendar.propose_slots(
+                    now=present,
+                    minutes=step.minutes,
+                    must=[*needed],
+                    nice=[*parties.values()],
+                    customer=host.schedule,
+                    earliest=step.earliest,
+                    latest=latest,
+                    limit=step.options,
+                )
+        return Proposal(
+            round=question.round,
+            tam=host.id,
+            slots=tuple(slots),
+            invitees=tuple(
+                Invitee(id=one.id, personas=(COLLEAGUE,), groups=(number,)) for number, one in enumerate(others)
+            ),
+            required_groups=len(others),
+            deadline=calendar.voting_deadline(present, step.voting_days, host.schedule),
+            stale_at=calendar.add_business_days(present, max(step.earliest - step.voting_days, 1), host.schedule),
+            calendar_read=not question.without_calendar,
+        )
+
     @activity.defn(name="planning.reopen")
     async def reopen(self, question: Reopen) -> Proposal:
         """Count the voting period from now, for a proposal that waited as a draft."""
@@ -247,16 +297,15 @@ class Planning:
         Raises:
             ApplicationError: `CalendarUnreadable`.
         """
-        company = await self._company(question.account)
         slot = Interval(question.booking.start, question.booking.end)
-        busy = await self.busy(company.tam, slot.start, slot.end)
+        busy = await self.busy(await self._member(question.account, question.host), slot.start, slot.end)
         return not calendar.intersect([slot], busy)
 
     @activity.defn(name="planning.follow_up")
     async def follow_up(self, question: FollowUp) -> Instants:
         """Count in the TAM's working hours and business days."""
-        company = await self._company(question.account)
-        return Instants(at=calendar.follow_ups(question.since, question.days, company.tam.schedule))
+        who = await self._member(question.account, question.member)
+        return Instants(at=calendar.follow_ups(question.since, question.days, who.schedule))
 
     @activity.defn(name="planning.gather")
     async def gather(self, question: Gather) -> Gathered:
@@ -322,6 +371,13 @@ class Planning:
     async def _company(self, account: str) -> AccountContext:
         async with self.store.reading() as connection:
             return await AccountContext.read(connection, account)
+
+    async def _member(self, account: str, id_: str | None) -> Member:
+        """A member; the account's TAM, where nobody is named."""
+        if id_ is None:
+            return (await self._company(account)).tam
+        async with self.store.reading() as connection:
+            return await accounts.member(connection, id_)
 
     async def busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
         """When a member is not free, by their iCalendar address, if they have one.

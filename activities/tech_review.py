@@ -15,7 +15,7 @@ from rapport.model.base import Instant, UserError, WireModel
 from rapport.model.reading import check
 from rapport.model.tech_review import ReviewProjection, ReviewRound, Settlement
 from rapport.model.tech_review_facts import ReviewPhase
-from rapport.rules import tech_review as tech_review_rules
+from rapport.rules import calendar, tech_review as tech_review_rules
 from rapport.storage import account as accounts, announcement, tech_review
 from rapport.storage.database import Store
 from rapport.storage.signing import Signer
@@ -66,9 +66,10 @@ class Until(WireModel):
 
 
 class Deadline(WireModel):
-    """The instant at which a phase ends."""
+    """The instant at which a phase ends, and at which a live meeting is offered to sides that disagree."""
 
     at: Instant
+    meet_at: Instant | None = None
 
 
 class Settle(WireModel):
@@ -130,7 +131,9 @@ class Reviews:
         """Plan a phase's end, backwards from the customer's date."""
         async with self.store.reading() as connection:
             who = (await accounts.member(connection, question.by)).schedule
-        return Deadline(at=tech_review_rules.phase_deadline(question.phase, question.now, question.needed_by, who))
+        at = tech_review_rules.phase_deadline(question.phase, question.now, question.needed_by, who)
+        two_days_before = calendar.business_day_around(at, -tech_review_rules.MEET_DAYS, who)
+        return Deadline(at=at, meet_at=max(two_days_before, question.now))
 
     @activity.defn(name="reviews.settle")
     async def settle(self, question: Settle) -> Settled:

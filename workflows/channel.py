@@ -25,6 +25,7 @@ _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
         "tech_review.overdue": "overdue",
         "tech_review.leadership_told": "leadership_told",
         "tech_review.meeting_asked": "meeting_asked",
+        "tech_review.meeting_offered": "meeting_offered",
         "tech_review.acknowledged": "acknowledged",
         "tech_review.withdrawn": "withdrawn",
         "tech_review.revisit": "revisit",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import ClassVar, Final, Literal
 
 from temporalio import workflow
@@ -39,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
         NO_TIME,
         READ_DRAFTS,
         SAY_HOW_IT_WENT,
+        TELL_WHAT_CAME_OF_IT,
         UNREPORTED,
         TodoTemplate,
     )
@@ -61,6 +63,15 @@ NOT_READ_YET: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
 """The phases in which a proposal may wait to be read; where times go stale, one follows the other."""
 
 HELD_BACK: Final = "the mails with the times were held back"
+
+AMONG_US: Final = MappingProxyType(
+    {
+        "meeting_proposal": "review_meeting",
+        "meeting_stuck": "review_meeting_stuck",
+        "meeting_report": "review_meeting_notes",
+    }
+)
+"""The emails of a meeting without the customer, by those that they stand for."""
 
 
 @workflow.defn(name=MEETING.name)
@@ -232,6 +243,8 @@ class Meeting(AccountWorkflow):
         result = MeetingResult(
             outcome=outcome,
             start=self.booking.start if self.booking else None,
+            by=self.report.by if self.report else None,
+            submission=self.report.id if self.report else None,
             agreed=self.report.agreed if self.report else (),
         )
         await self.messages.drop_drafts(MEETING_IS_OVER)
@@ -294,7 +307,12 @@ class Meeting(AccountWorkflow):
         if self.words.was_reset and (known := await self._known_times()) is not None:
             return known
         question = Propose(
-            account=self.account, step=self.step, round=self.round, now=workflow.now(), opens=self.start.opens
+            account=self.account,
+            step=self.step,
+            round=self.round,
+            now=workflow.now(),
+            opens=self.start.opens,
+            colleagues=self.start.colleagues,
         )
         summary = "Find times in everyone's calendars"
         found = await attempted(Planning.propose, question, summary, CALENDARS)
@@ -401,7 +419,7 @@ class Meeting(AccountWorkflow):
         proposal = self._current
         by: Literal["vote", "deadline"] = "vote" if workflow.now() < proposal.deadline else "deadline"
         booking = Booking(start=slot.start, end=slot.end, by=by)
-        question = Confirm(account=self.account, booking=booking)
+        question = Confirm(account=self.account, booking=booking, host=self._host)
         free = await attempted(Planning.confirm, question, "Is the TAM still free then?", CALENDARS)
         if isinstance(free, Denied):
             self.timeline.record("calendar.unreadable")
@@ -450,7 +468,7 @@ class Meeting(AccountWorkflow):
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
         """When to follow up what the TAM is asked to do."""
-        return await followed_up(self.account, days, "When is this followed up?", since)
+        return await followed_up(self.account, days, "When is this followed up?", since, self._host)
 
     def _remind(self, nudge: Nudge) -> None:
         silent = quorum.unanswered(self._current, self.votes)
@@ -482,7 +500,7 @@ class Meeting(AccountWorkflow):
         self.beside(self._learn_how_it_went(booking, insist))
 
     async def _learn_how_it_went(self, booking: Booking, insist: datetime) -> None:
-        todo = self._todo(SAY_HOW_IT_WENT, self._held())
+        todo = self._todo(SAY_HOW_IT_WENT if self._host is None else TELL_WHAT_CAME_OF_IT, self._held())
         said = await todo.see_to(insist, lambda: self.report is not None or self.booking is not booking)
         if said is None:
             return
@@ -624,6 +642,7 @@ class Meeting(AccountWorkflow):
         return MeetingView(
             account=self.account,
             step=self.step.name,
+            title=self.step.title,
             phase=self.phase,
             round=self.round,
             proposal=self.proposal,
@@ -662,6 +681,11 @@ class Meeting(AccountWorkflow):
         return None
 
     @property
+    def _host(self) -> str | None:
+        """Who holds it, where that is not the TAM: the vendor's own people meet."""
+        return self.start.colleagues.host if self.start.colleagues is not None else None
+
+    @property
     def _current(self) -> Proposal:
         assert self.proposal is not None
         return self.proposal
@@ -691,7 +715,15 @@ class Meeting(AccountWorkflow):
         self.todo_counts[template.name] += 1
         step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
         return Todo(
-            template, self, self.start.contract, step, self.step.title, self.todo_counts[template.name], unblock
+            template,
+            self,
+            self.start.contract,
+            step,
+            self.step.title,
+            self.todo_counts[template.name],
+            unblock,
+            subject=self.start.contract if self._host is not None else None,
+            member=self._host,
         )
 
     def _write_to_the_tam(self, email: str, summary: str) -> None:
@@ -718,11 +750,12 @@ class Meeting(AccountWorkflow):
             occurrence=occurrence,
             round=self.round,
             purpose=purpose,
-            email=email,
+            email=email if self._host is None else AMONG_US.get(email, email),
             to=to,
             review=self._current.review if purpose is Purpose.PROPOSAL else "auto",
             now=workflow.now(),
             meeting=self._facts().model_copy(update={"update": update}),
+            tech_review=self.start.colleagues.review if self.start.colleagues is not None else None,
         )
 
     def _welcome(self) -> MessageRequest:
@@ -765,6 +798,7 @@ class Meeting(AccountWorkflow):
             silent=quorum.unanswered(proposal, self.votes),
             coming=quorum.coming(proposal, self.votes, self.booking) if self.booking else (),
             reason=self.why_stuck,
+            ours=self._host is not None,
         )
 
     # What it waits for, and telling it
@@ -796,8 +830,8 @@ class Meeting(AccountWorkflow):
         )
 
     def _wait_for_the_tam(self, reason: str) -> Wait:
-        what = f"the TAM, to find a time: {reason}"
-        return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.due_by)
+        what = f"{self._who}, to find a time: {reason}"
+        return Wait(on=(self._role,), what=what, unblock=self._by_hand(), deadline=self.due_by)
 
     def _wait_for_a_successor(self) -> Wait:
         return audience.wait_for_successor(self.account, self.vacant, self.successor_by)
@@ -807,16 +841,28 @@ class Meeting(AccountWorkflow):
         if workflow.now() < self.booking.end:
             return Wait(on=(), what="the meeting itself", unblock=self._by_hand(), deadline=self.booking.start)
         return Wait(
-            on=("tam",),
-            what="the TAM, to say whether it was held",
+            on=(self._role,),
+            what=f"{self._who}, to say whether it was held",
             unblock=self._held(),
             deadline=self.due_by,
         )
 
+    @property
+    def _who(self) -> str:
+        return "the TAM" if self._host is None else "the host"
+
+    @property
+    def _role(self) -> str:
+        return "tam" if self._host is None else "ce"
+
     def _held(self) -> str:
+        if self._host is not None:
+            return in_name(f"rapport review meeting-held {self.start.contract} --text …")
         return in_name(f"rapport meeting held {self.account} {self.step.name}")
 
     def _by_hand(self) -> str:
+        if self._host is not None:
+            return in_name(f"rapport review book-meeting {self.start.contract} --start YYYY-MM-DDTHH:MM")
         return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
 
     def _gather(self, number: int) -> StepNews | None:  # noqa: ARG002 - whichever it is

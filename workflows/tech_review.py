@@ -14,8 +14,10 @@ from temporalio.common import SearchAttributeKey
 with workflow.unsafe.imports_passed_through():
     from activities.tech_review import Again, LaidOut, LayOut, Reviews, Settle, Until
     from rapport.model.commands import deciding, in_name
-    from rapport.model.ids import task_id
+    from rapport.model.ids import meeting_id, task_id
+    from rapport.model.meeting import Colleagues, MeetingStart
     from rapport.model.message import MessageRequest, Purpose
+    from rapport.model.operation import ControlKind
     from rapport.model.projection import Wait
     from rapport.model.task import TaskDefinition, TaskResult, TaskStart
     from rapport.model.tech_review import (
@@ -28,17 +30,17 @@ with workflow.unsafe.imports_passed_through():
         ReviewWord,
     )
     from rapport.model.tech_review_facts import Remark, RemarkKind, ReviewPhase, ReviewVerdict, TechReviewFacts
-    from rapport.model.workflows import TECH_REVIEW
+    from rapport.model.workflows import MEETING, TECH_REVIEW
     from rapport.rules import details, tech_review
     from rapport.rules.tech_review import Spoken
 
 from workflows.base import AccountWorkflow
 from workflows.channel import Channel
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import Denied, attempted, beside, done
+from workflows.outcomes import Denied, attempted, begun, beside, done, ended
 from workflows.projection import Projector
 from workflows.timeline import Timeline
-from workflows.waiting import Alarm, ask
+from workflows.waiting import Alarm, ask, control
 from workflows.words import checks, takes
 
 HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
@@ -82,6 +84,9 @@ class TechReview(AccountWorkflow):
         self.revisit: datetime | None = None
         self.withdrawn: ReviewWord | None = None
         self.wanted_meetings: list[ReviewWord] = []
+        self.meetings = 0
+        self.meets = False
+        self.meet_at: datetime | None = None
         self.attempts: dict[str, int] = {}
         self.wait = Wait()
         self.people = LaidOut(tellings=(), leaders=(), others=())
@@ -224,10 +229,14 @@ class TechReview(AccountWorkflow):
         seats: tuple[str, ...] = tech_review.LEADERSHIP
         heard: dict[str, Spoken] = {}
         empty: tuple[str, ...] = ()
+        is_offered = False
         while (
             verdict := tech_review.of_leadership(self.round.ask, seats, votes := tech_review.votes(heard), empty)
         ) is None:
             deadline = await self._enter(ReviewPhase.LEADERSHIP)
+            if not is_offered:
+                is_offered = True
+                self.beside(self.offer_a_meeting(self.round.number))
             definition = tech_review.panel(self.round.ask, tech_review.still_silent(seats, votes))
             self._wait_for_task("leadership", definition, "leadership's decision", deadline)
             result = await self._heard("vote", "leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
@@ -373,18 +382,47 @@ class TechReview(AccountWorkflow):
                 self._tell("tech_review.leadership_told", about=what, instant=self.round.needed_by)
             self._write_to((self.round.by, *self.people.leaders), "review_due", what, "Tell leadership")
 
-    async def hold_a_meeting(self, requester: str) -> None:
-        """Somebody wants to talk about it live: whoever asked for the review sees to that, and writes down the rest."""
-        number = self.attempts["meeting"] = self.attempts.get("meeting", 0) + 1
-        definition = tech_review.MEETING.model_copy(update={"assign": (self.round.by,)})
-        others = None if requester == self.round.by else requester
-        given = self._task("meeting", f"{self.ref}: a live meeting", definition, number, mails={}, requester=others)
-        result = await ask(
-            given,
-            task_id(self.ref, "meeting", number),
-            given.title,
-            is_over=lambda: self.ended or self.withdrawn is not None,
+    async def offer_a_meeting(self, number: int) -> None:
+        """Two days before leadership's deadline, have sides that disagree meet, unless they meet already."""
+        alarm = Alarm()
+        alarm.set(self.meet_at, f"{self.ref}: offer a live meeting, if sides disagree")
+        await workflow.wait_condition(lambda: alarm.rings or self._is_decided(number))
+        of_round = [one for one in self.remarks if one.round == number]
+        if self._is_decided(number) or self.meets or not tech_review.disagree(of_round):
+            return
+        self.meets = True
+        self._tell("tech_review.meeting_offered")
+        await self.hold_a_meeting(self.people.leaders)
+
+    async def hold_a_meeting(self, others: Sequence[str]) -> None:
+        """Have those who spoke, and others, meet within the review's date; what came of it stands beside their words.
+
+        The meeting is a workflow of its own: times from their calendars, a vote, invitations, and somebody's notes.
+        """
+        self.meetings += 1
+        self.changed = True
+        step, by = tech_review.live_meeting(self.ref), self.round.needed_by
+        id_ = meeting_id(self.ref, step.name, self.meetings)
+        colleagues = Colleagues(
+            host=self.round.by,
+            members=tech_review.who_meets(self.remarks, others, self.round.by) or self.people.leaders,
+            by=by if by > workflow.now() else None,
+            review=self._facts("meeting"),
         )
+        given = MeetingStart(
+            account=self.account, contract=self.ref, step=step, attempt=self.meetings, colleagues=colleagues
+        )
+        child = await begun(MEETING, given, id_, summary=f"{step.title}, {self.account}")
+        # On a line of its own: what it gives is what comes of the meeting, and never of the task.
+        came_of_it = ended(child, MEETING)
+        ending = beside(came_of_it)
+        await workflow.wait_condition(lambda: ending.done() or self.ended or self.withdrawn is not None)
+        if not ending.done():
+            await control(id_, ControlKind.CLOSE)
+        result = await ending
+        self.meets = False
+        if isinstance(result, Denied) or result.outcome == "closed":
+            return
         self._remember("meeting", by=result.by, option=result.outcome, submission=result.submission)
         self._tell("tech_review.meeting", who=result.by, about=result.outcome, submission=result.submission)
 
@@ -395,7 +433,7 @@ class TechReview(AccountWorkflow):
             self.changed = False
             wanted, self.wanted_meetings = self.wanted_meetings, []
             for word in wanted:
-                self.beside(self.hold_a_meeting(word.by))
+                self.beside(self.hold_a_meeting((word.by, *word.others)))
             await self.write_down()
 
     # Words: these record, and `run` acts
@@ -413,15 +451,19 @@ class TechReview(AccountWorkflow):
 
     say.validator(checks(_judge_word))
 
+    def _judge_meeting(self, word: ReviewWord) -> str | None:  # noqa: ARG002 - whoever asks
+        return self._over() or ("a live meeting is being arranged already" if self.meets else None)
+
     @workflow.update(name="request_meeting", description="Ask to talk about it live")
-    @takes(_judge_word)
+    @takes(_judge_meeting)
     def request_meeting(self, word: ReviewWord) -> str:
-        """Any participant can ask for a meeting."""
+        """Any participant can ask for a meeting, one at a time."""
+        self.meets = True
         self.wanted_meetings.append(word)
         self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
         return "asked"
 
-    request_meeting.validator(checks(_judge_word))
+    request_meeting.validator(checks(_judge_meeting))
 
     @workflow.update(name="withdraw", description="It is not needed any more")
     @takes(_judge_word)
@@ -462,6 +504,7 @@ class TechReview(AccountWorkflow):
             deadline=self.wait.deadline,
             unblock=self.wait.unblock,
             revisit=self.revisit,
+            meetings=self.meetings,
         )
 
     # How it is done
@@ -487,6 +530,10 @@ class TechReview(AccountWorkflow):
         """Whether a round has nothing to wait for any more: its answer was given, or another round began."""
         return self.ended or self._is_interrupted() or self.round.number != number or self.told is not None
 
+    def _is_decided(self, number: int) -> bool:
+        """Whether a round is decided, or another one has begun."""
+        return self.ended or self._is_interrupted() or self.round.number != number or self.verdict is not None
+
     def _engineering_answered(self) -> bool:
         return any(
             one.kind == "feedback" and one.seat == tech_review.ENGINEERING and one.round == self.round.number
@@ -503,6 +550,7 @@ class TechReview(AccountWorkflow):
         question = Until(phase=phase, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
         deadline = await done(Reviews.deadline, question, f"How long is there for the {phase}?", PLANNING)
         self._stop_if_interrupted()
+        self.meet_at = deadline.meet_at
         return deadline.at
 
     def _next_id(self, step: str) -> str:
@@ -677,6 +725,7 @@ class TechReview(AccountWorkflow):
             acknowledged=self.acknowledged,
             message=self.message,
             revisit=self.revisit,
+            meetings=self.meetings,
             remarks=unwritten,
             entries=self.timeline.take_entries(),
             announcements=self.channel.take(),

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import FollowUp, Planning
     from rapport.model.ids import task_id
     from rapport.model.operation import Control, ControlKind
-    from rapport.model.task import TaskResult, TaskStart
+    from rapport.model.task import TaskDefinition, TaskResult, TaskStart
     from rapport.model.workflows import HUMAN_TASK
     from rapport.rules.todo_template import TodoTemplate
 
@@ -99,10 +99,14 @@ async def ask(
 
 
 async def followed_up(
-    account: str, days: tuple[int, ...], summary: str, since: datetime | None = None
+    account: str, days: tuple[int, ...], summary: str, since: datetime | None = None, member: str | None = None
 ) -> tuple[datetime, ...]:
-    """When the TAM is asked once more, and by when that is due: so many business days from an instant, or from now."""
-    question = FollowUp(account=account, since=since or workflow.now(), days=days)
+    """When the TAM is asked once more, and by when that is due: so many business days from an instant, or from now.
+
+    Args:
+        member: Who is asked, where it is another member.
+    """
+    question = FollowUp(account=account, since=since or workflow.now(), days=days, member=member)
     return (await done(Planning.follow_up, question, summary, PLANNING)).at
 
 
@@ -138,6 +142,7 @@ class Todo:
         step: The step, with its attempt where that is not the first.
         number: Counts this kind of to-do for this step, from 1.
         unblock: The command that does it.
+        subject, member: What it is about and who has to do it, where that is not the account and its TAM.
     """
 
     template: TodoTemplate
@@ -147,6 +152,8 @@ class Todo:
     title: str
     number: int = 1
     unblock: str | None = None
+    subject: str | None = None
+    member: str | None = None
 
     async def see_to(self, insist: datetime, is_done: Callable[[], bool]) -> TaskResult | None:
         """Wait until it is done, and put a to-do for it to the TAM if that takes too long.
@@ -173,11 +180,11 @@ class Todo:
         given = TaskStart(
             account=account,
             contract=self.contract,
-            subject=account,
+            subject=self.subject or account,
             step=self._step,
             title=self._title,
             attempt=self.number,
-            definition=self.template.definition,
+            definition=self._definition,
             deadline=deadline,
             unblock=self.unblock,
         )
@@ -193,7 +200,12 @@ class Todo:
     @property
     def id(self) -> str:
         """The id of the to-do's workflow."""
-        return task_id(self.owner.account, self._step, self.number)
+        return task_id(self.subject or self.owner.account, self._step, self.number)
+
+    @property
+    def _definition(self) -> TaskDefinition:
+        given = self.template.definition
+        return given if self.member is None else given.model_copy(update={"assign": (self.member,)})
 
     @property
     def _step(self) -> str:

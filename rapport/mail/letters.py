@@ -141,7 +141,12 @@ class MessageDraft:
 
     @property
     def _writer(self) -> Person | None:
-        """Who writes a mail about a case, and gets the answers: the case's owner, unless they read it themselves."""
+        """Who writes a mail and gets the answers, where that is not the TAM: a meeting's host, or a case's owner.
+
+        A case's owner reads those of their own case as the TAM's.
+        """
+        if self.meeting is not None and self.meeting.ours:
+            return self.company.person(self._customer.host(self.meeting).id)
         found = self.on_record.case if self.on_record is not None else None
         mine = found is not None and found.owner is not None and found.owner.id == self.person
         return found.writer if found is not None and not mine else None
@@ -315,8 +320,10 @@ class MessageDraft:
             stamp=stamp.replace(microsecond=0),
             start=meeting.booking.start,
             end=meeting.booking.end,
-            zone=company.champion.schedule.zone,
-            summary=f"{company.account.name} / {company.vendor.name}: {meeting.title}",
+            zone=(company.host(meeting) if meeting.ours else company.champion).schedule.zone,
+            summary=f"{meeting.title}, {company.account.name}"
+            if meeting.ours
+            else f"{company.account.name} / {company.vendor.name}: {meeting.title}",
             description=f"{agenda}\n\nJoin: {link}" if link else agenda,
             location=place,
             join_url=link,

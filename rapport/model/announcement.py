@@ -15,6 +15,7 @@ Word = Literal[
     "overdue",
     "leadership_told",
     "meeting_asked",
+    "meeting_offered",
     "acknowledged",
     "withdrawn",
     "revisit",

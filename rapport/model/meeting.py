@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from rapport.model.account import personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.step import MeetingStep, Review
+from rapport.model.tech_review_facts import TechReviewFacts
 
 
 class Slot(WireModel):
@@ -151,10 +152,31 @@ class MeetingPhase(StrEnum):
     ENDED = "ended"
 
 
+COLLEAGUE: Final = "colleague"
+"""What an invitee is who has no persona: somebody of the vendor's own people."""
+
+
+class Colleagues(WireModel):
+    """The vendor's own people, who meet about a review without the customer; by id.
+
+    Attributes:
+        host: Who holds it, finds a time where the poll has none, and writes down what came of it.
+        members: Who is asked as well.
+        by: When it has to be over, at the latest.
+        review: What it is about, for its emails.
+    """
+
+    host: str
+    members: tuple[str, ...]
+    by: Instant | None = None
+    review: TechReviewFacts
+
+
 class MeetingStart(WireModel):
     """What a meeting's workflow is given.
 
     Attributes:
+        colleagues: Who meets, where the customer does not; then no persona of the step is asked.
         undecided: Whether it is held on site is being decided; word comes by the signal `settle`.
         booked: The time that was agreed in the room; everyone is invited, and nobody votes.
         opens: The first day that is wanted, where that is further away than the step itself asks.
@@ -167,6 +189,7 @@ class MeetingStart(WireModel):
     undecided: bool = False
     booked: Instant | None = None
     opens: Instant | None = None
+    colleagues: Colleagues | None = None
 
 
 class Venue(WireModel):
@@ -182,10 +205,13 @@ class MeetingResult(WireModel):
         outcome: `held`; or `no_time`, where none was found or it was done without; or `unreported`, where nobody ever
             said how it went; or `closed`, where its onboarding has no use for it any more.
         start: When it was to begin, if that was ever known.
+        by, submission: Who said how it went, and what they said.
     """
 
     outcome: str
     start: Instant | None = None
+    by: str | None = None
+    submission: str | None = None
     agreed: tuple[Agreed, ...] = ()
 
 
@@ -194,6 +220,7 @@ class MeetingView(WireModel):
 
     account: str
     step: str
+    title: str = ""
     phase: MeetingPhase
     round: int
     proposal: Proposal | None = None

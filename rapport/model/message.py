@@ -307,6 +307,7 @@ class MeetingFacts(WireModel):
         reason: Why the vote came to no result.
         attendees: Whom the invitation lists; where empty, those to whom the mail goes.
         update: What is new to somebody who was invited before: the time, or who holds it.
+        ours: Whether the vendor's own people meet, without the customer.
     """
 
     uid: str
@@ -323,6 +324,7 @@ class MeetingFacts(WireModel):
     reason: str | None = None
     attendees: tuple[str, ...] = ()
     update: Literal["time", "host"] | None = None
+    ours: bool = False
 
 
 class RhythmFacts(WireModel):

@@ -211,11 +211,13 @@ class ReviewWord(WireModel):
 
     Attributes:
         stance: What they are for, where they say it for themselves: somebody else speaks for their side, or nobody.
+        others: Whom they name, by id, who ask for a live meeting.
     """
 
     id: str
     by: str
     stance: str | None = None
+    others: tuple[str, ...] = ()
 
 
 class ReviewEdit(WireModel):
@@ -245,6 +247,7 @@ class ReviewView(WireModel):
     deadline: Instant | None = None
     unblock: str | None = None
     revisit: Instant | None = None
+    meetings: int = 0
 
 
 class ReviewProjection(WireModel):
@@ -255,6 +258,7 @@ class ReviewProjection(WireModel):
         outcome: The verdict of the latest round that has one, or `withdrawn`.
         decided, told, acknowledged: When it was decided, the customer was written to, and they confirmed.
         message: What was said to the customer, by id.
+        meetings: How many live meetings there were on it, with the one that is being arranged.
         announcements: What the review channel is to be told of it, in its order.
     """
 
@@ -270,6 +274,7 @@ class ReviewProjection(WireModel):
     acknowledged: Instant | None
     message: str | None
     revisit: Instant | None
+    meetings: int = 0
     remarks: tuple[Remark, ...]
     entries: tuple[TimelineEvent, ...]
     announcements: tuple[Announce, ...]

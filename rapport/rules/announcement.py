@@ -19,6 +19,7 @@ _TOLD: Final[dict[Word, str]] = {
     "overdue": "the date by which the customer needs a decision has passed, and there is none",
     "leadership_told": "leadership was told that it is still open",
     "meeting_asked": "{who} asks for a live meeting",
+    "meeting_offered": "teams disagree, so a live meeting is offered",
     "acknowledged": "the customer has acknowledged what they were told",
     "withdrawn": "{who} withdrew it",
     "revisit": "the day has come to look at it again",

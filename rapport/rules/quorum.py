@@ -88,7 +88,7 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
     champions = [invitee.id for invitee in proposal.invitees if CHAMPION in invitee.personas]
     deciders = champions or [invitee.id for invitee in proposal.invitees if invitee.required]
     whom = "the champion" if champions else "the required attendees"
-    if all(one in votes and not votes[one].slots for one in deciders):
+    if deciders and all(one in votes and not votes[one].slots for one in deciders):
         return Tally(PollStanding.STUCK, reason=f"none of the times work for {whom}")
     if now < proposal.deadline:
         return Tally(PollStanding.OPEN)
@@ -97,7 +97,9 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
         return Tally(PollStanding.AGREED, best(wanted, proposal, votes))
     if not votes:
         return Tally(PollStanding.STUCK, reason="no one replied by the deadline")
-    return Tally(PollStanding.STUCK, reason=f"{whom} didn't reply by the deadline")
+    if not champions:
+        return Tally(PollStanding.STUCK, reason="none of the times work for anyone who replied")
+    return Tally(PollStanding.STUCK, reason="the champion didn't reply by the deadline")
 
 
 def best(slots: Sequence[Slot], proposal: Proposal, votes: Mapping[str, Vote]) -> Slot:

@@ -5,16 +5,17 @@ Silence is never a yes. Every instant is planned backwards from the day by which
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from rapport.model.account import Role, Schedule
+from rapport.model.account import CHAMPION, Role, Schedule
 from rapport.model.ids import number_in
+from rapport.model.step import AgendaItem, MeetingStep, Stage
 from rapport.model.task import TaskDefinition, TaskOption
 from rapport.model.tech_review import Ask, ReviewStage
-from rapport.model.tech_review_facts import ReviewPhase, ReviewVerdict
+from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
 from rapport.rules.calendar import (
     add_business_days,
     add_working_time,
@@ -63,6 +64,9 @@ NEEDED_ROLES: Final = (
 
 FIVE_DAYS: Final = 5
 """How many business days before the date leadership is told once more."""
+
+MEET_DAYS: Final = 2
+"""How many business days before leadership's deadline a live meeting is offered to sides that disagree."""
 
 ROUND_DAYS: Final = 10
 """How many business days a review that comes back by itself has."""
@@ -370,13 +374,35 @@ def acknowledgement(tell: str, asks: Sequence[str]) -> TaskDefinition:
     )
 
 
-MEETING: Final = TaskDefinition(
-    task="to_do",
-    question="Somebody asks to talk about it live. Hold the meeting, and write down what came of it.",
-    options=(
-        TaskOption(id="held", title="It was held", needs_reason=True),
-        TaskOption(id="not_held", title="It is not needed any more", needs_reason=True),
-    ),
-    assign=("role:ce",),
-    on_timeout="not_held_in_time",
-)
+# Talking about it
+
+
+def live_meeting(ref: str) -> MeetingStep:
+    """A live meeting on a review. The step's personas are asked for nothing: colleagues meet."""
+    return MeetingStep(
+        name="live_meeting",
+        title=f"Live meeting on {ref}",
+        stage=Stage.ROLLOUT,
+        kind="meeting",
+        minutes=30,
+        agenda=(AgendaItem(topic="What we disagree on, and what would settle it", minutes=15),),
+        invite=(CHAMPION,),
+        require=((CHAMPION,),),
+        earliest=2,
+        latest=10,
+        voting_days=1,
+        reminders=0,
+        email="meeting_proposal",
+    )
+
+
+def who_meets(remarks: Iterable[Remark], others: Sequence[str], host: str) -> tuple[str, ...]:
+    """Those of ours who spoke, and whom somebody named, each once; the host holds it anyway."""
+    spoke = [one.by for one in remarks if one.by is not None and one.seat != "customer"]
+    return tuple(one for one in dict.fromkeys((*spoke, *others)) if one != host)
+
+
+def disagree(remarks: Iterable[Remark]) -> bool:
+    """Whether one side is against what another is for."""
+    stances = {one.option for one in remarks if one.kind == "feedback"}
+    return "against" in stances and not stances.isdisjoint({"in_favour", "in_favour_if"})

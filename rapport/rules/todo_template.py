@@ -83,6 +83,20 @@ SAY_HOW_IT_WENT: Final = TodoTemplate(
         on_timeout=UNREPORTED,
     ),
 )
+TELL_WHAT_CAME_OF_IT: Final = TodoTemplate(
+    "report",
+    "Notes on {}",
+    TaskDefinition(
+        task="to_do",
+        question="What came of the meeting? Your notes are added to the review.",
+        options=(
+            TaskOption(id="held", title="It took place", needs_reason=True),
+            TaskOption(id="no_show", title="No one came"),
+        ),
+        assign=("tam",),
+        on_timeout=UNREPORTED,
+    ),
+)
 NAME_A_SUCCESSOR: Final = TodoTemplate(
     "successor",
     "{}: who follows",

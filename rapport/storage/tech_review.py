@@ -60,6 +60,7 @@ class KnownReview(WireModel):
     acknowledged: Instant | None
     message: str | None
     revisit: Instant | None
+    meetings: int = 0
     closed: Instant | None
     waiting_on: tuple[str, ...]
     waiting_for: str | None
@@ -210,6 +211,7 @@ async def project(connection: Connection, projection: ReviewProjection, signer: 
             acknowledged=projection.acknowledged,
             message=projection.message,
             revisit=projection.revisit,
+            meetings=projection.meetings,
             closed=projection.now if projection.phase is ReviewPhase.CLOSED else None,
             waiting_on=list(wait.on),
             waiting_for=wait.what,

@@ -18,6 +18,7 @@ class ReviewRow(Base):
         from_case: The support case that turned out to need it.
         outcome: The verdict of the latest round that has one, or `withdrawn`.
         message: The submission with what the customer was told.
+        meetings: How many live meetings there were on it.
         projected: The number of the projection that it stands at.
     """
 
@@ -46,6 +47,7 @@ class ReviewRow(Base):
     acknowledged: Mapped[datetime | None]
     message: Mapped[str | None]
     revisit: Mapped[datetime | None]
+    meetings: Mapped[int] = mapped_column(default=0)
     closed: Mapped[datetime | None]
     waiting_on: Mapped[list[str]]
     waiting_for: Mapped[str | None] = mapped_column(Text)

@@ -30,7 +30,8 @@ _BECAME = {
 }
 
 
-def _print(shown: MeetingShown) -> None:
+def print_meeting(shown: MeetingShown) -> None:
+    """A meeting as the terminal shows it."""
     out.print(f"[bold]{shown.step}[/bold] of {shown.account}: [bold]{shown.phase}[/bold], round {shown.round}")
     if shown.ended:
         when_ = f" (booked for {when(shown.ended.start)})" if shown.ended.start else ""
@@ -56,7 +57,7 @@ def _print(shown: MeetingShown) -> None:
         print_minutes(shown.minutes)
 
 
-@command(app, show=_print)
+@command(app, show=print_meeting)
 async def show(services: Services, actor: Actor, account: str, step: Step) -> MeetingShown:
     """The times on offer, who answered what, what it waits for, and its minutes."""
     return await meeting.show(services, account, step, actor.email)

@@ -10,14 +10,17 @@ import typer
 from rich.markup import escape
 
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
+from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
-from rapport.model.reading import check
+from rapport.model.reading import check, read_instant
 from rapport.rules.wording import amount
 from starters.cli import tech_review_needs
 from starters.cli.common import command, out, print_checked, table, when
-from starters.services import LISTED, Actor, Services
+from starters.cli.meeting import print_meeting
+from starters.services import LISTED, Actor, Services, member_named
 from starters.use_cases import tech_review, tech_review_files, tech_review_record
-from starters.use_cases.tech_review import Feedback, Reason, Stance, Submitted
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, Reason, Stance, Submitted, WantedMeeting
 from starters.use_cases.tech_review_record import Record, RecordFiles
 from starters.views.tech_review import ReviewLine, ReviewPage, ReviewShown
 
@@ -168,10 +171,53 @@ async def feedback(
     return await tech_review.feedback(services, ref, check(Feedback, given, ""), actor)
 
 
-@command(app, "request-meeting", show="Asked; the CE gets a mail.")
-async def request_meeting(services: Services, actor: Actor, ref: Ref, reason: Why) -> Receipt:
-    """Ask to talk about it live; the CE sees to it, and writes down what came of it."""
-    return await tech_review.request_meeting(services, ref, _reason(reason), actor)
+@command(app, "request-meeting", show="Live meeting requested. The attendees get times to choose from.")
+async def request_meeting(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    reason: Why,
+    invite: Annotated[
+        list[str] | None,
+        typer.Option("--invite", help="Someone to invite as well; repeat it for several.", metavar="EMAIL"),
+    ] = None,
+) -> Receipt:
+    """Ask to discuss it live. Everyone who gave feedback, and whoever you invite, gets times to choose from."""
+    given = {"reason": reason, "invite": invite or []}
+    return await tech_review.request_meeting(services, ref, check(WantedMeeting, given, ""), actor)
+
+
+@command(app, "meeting", show=print_meeting)
+async def live_meeting(services: Services, ref: Ref) -> MeetingShown:
+    """The live meeting on a review: proposed times, who can make them, and the booked time."""
+    return await tech_review.live_meeting(services, ref)
+
+
+@command(app, "book-meeting", show="Booked. Everyone gets an invitation.")
+async def book_meeting(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    start: Annotated[str, typer.Option("--start", help="In your own zone, or with an offset.", metavar="TIME")],
+) -> Receipt:
+    """Book the live meeting on a review, or move it."""
+    zone = (await member_named(services, actor)).schedule.zone
+    given = MeetingTime(start=read_instant(start, "--start", zone))
+    return await tech_review.book_meeting(services, ref, given, actor)
+
+
+@command(app, "meeting-held", show="Recorded.")
+async def report_meeting(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    text: Annotated[str | None, typer.Option("--text", help="What you agreed on.")] = None,
+    no_show: Annotated[bool, typer.Option("--no-show", help="No one came. Everyone gets new times.")] = False,
+) -> Receipt:
+    """Add your notes on the live meeting to the review."""
+    if (text is None) is not no_show:
+        raise UserError("is missing", field="--text", fix="tell what you agreed on, or add --no-show")
+    return await tech_review.report_meeting(services, ref, check(MeetingNotes, {"text": text}, ""), actor)
 
 
 @command(app, show="Withdrawn; nobody is asked any more.")

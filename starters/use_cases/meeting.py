@@ -12,7 +12,7 @@ from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel, nearest
 from rapport.model.ids import meeting_id, step_of_meeting
-from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
+from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
 from rapport.revival import may_go_on
@@ -117,6 +117,7 @@ class Poll(WireModel):
     booked: Instant | None
     stale: bool
     ended: EndShown | None = None
+    ours: bool = False
 
 
 class DepartedError(UserError):
@@ -143,13 +144,14 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     if ended is not None and ended.became == "closed" and await standstill.ended_now(services, handle.id) is not None:
         ended = ended.model_copy(update={"became": "ended"})
-    shown = _shown(view, names)
+    shown = meeting_shown(view, names)
     silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
     waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
     return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended})
 
 
-def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
+def meeting_shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
+    """A meeting as its workflow answers, with names."""
     votes = {vote.voter: vote for vote in view.votes}
     proposal = view.proposal
     return MeetingShown(
@@ -272,7 +274,7 @@ async def poll(services: Services, token: str) -> Poll:
     assert account is not None
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
-        company = await AccountContext.read(connection, account)
+        company = await AccountContext.read(connection, account, (link.person,))
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
     id_ = _latest_attempt(link.workflow_id, account, steps)
@@ -284,25 +286,31 @@ async def poll(services: Services, token: str) -> Poll:
         # What is said while it stands still counts once it goes on.
         is_over = not await answered(may_go_on(services.client, handle.id), "meeting")
     ended = await _end_of_poll(services, account, id_, steps) if is_over else None
-    contact = company.contacts.get(link.person)
-    if contact is None:
+    reader = company.contacts.get(link.person) or company.members.get(link.person)
+    if reader is None:
         raise unknown_link()
     step = step_of_meeting(link.workflow_id)
     if view is None:
         # Temporal has forgotten it; what became of it stands on record.
         view = MeetingView(account=account, step=step, phase=MeetingPhase.ENDED, round=link.round)
-    shown = _shown(view, names)
+    shown = meeting_shown(view, names)
     mine = next((vote for vote in view.votes if vote.voter == link.person), None)
     slots = view.proposal.slots if view.proposal else ()
+    ours = view.proposal is not None and any(COLLEAGUE in one.personas for one in view.proposal.invitees)
+    host = company.tam
+    if view.proposal is not None and view.proposal.tam != host.id:
+        async with services.store.reading() as connection:
+            host = await accounts.member(connection, view.proposal.tam)
     return Poll(
         account=company.account.name,
-        meeting=next((one.title for one in steps if one.step == step), step),
+        meeting=next((one.title for one in steps if one.step == step), view.title or step),
         minutes=int((slots[0].end - slots[0].start).total_seconds() // 60) if slots else 0,
-        reader=contact.name,
-        zone=contact.schedule.zone,
+        reader=reader.name,
+        zone=reader.schedule.zone,
         vendor=company.vendor.name,
-        tam=company.tam.name,
-        tam_email=company.tam.email,
+        tam=host.name,
+        tam_email=host.email,
+        ours=ours,
         slots=shown.slots,
         chosen=mine.slots if mine else (),
         answered=mine is not None,

@@ -133,6 +133,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "tech_review.acknowledged": "{step}: {who} confirmed that they read it",
     "tech_review.not_acknowledged": "{step}: the customer never confirmed that they read it",
     "tech_review.meeting_asked": "{step}: {who} asks for a live meeting",
+    "tech_review.meeting_offered": "{step}: teams disagree, so a live meeting is offered",
     "tech_review.meeting": "{step}: the live meeting: {outcome}",
     "tech_review.withdrawn": "{step}: withdrawn by {who}",
     "blocker.raised": "{who} noted a blocker",
@@ -205,7 +206,7 @@ Offered = Mapping[str, Sequence[tuple[datetime, Mapping[str, str]]]]
 
 _KEY: Final = re.compile(r"(\d+( of \d+)? )?[a-z0-9]+(_[a-z0-9]+)+")
 _PREPARATION: Final = "_preparation"
-_TITLES: Final = {"people": "The account's people", "escalation": "Escalation"}
+_TITLES: Final = {"live_meeting": "Live meeting", "people": "The account's people", "escalation": "Escalation"}
 _TODOS: Final = {
     "drafts": "its drafts",
     "time": "finding a time",

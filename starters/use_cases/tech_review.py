@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
+from pydantic import Field
 from temporalio.client import WorkflowHandle
 from temporalio.common import (
     SearchAttributeKey,
@@ -21,9 +23,10 @@ from temporalio.service import RPCError
 from rapport.mail.tech_review import read
 from rapport.model.access import Action
 from rapport.model.account import Member
-from rapport.model.base import InputModel, Refused, UserError, WireModel, suggestion
-from rapport.model.ids import number_in, review_id
-from rapport.model.meeting import Receipt
+from rapport.model.base import Email, InputModel, Instant, Refused, UserError, WireModel, suggestion
+from rapport.model.commands import in_name
+from rapport.model.ids import meeting_id, number_in, review_id
+from rapport.model.meeting import Book, MeetingResult, Receipt, Report
 from rapport.model.minutes import Filled
 from rapport.model.reading import together
 from rapport.model.scenario import scenarios
@@ -57,9 +60,11 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import task
+from starters.use_cases.meeting import MeetingShown, meeting_shown
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
+from workflows.meeting import Meeting
 from workflows.tech_review import TechReview
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
@@ -93,6 +98,28 @@ class Reason(InputModel):
     """Why somebody does something."""
 
     reason: Filled
+
+
+class WantedMeeting(Reason):
+    """Why somebody wants to talk about it live, and with whom beside those who spoke.
+
+    Attributes:
+        invite: Members, by address.
+    """
+
+    invite: Annotated[tuple[Email, ...], Field(max_length=20)] = ()
+
+
+class MeetingTime(InputModel):
+    """When a live meeting takes place."""
+
+    start: Instant
+
+
+class MeetingNotes(InputModel):
+    """What came of a live meeting; nothing where no one came."""
+
+    text: Filled | None = None
 
 
 # Asking
@@ -368,18 +395,94 @@ async def _is_open(services: Services, asked: Task) -> bool:
 
 
 @requires(Action.SPEAK)
-async def request_meeting(services: Services, ref: str, written: Reason, actor: Actor) -> Receipt:
-    """Ask to talk about it live; anybody may. The CE sees to it, and writes down what came of it.
+async def request_meeting(services: Services, ref: str, written: WantedMeeting, actor: Actor) -> Receipt:
+    """Ask to talk about it live; anybody may. Those who spoke, and whoever is named, get times to choose from.
 
     Raises:
-        UserError: There is no such review, or it is over.
+        UserError: There is no such review or member, it is over, or a meeting is being arranged already.
     """
     member = await member_named(services, actor)
     found = await _find(services, ref)
     _refuse_over(found)
-    said = await once(services, submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason))
-    word = ReviewWord(id=said.id, by=member.id)
+    others = await _invited(services, written.invite)
+    said = submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason)
+    said = await once(services, said, others=others)
+    word = ReviewWord(id=said.id, by=member.id, others=others)
     return await hand_over(services, _handle(services, found), TechReview.request_meeting, word, f"review {found.ref}")
+
+
+async def _invited(services: Services, addresses: Sequence[str]) -> tuple[str, ...]:
+    async with services.store.reading() as connection:
+        found = [await accounts.member_by_email(connection, address) for address in addresses]
+    unknown = [
+        UserError(
+            f"no team member has the address {address}", field=f"invite[{number}]", fix="see `rapport member list`"
+        )
+        for number, (address, one) in enumerate(zip(addresses, found, strict=True))
+        if one is None or one.left_at is not None
+    ]
+    if unknown:
+        raise together(unknown)
+    return tuple(one.id for one in found if one is not None)
+
+
+@requires(Action.SPEAK)
+async def book_meeting(services: Services, ref: str, written: MeetingTime, actor: Actor) -> Receipt:
+    """Set the time of a review's live meeting, or move it; everyone gets an invitation.
+
+    Raises:
+        UserError: There is no such review, no live meeting on it, or the time is past or not on a whole minute.
+    """
+    member = await member_named(services, actor)
+    found = await _find(services, ref)
+    handle = _live(services, found)
+    if written.start.second or written.start.microsecond:
+        raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
+    said = await once(services, submission(member.id, actor, "book", handle.id), start=written.start)
+    word = Book(id=said.id, by=member.id, start=written.start)
+    return await hand_over(services, handle, Meeting.book, word, f"live meeting on {found.ref}")
+
+
+@requires(Action.SPEAK)
+async def report_meeting(services: Services, ref: str, written: MeetingNotes, actor: Actor) -> Receipt:
+    """Tell what came of a review's live meeting, which is kept beside what was said; or that no one came.
+
+    Raises:
+        UserError: There is no such review, no live meeting on it, or the meeting has not begun.
+    """
+    member = await member_named(services, actor)
+    found = await _find(services, ref)
+    handle = _live(services, found)
+    outcome: Literal["held", "no_show"] = "held" if written.text is not None else "no_show"
+    said = submission(member.id, actor, f"review.meeting.{outcome}", review_id(found.ref), written.text)
+    said = await once(services, said, by_state=True)
+    word = Report(id=said.id, by=member.id, outcome=outcome)
+    return await hand_over(services, handle, Meeting.take_report, word, f"live meeting on {found.ref}")
+
+
+@requires(Action.READ)
+async def live_meeting(services: Services, ref: str) -> MeetingShown:
+    """The latest live meeting on a review: its times, and who can make them.
+
+    Raises:
+        UserError: There is no such review, no live meeting on it, or no worker answers.
+    """
+    found = await _find(services, ref)
+    view = await answered(_live(services, found).query(Meeting.view), f"live meeting on {found.ref}")
+    async with services.store.reading() as connection:
+        return meeting_shown(view, await accounts.names(connection, found.account))
+
+
+def _live(services: Services, found: KnownReview) -> WorkflowHandle[Meeting, MeetingResult]:
+    if not found.meetings:
+        raise UserError(
+            f"{found.ref} has no live meeting",
+            field="ref",
+            fix="ask for one: `" + in_name(f"rapport review request-meeting {found.ref} --reason …") + "`",
+            kind=Refused.NOT_FOUND,
+        )
+    id_ = meeting_id(found.ref, policy.live_meeting(found.ref).name, found.meetings)
+    return services.client.get_workflow_handle_for(Meeting.run, id_)
 
 
 @requires(Action.WITHDRAW_REVIEW)

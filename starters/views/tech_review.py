@@ -118,6 +118,7 @@ class ReviewShown(ReviewLine):
         request: What is asked for in the present round, by field; `asked` the same with its questions, to be read.
         message: The approved answer to the customer, by field.
         answer: How far it is; nothing while nobody has written it.
+        meetings: How many live meetings there were on it, with the one that is being arranged.
         told: When it was sent; approved and on its way is not yet sent.
         zone: The submitter's, in which pages tell its times.
     """
@@ -138,6 +139,7 @@ class ReviewShown(ReviewLine):
     told: Instant | None
     acknowledged: Instant | None
     closed: Instant | None
+    meetings: int = 0
     zone: str
 
 
@@ -189,6 +191,7 @@ async def shown(connection: Connection, found: KnownReview, ended: StandingStill
         told=sent,
         acknowledged=found.acknowledged,
         closed=found.closed,
+        meetings=found.meetings,
         zone=submitter.schedule.zone,
     )
 

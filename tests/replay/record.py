@@ -597,6 +597,7 @@ async def left_behind(installation: Installation, **values: object) -> str:
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 REVIEW: Final = (review_id("TR-0001"),)
+LIVE: Final = meeting_id("TR-0001", "live_meeting", 1)
 
 SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]]] = {
     booked_by_vote_and_held: BOTH,
@@ -638,7 +639,8 @@ SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]
     test_tech_review.test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so: REVIEW,
     test_tech_review.test_a_changed_request_is_a_new_round: REVIEW,
     test_tech_review.test_it_comes_back_by_itself_on_its_day: REVIEW,
-    test_tech_review.test_anybody_can_ask_for_a_live_meeting: (*REVIEW, task_id("TR-0001", "meeting", 1)),
+    test_tech_review.test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks: (*REVIEW, LIVE),
+    test_tech_review.test_nobody_recommends_what_somebody_above_them_asks_for: REVIEW,
     test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
     test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,
     test_waits.test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out: BOTH,

@@ -182,9 +182,9 @@ async def test_a_review_that_was_reset_stands_where_it_stood(here: Installation,
     await tech_review.everybody_says(here, ref)
     await tech_review.in_phase(here, ref, "recommendation")
     await tech_reviews.request_meeting(
-        here.services, ref, tech_reviews.Reason(reason="Let us talk."), by(tech_review.CE)
+        here.services, ref, tech_reviews.WantedMeeting(reason="Let us talk."), by(tech_review.CE)
     )
-    await tech_review.asked(here, ref, "meeting")
+    await tech_review.standing(here, ref, lambda one: one.meetings == 1)
     mails, told = await on_record(here, review_id(ref))
     await reset(here, review_id(ref), reapply=reapply)
     await known_again(here, review_id(ref))

@@ -17,7 +17,8 @@ from rapport.storage import account as known
 from rapport.storage.tech_review_tables import ReviewRow
 from starters.services import present
 from starters.use_cases import account as accounts, member as members, task as tasks, tech_review
-from starters.use_cases.tech_review import Feedback, Reason
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.tech_review import Feedback, Reason, WantedMeeting
 from starters.views.task import TaskShown
 from starters.views.tech_review import ReviewShown
 from tests.conftest import CHAMPION, ROOT, Installation, account, by, until
@@ -179,3 +180,25 @@ async def outcome(installation: Installation, ref: str) -> str | None:
 def why(text: str) -> Reason:
     """A reason."""
     return Reason(reason=text)
+
+
+async def wants_to_talk(installation: Installation, ref: str, email: str, *invite: str) -> None:
+    """Somebody asks for a live meeting, and names others."""
+    wanted = WantedMeeting(reason="Writing takes too long", invite=invite)
+    await tech_review.request_meeting(installation.services, ref, wanted, by(email))
+
+
+async def live(
+    installation: Installation, ref: str, condition: Callable[[MeetingShown], bool] = lambda one: bool(one.answers)
+) -> MeetingShown:
+    """The live meeting on a review, once it is so."""
+
+    async def there() -> MeetingShown | None:
+        try:
+            shown = await tech_review.live_meeting(installation.services, ref)
+        except UserError:
+            return None
+        return shown if condition(shown) else None
+
+    shown: MeetingShown = await until(there, f"the live meeting on {ref}")
+    return shown

@@ -11,7 +11,8 @@ from tests.helpers_mail import NOW
 ASKING: Final = {"review_asked", "review_asked_again", "review_message", "review_message_reminder", "review_write"}
 """Those with a personal link."""
 OF_TASKS: Final = ASKING | {"review_unread", "review_acknowledged"}
-MAILS: Final = OF_TASKS | {"review_submitted", "review_decided", "review_due"}
+OF_MEETINGS: Final = {"review_meeting", "review_meeting_stuck", "review_meeting_notes"}
+MAILS: Final = OF_TASKS | OF_MEETINGS | {"review_submitted", "review_decided", "review_due"}
 FOR_CUSTOMERS: Final = {"review_message", "review_message_reminder"}
 
 SAID: Final = {

@@ -65,10 +65,14 @@ PURPOSES = {
     "meeting_invitation": Purpose.INVITATION,
     "meeting_parting": Purpose.PARTING,
     "meeting_reminder": Purpose.REMINDER,
+    "review_meeting": Purpose.PROPOSAL,
     "welcome": Purpose.PROPOSAL,
 }
 TASK_MAILS = {name for name in emails.names() if name.startswith(("task_", "sign_off_"))} | tech_review_mail.OF_TASKS
-PROPOSALS = {"welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
+PROPOSALS = {
+    *("welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"),
+    "review_meeting",
+}
 UNLINKED = {"task_outcome", "sign_off_silent"} | tech_review_mail.OF_TASKS - tech_review_mail.ASKING
 LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - UNLINKED
 USERS = [persona for persona, rules in personas().items() if rules.topics == {"goals"}]
@@ -137,7 +141,8 @@ def company(*, sparse: bool = False) -> AccountContext:
 def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
-    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_parting", "meeting_report")
+    named = ("meeting_cancelled", "meeting_invitation", "meeting_parting", "meeting_report", "review_meeting_notes")
+    booked = email in named
     return facts(company(sparse=True), times=times, booked=booked).model_copy(
         update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}
     )

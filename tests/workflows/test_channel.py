@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from rapport.model.ids import review_id
 from starters.use_cases import task, tech_review
-from starters.use_cases.tech_review import Reason
+from starters.use_cases.tech_review import Reason, WantedMeeting
 from tests.conftest import CHAMPION, by, skipping_installation, text_of, until
 from tests.support.receiver import receiver
 from tests.support.tech_review import (
@@ -85,7 +85,7 @@ async def test_what_sales_remarks_is_quoted(tmp_path: Path) -> None:
     """A remark of somebody who was not asked reaches the channel with its words, as a mail to read there."""
     async with skipping_installation(tmp_path, review_channel_mail=MAILBOX) as installation:
         ref = await submitted(installation)
-        word = Reason(reason="Let us talk about the price as well")
+        word = WantedMeeting(reason="Let us talk about the price as well")
         await tech_review.request_meeting(installation.services, ref, word, by(SALES))
         mails = await installation.mailed(2, MAILBOX)
         assert "Sam Ortega asks for a live meeting" in str(mails[-1]["Subject"])

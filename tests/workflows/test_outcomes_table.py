@@ -403,7 +403,7 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
     what_was_agreed_in_a_review_cannot_be_sent: {
         "Cadence": ("undelivered.settle",),
     },
-    test_tech_review.test_anybody_can_ask_for_a_live_meeting: {
+    test_tech_review.test_where_no_time_is_left_the_host_finds_one: {
         "Announcing": ("announcements.announce",),
         "TechReview": (
             "messages.send",
@@ -451,7 +451,7 @@ REFUSED: Final[dict[Scenario, tuple[Pair, ...]]] = {
     an_account_goes_back: (("Handover", "messages.send"), ("Notice", "messages.send")),
     what_recurs_goes_on_after_its_first_review: (("Cadence", "messages.send_bundle"),),
     what_was_agreed_in_a_review_cannot_be_sent: (("Cadence", "messages.deliver"),),
-    test_tech_review.test_anybody_can_ask_for_a_live_meeting: (("TechReview", "messages.send"),),
+    test_tech_review.test_where_no_time_is_left_the_host_finds_one: (("TechReview", "messages.send"),),
 }
 """What refuses in a scenario, also without a fault: that is what it is about."""
 
@@ -461,7 +461,7 @@ ON_CALL: Final[dict[Scenario, str]] = {the_worst_is_paged_and_answered: desk.SAM
 QUIET: Final[tuple[Scenario, ...]] = (a_welcome_waits_for_the_morning,)
 """Those in which mails wait for their readers' working time."""
 
-MIRRORED: Final[tuple[Scenario, ...]] = (test_tech_review.test_anybody_can_ask_for_a_live_meeting,)
+MIRRORED: Final[tuple[Scenario, ...]] = (test_tech_review.test_where_no_time_is_left_the_host_finds_one,)
 """Those in which reviews have a channel."""
 
 WAIT_FOR_OTHERS: Final = (

@@ -21,8 +21,16 @@ from rapport.model.tech_review import Ask, Design, ReviewStage
 from rapport.storage import tech_review as records
 from rapport.storage.tech_review_tables import ReviewRemarkRow
 from starters.services import Actor
-from starters.use_cases import audit, member as members, task as tasks, tech_review, tech_review_record, timeline
-from starters.use_cases.tech_review import Feedback
+from starters.use_cases import (
+    audit,
+    meeting,
+    member as members,
+    task as tasks,
+    tech_review,
+    tech_review_record,
+    timeline,
+)
+from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of
 from tests.support.tech_review import (
@@ -43,12 +51,14 @@ from tests.support.tech_review import (
     confirm,
     everybody_says,
     in_phase,
+    live,
     outcome,
     request,
     say,
     standing,
     submitted,
     vote,
+    wants_to_talk,
     why,
     write,
 )
@@ -382,11 +392,11 @@ async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Installation) -
     """It closes with its tasks; what is said after that is refused."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_product")
-    await tech_review.request_meeting(skipping.services, ref, why("Writing takes too long"), by(PRODUCT))
-    await asked(skipping, ref, "meeting")
+    await wants_to_talk(skipping, ref, PRODUCT)
+    await live(skipping, ref)
     await tech_review.withdraw(skipping.services, ref, why("They found another way"), by(CE))
     assert await outcome(skipping, ref) == "withdrawn"
-    await asked(skipping, ref, "meeting", phase="closed")
+    assert (await live(skipping, ref, lambda one: one.phase == "ended")).booked is None
     assert not (await tech_review.show(skipping.services, ref)).asks
     with pytest.raises(UserError, match="over"):
         await tech_review.feedback(skipping.services, ref, Feedback(text="But wait"), by(TA))
@@ -444,17 +454,83 @@ async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Instal
     assert [(one.kind, one.who, one.text) for one in shown.remarks] == [("said", "Marco Rossi", "I know this site")]
 
 
-async def test_anybody_can_ask_for_a_live_meeting(skipping: Installation) -> None:
-    """The CE gets a to-do; what came of the meeting stands with everything else, and nothing waited for it."""
+async def test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks(skipping: Installation) -> None:
+    """Those who spoke and whoever is named choose times within the date and are invited; their notes are kept."""
     ref = await submitted(skipping)
-    await asked(skipping, ref, "feedback_product")
-    await tech_review.request_meeting(skipping.services, ref, why("Writing takes too long"), by(PRODUCT))
-    task = await asked(skipping, ref, "meeting")
-    assert [holder.email for holder in task.holders] == [CE]
-    await tasks.decide(skipping.services, task.task, "held", by(CE), "Agreed on two conditions")
-    shown = await standing(skipping, ref, lambda one: any(said.kind == "meeting" for said in one.remarks))
-    assert shown.remarks[-1].text == "Agreed on two conditions"
-    assert shown.phase == "feedback"
+    await say(skipping, ref, "engineering", "against")
+    await say(skipping, ref, "support", "in_favour")
+    with pytest.raises(UserError) as refused:
+        await wants_to_talk(skipping, ref, PRODUCT, "nobody@foobar.example")
+    assert refused.value.field == "invite[0]"
+    await wants_to_talk(skipping, ref, PRODUCT, TA)
+    shown = await live(skipping, ref)
+    needed = (await tech_review.show(skipping.services, ref)).needed_by
+    assert sorted(one.who for one in shown.answers) == ["Jun Sato", "Leila Haddad", "Marco Rossi", "Priya Raman"]
+    assert shown.slots
+    assert all(slot.end <= needed for slot in shown.slots)
+    with pytest.raises(UserError, match="arranged already"):
+        await wants_to_talk(skipping, ref, SUPPORT)
+    for who in (ENGINEER, SUPPORT, PRODUCT, TA):
+        [mail] = [one for one in await skipping.mailed(1, who) if "Pick a time to discuss" in str(one["Subject"])]
+        assert "Tomas Novak" in str(mail["From"])
+        poll = await meeting.poll(skipping.services, link_of(mail))
+        assert (poll.ours, poll.tam) == (True, "Tomas Novak")
+        await meeting.vote_by_link(skipping.services, link_of(mail), (shown.slots[1].id,), None)
+    booked = await live(skipping, ref, lambda one: one.phase == "booked")
+    assert booked.booked == shown.slots[1].start
+    invited = [who for who in (CE, ENGINEER, SUPPORT, PRODUCT, TA) if await invitations(skipping, who)]
+    assert invited == [CE, ENGINEER, SUPPORT, PRODUCT, TA]
+    with pytest.raises(UserError, match="not begun"):
+        await tech_review.report_meeting(skipping.services, ref, MeetingNotes(text="Early"), by(CE))
+    assert booked.booked_until is not None
+    await skipping.sleep_until(booked.booked_until)
+    await tech_review.report_meeting(skipping.services, ref, MeetingNotes(text="Agreed on two conditions"), by(CE))
+    after = await standing(skipping, ref, lambda one: any(said.kind == "meeting" for said in one.remarks))
+    noted = next(one for one in after.remarks if one.kind == "meeting")
+    assert (noted.who, noted.option, noted.text) == ("Tomas Novak", "held", "Agreed on two conditions")
+    record = await tech_review_record.record(skipping.services, ref)
+    assert "Agreed on two conditions" in record.markdown
+
+
+async def invitations(installation: Installation, who: str) -> list[EmailMessage]:
+    """The invitations to the live meeting that somebody got."""
+    return [one for one in await installation.mailed(1, who) if str(one["Subject"]).startswith("Booked: live meeting")]
+
+
+async def test_where_no_time_is_left_the_host_finds_one(skipping: Installation) -> None:
+    """A date that is too near for a vote leaves the host a to-do on the review; a time set by hand invites everyone."""
+    ref = await submitted(skipping, days=1)
+    await wants_to_talk(skipping, ref, PRODUCT)
+    shown = await live(skipping, ref, lambda one: one.phase == "stuck")
+    assert not shown.slots
+    await skipping.mailed(1, CE)
+    start = (await skipping.now()).replace(minute=0, second=0, microsecond=0) + timedelta(hours=4)
+    await tech_review.book_meeting(skipping.services, ref, MeetingTime(start=start), by(PRODUCT))
+    assert (await live(skipping, ref, lambda one: one.phase == "booked")).booked == start
+
+
+@pytest.mark.parametrize("stance", ["against", "in_favour"])
+async def test_sides_that_disagree_are_offered_a_meeting_before_leadership_decides(
+    skipping: Installation, stance: str
+) -> None:
+    """Two business days before leadership's deadline, and only where one side is against what another is for."""
+    ref = await submitted(skipping)
+    await say(skipping, ref, "engineering", stance)
+    await everybody_says(skipping, ref, sides=("product", "support", "account_team"))
+    await choose(skipping, ref, "recommendation", CE_VP, "no")
+    task = await asked(skipping, ref, "leadership")
+    assert task.deadline is not None
+    assert not (await tech_review.show(skipping.services, ref)).meetings
+    await skipping.sleep_until(task.deadline - timedelta(days=1))
+    if stance == "against":
+        shown = await standing(skipping, ref, lambda one: one.meetings == 1)
+        there = await live(skipping, ref)
+        assert {"Jun Sato", "Ada Brandt", "Elena Fischer"} <= {one.who for one in there.answers}
+    else:
+        shown = await tech_review.show(skipping.services, ref)
+    assert shown.meetings == (stance == "against")
+    entries = await timeline.timeline_of(skipping.services, "versayce")
+    assert any(one.kind == "tech_review.meeting_offered" for one in entries) is (stance == "against")
 
 
 async def test_it_comes_back_by_itself_on_its_day(skipping: Installation) -> None:

@@ -36,7 +36,7 @@ from starters.use_cases import (
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Successor
 from starters.use_cases.support_case import Say
-from starters.use_cases.tech_review import Feedback, Reason
+from starters.use_cases.tech_review import Feedback, Reason, WantedMeeting
 from tests.conftest import HOST, TAM, Installation, by, left, skipping_installation, until
 from tests.replay import record
 from tests.support import cadence as cadence_support, kickoff, task as tasks, tech_review as asking
@@ -201,7 +201,8 @@ async def test_a_wish_for_a_meeting_that_meets_the_end_of_its_review_is_answered
 
         async def wish_and_withdraw() -> None:
             why = Reason(reason="Let us talk about it.")
-            assert (await tech_review.request_meeting(installation.services, ref, why, by(asking.SALES))).accepted
+            live = WantedMeeting(reason=why.reason)
+            assert (await tech_review.request_meeting(installation.services, ref, live, by(asking.SALES))).accepted
             assert (await tech_review.withdraw(installation.services, ref, why, by(asking.CE))).accepted
 
         meanwhile.workflow_id, meanwhile.does = review_id(ref), wish_and_withdraw

@@ -12,7 +12,8 @@ from starters.http.api.bodies import By, api_router
 from starters.http.auth import Bearer, TheServices
 from starters.use_cases import audit, tech_review, tech_review_record
 from starters.use_cases.audit import Key
-from starters.use_cases.tech_review import Feedback, Reason, Submitted
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, Reason, Submitted, WantedMeeting
 from starters.use_cases.tech_review_record import Record
 from starters.views.tech_review import ReviewLine, ReviewShown
 
@@ -61,9 +62,27 @@ async def feedback(ref: str, said: By[Feedback], services: TheServices, token: B
 
 
 @router.post("/reviews/{ref}/request-meeting")
-async def request_meeting(ref: str, said: By[Reason], services: TheServices, token: Bearer) -> Receipt:
-    """Ask to talk about it live."""
+async def request_meeting(ref: str, said: By[WantedMeeting], services: TheServices, token: Bearer) -> Receipt:
+    """Ask to talk about it live, with those who spoke and whoever is named."""
     return await tech_review.request_meeting(services, ref, said.body, said.by(services, token))
+
+
+@router.get("/reviews/{ref}/meeting")
+async def live_meeting(ref: str, services: TheServices) -> MeetingShown:
+    """The latest live meeting on a review: its times, and who can make them."""
+    return await tech_review.live_meeting(services, ref)
+
+
+@router.post("/reviews/{ref}/meeting/book")
+async def book_meeting(ref: str, said: By[MeetingTime], services: TheServices, token: Bearer) -> Receipt:
+    """Set the time of a review's live meeting, or move it."""
+    return await tech_review.book_meeting(services, ref, said.body, said.by(services, token))
+
+
+@router.post("/reviews/{ref}/meeting/held")
+async def report_meeting(ref: str, said: By[MeetingNotes], services: TheServices, token: Bearer) -> Receipt:
+    """Tell what came of a review's live meeting; without a text, that no one came."""
+    return await tech_review.report_meeting(services, ref, said.body, said.by(services, token))
 
 
 @router.post("/reviews/{ref}/withdraw")

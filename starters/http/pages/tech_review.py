@@ -11,18 +11,21 @@ from fastapi.responses import HTMLResponse
 
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
 from rapport.model.account import personas
-from rapport.model.meeting import Receipt
+from rapport.model.base import UserError
+from rapport.model.meeting import MeetingPhase, Receipt
 from rapport.model.reading import check
 from rapport.model.scenario import scenarios
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.model.triage import MatterKind
 from starters.http.auth import TheServices, signed_in
+from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import MAIL_POLICY, done_of
 from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
-from starters.services import LATER, LISTED, Actor
+from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import account as accounts, support_case, tech_review, tech_review_record, triage
-from starters.use_cases.tech_review import Feedback, Reason
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, Reason, WantedMeeting
 from starters.use_cases.triage import Matter
 from starters.views.tech_review import ReviewShown
 
@@ -160,7 +163,19 @@ async def _page(visit: Visit, shown: ReviewShown, failed: RefusedForm | None = N
         asks=ASKS,
         stages=STAGES,
         zone=shown.zone,
+        live=await _live(visit.services, shown),
     )
+
+
+async def _live(services: Services, shown: ReviewShown) -> MeetingShown | None:
+    """The live meeting that goes on; nothing where there is none, or no worker answers."""
+    if not shown.meetings or shown.closed is not None:
+        return None
+    try:
+        found = await tech_review.live_meeting(services, shown.ref)
+    except UserError:
+        return None
+    return None if found.phase == MeetingPhase.ENDED else found
 
 
 async def _again(visit: Visit, ref: str, failed: RefusedForm) -> Response:
@@ -216,9 +231,28 @@ async def feedback(visit: TheVisit, ref: str, typed: Typed, before: Before) -> s
 @form(router, "/reviews/{ref}/meeting", again=_again)
 async def meeting(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
     """Ask for a live meeting."""
+    given = {"reason": typed.get("reason", ""), "invite": typed.get("invite", "").replace(",", " ").split()}
+    wanted = check(WantedMeeting, given, "")
     actor = await _actor(visit, before.account)
-    receipt = await tech_review.request_meeting(visit.services, ref, _reason(typed), actor)
+    receipt = await tech_review.request_meeting(visit.services, ref, wanted, actor)
     return await _done(visit, before, "review_meeting", receipt)
+
+
+@form(router, "/reviews/{ref}/meeting/book", again=_again, name="meeting_book")
+async def book_meeting(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
+    """Set the time of the live meeting."""
+    given = MeetingTime(start=wall_time(typed.get("start", ""), before.zone))
+    receipt = await tech_review.book_meeting(visit.services, ref, given, await _actor(visit, before.account))
+    # The review itself does not show what was accepted.
+    return f"/reviews/{before.ref}?done={done_of(receipt, 'review_meeting_book')}"
+
+
+@form(router, "/reviews/{ref}/meeting/held", again=_again, name="meeting_held")
+async def report_meeting(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
+    """Tell what came of the live meeting."""
+    notes = check(MeetingNotes, {"text": None if typed.get("no_show") else typed.get("text", "")}, "")
+    receipt = await tech_review.report_meeting(visit.services, ref, notes, await _actor(visit, before.account))
+    return await _done(visit, before, "review_meeting_held", receipt)
 
 
 @form(router, "/reviews/{ref}/withdraw", again=_again)

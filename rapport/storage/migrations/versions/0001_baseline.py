@@ -625,6 +625,7 @@ def upgrade() -> None:
         sa.Column("acknowledged", UtcInstant(timezone=True), nullable=True),
         sa.Column("message", sa.String(), nullable=True),
         sa.Column("revisit", UtcInstant(timezone=True), nullable=True),
+        sa.Column("meetings", sa.Integer(), nullable=False),
         sa.Column("closed", UtcInstant(timezone=True), nullable=True),
         sa.Column("waiting_on", sa.JSON(), nullable=False),
         sa.Column("waiting_for", sa.Text(), nullable=True),
