@@ -25,7 +25,6 @@ from rapport.model.step import MeetingStep, Offset
 from rapport.rules import audience, calendar, operation, quorum
 from rapport.rules.calendar import Interval, Party
 from rapport.rules.todo_template import TODO_DAYS
-from rapport.storage import account as accounts
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -310,9 +309,9 @@ class Planning:
     @activity.defn(name="planning.gather")
     async def gather(self, question: Gather) -> Gathered:
         """Find who takes part by now. A meeting is held by whoever serves the account at its time."""
-        company, lost = await self._people(question.account)
+        company = await self._company(question.account)
         before, present = question.proposal, question.now
-        vacant = audience.vacancies(question.step, audience.unheld(company.contacts.values()), lost)
+        vacant = audience.vacancies(question.step, company.unheld, company.lost)
         ask_again = calendar.add_business_days(present, TODO_DAYS[1], company.tam.schedule)
         if before is None:
             return Gathered(proposal=None, vacant=vacant, ask_again=ask_again)
@@ -344,10 +343,10 @@ class Planning:
     @activity.defn(name="planning.vacancies")
     async def vacancies(self, question: VacanciesAsked) -> Vacant:
         """Find the personas that nobody has, or has any more."""
-        company, lost = await self._people(question.account)
+        company = await self._company(question.account)
         return Vacant(
-            personas=audience.unheld(company.contacts.values()),
-            lost=lost,
+            personas=company.unheld,
+            lost=company.lost,
             ask_again=calendar.add_business_days(question.now, TODO_DAYS[1], company.tam.schedule),
         )
 
@@ -361,12 +360,6 @@ class Planning:
                 at.setdefault(instant, []).append(invitee.id)
         nudges = tuple(Nudge(at=instant, invitees=tuple(ids)) for instant, ids in sorted(at.items()))
         return proposal.model_copy(update={"deadline": deadline, "nudges": nudges})
-
-    async def _people(self, account: str) -> tuple[AccountContext, tuple[str, ...]]:
-        """Who is there, and which personas somebody had whom nobody follows."""
-        async with self.store.reading() as connection:
-            company = await AccountContext.read(connection, account)
-            return company, audience.lost(company.contacts.values(), await accounts.departed(connection, account))
 
     async def _company(self, account: str) -> AccountContext:
         async with self.store.reading() as connection:

@@ -114,6 +114,16 @@ class AccountContext(VendorContext):
         return frozenset(persona for contact in self.contacts.values() for persona in contact.asked_as)
 
     @property
+    def unheld(self) -> tuple[str, ...]:
+        """The personas that nobody has."""
+        return audience.unheld(self.contacts.values())
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Those of them that somebody had."""
+        return audience.lost(self.contacts.values(), self.account)
+
+    @property
     def champion(self) -> Contact:
         """Whose calendar counts for the account: a champion's, the last one's, or whose is nearest."""
         return audience.lead((*self.contacts.values(), *self.departed))

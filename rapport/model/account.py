@@ -494,6 +494,7 @@ class Account(WireModel):
     Attributes:
         tam: Who serves it now.
         regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+        held: The personas that somebody there has or had.
     """
 
     key: str
@@ -505,6 +506,7 @@ class Account(WireModel):
     review: Literal["write", "approve", "auto"] | None = None
     facts: Facts
     figures: Figures
+    held: tuple[str, ...] = ()
 
     def tam_at(self, instant: datetime) -> str:
         """Who serves the account at an instant, as far as is known now."""

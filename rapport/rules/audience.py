@@ -71,10 +71,9 @@ def unheld(contacts: Iterable[Contact]) -> tuple[str, ...]:
     return tuple(persona for persona in personas() if persona not in there)
 
 
-def lost(contacts: Iterable[Contact], departed: Iterable[Contact]) -> tuple[str, ...]:
-    """The personas that somebody had who has left, and that nobody has now."""
-    before = {persona for contact in departed for persona in contact.personas}
-    return tuple(persona for persona in unheld(contacts) if persona in before)
+def lost(contacts: Iterable[Contact], account: Account) -> tuple[str, ...]:
+    """The personas that somebody had, and that nobody has now."""
+    return tuple(persona for persona in unheld(contacts) if persona in account.held)
 
 
 def vacancies(

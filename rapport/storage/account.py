@@ -221,6 +221,7 @@ _ACCOUNT = select(
     AccountRow.review,
     AccountRow.facts,
     AccountRow.figures,
+    AccountRow.held,
 ).where(AccountRow.key == bindparam("account"))
 _SURROUNDINGS = (
     _ACCOUNT.add_columns(

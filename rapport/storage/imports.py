@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import Executable, Table, bindparam, case, func, insert, null, select, update
 
-from rapport.model.account import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember
+from rapport.model.account import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember, in_order
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
 from rapport.storage import account as accounts
@@ -47,6 +47,7 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
         )
     if Role.TAM not in tam.roles:
         raise UserError("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
+    held = await connection.scalar(select(AccountRow.held).where(AccountRow.key == file.account.key))
     values = {
         "name": file.account.name,
         "tam": tam.id,
@@ -54,6 +55,7 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
         "review": file.account.review,
         "facts": file.account.facts.model_dump(),
         "figures": file.account.figures.model_dump(),
+        "held": list(in_order((*(held or ()), *(one for contact in file.contacts for one in contact.personas)))),
     }
     await connection.execute(
         _put_account(connection.dialect.name), {"key": file.account.key, "created_at": now, **values}

@@ -62,6 +62,7 @@ async def join(connection: Connection, account: str, contact: WrittenContact, po
     Args:
         known: The id of a former contact with this address, whose id, votes and mails stay theirs.
     """
+    await _note_held(connection, account, contact.personas)
     values = accounts.contact_values(contact, position)
     if known is not None:
         await connection.execute(update(ContactRow).where(ContactRow.id == known).values(**values))
@@ -71,10 +72,18 @@ async def join(connection: Connection, account: str, contact: WrittenContact, po
     return id_
 
 
-async def put_personas(connection: Connection, contact: str, held: Iterable[str]) -> None:
+async def put_personas(connection: Connection, account: str, contact: str, held: Iterable[str]) -> None:
     """Note what a contact is for the rollout from now on."""
-    values = {"personas": list(in_order(held))}
-    await connection.execute(update(ContactRow).where(ContactRow.id == contact).values(values))
+    personas = in_order(held)
+    await _note_held(connection, account, personas)
+    await connection.execute(update(ContactRow).where(ContactRow.id == contact).values(personas=list(personas)))
+
+
+async def _note_held(connection: Connection, account: str, personas: Iterable[str]) -> None:
+    """Note that somebody has these personas: once nobody has, whoever follows is waited for."""
+    same = AccountRow.key == account
+    before = await connection.scalar(select(AccountRow.held).where(same)) or []
+    await connection.execute(update(AccountRow).where(same).values(held=list(in_order((*before, *personas)))))
 
 
 async def hand_over(

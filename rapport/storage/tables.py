@@ -125,6 +125,7 @@ class AccountRow(Base):
     review: Mapped[str | None]
     facts: Mapped[dict[str, Any]]
     figures: Mapped[dict[str, Any]]
+    held: Mapped[list[str]]
     created_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rapport.model.account import personas
 from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.model.reading import check
@@ -30,6 +31,9 @@ def print_started(started: Started) -> None:
         out.print(f"[bold]{started.workflow_id}[/bold] was started before for this contract; nothing new was started.")
         return
     out.print(f"Started [bold]{started.workflow_id}[/bold].")
+    if started.without:
+        vacant = " or ".join(personas()[one].title.lower() for one in started.without)
+        out.print(f"No one is {vacant}. Steps for them alone are left out, or wait until you add someone.")
     if started.waits:
         out.print("It's outside the working hours of these people. The emails to them, the welcome too, go then:")
     for one in started.waits:

@@ -247,7 +247,6 @@ async def show(services: Services, account: str) -> AccountShown:
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         contacts = await accounts.contacts(connection, account)
-        departed = await accounts.departed(connection, account)
         tam = await accounts.member(connection, found.tam)
         regular = await accounts.member(connection, found.regular_tam) if found.regular_tam else None
         contract = await contracts.latest(connection, account)
@@ -257,7 +256,7 @@ async def show(services: Services, account: str) -> AccountShown:
         tam=_tam(tam),
         regular_tam=_tam(regular) if regular else None,
         tam_until=found.tam_until,
-        vacant=audience.lost(contacts, departed),
+        vacant=audience.lost(contacts, found),
         contacts=tuple(_person(contact) for contact in contacts),
         contract=contract.id if contract else None,
         playbook=contract.playbook if contract else None,

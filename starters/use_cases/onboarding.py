@@ -30,7 +30,7 @@ from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
-from rapport.rules import attention, audience, onboarding
+from rapport.rules import attention, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
 from rapport.storage.database import Connection
@@ -81,12 +81,14 @@ class Started(WireModel):
 
     Attributes:
         waits: For whose working hours its emails wait.
+        without: The roles that no one has there. What is for them alone is left out.
     """
 
     workflow_id: str
     run_id: str
     created: bool
     waits: tuple[NotAtWork, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class MilestoneShown(WireModel):
@@ -214,7 +216,6 @@ async def _start(
                 field="contacts",
                 fix=f"add someone with `rapport account add-contact {account} --persona primary_champion … --as EMAIL`",
             )
-        departed = await accounts.departed(connection, account)
         left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
         _refuse_unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())})
         await contracts.request(connection, account, contract, playbook, workflow_id, now)
@@ -230,8 +231,8 @@ async def _start(
                 left_out=left_out,
                 review=company.account.review,
                 at=at,
-                unheld=audience.unheld(company.contacts.values()),
-                lost=audience.lost(company.contacts.values(), departed),
+                unheld=company.unheld,
+                lost=company.lost,
             ),
             id=workflow_id,
             task_queue=services.settings.task_queue,
@@ -260,7 +261,9 @@ async def _start(
         ) from None
     assert handle.first_execution_run_id is not None
     waits = () if services.settings.quiet_hours == "ignore" else _not_at_work(company, now)
-    return Started(workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True, waits=waits)
+    return Started(
+        workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True, waits=waits, without=company.unheld
+    )
 
 
 def _not_at_work(company: AccountContext, now: datetime) -> tuple[NotAtWork, ...]:

@@ -153,12 +153,12 @@ async def replace_contact(services: Services, account: str, successor: Successor
             rest = tuple(persona for persona in former.personas if persona != successor.persona)
             if there is not None and there.left_at is None:
                 came = there.id
-                await succession.put_personas(connection, came, (*there.personas, successor.persona))
+                await succession.put_personas(connection, account, came, (*there.personas, successor.persona))
             else:
                 contact = await _following(connection, account, former, successor)
                 came = await succession.join(connection, account, contact, former.position, there.id if there else None)
             if rest:
-                await succession.put_personas(connection, former.id, rest)
+                await succession.put_personas(connection, account, former.id, rest)
             else:
                 await account_storage.contacts_left(connection, [former.id], now)
             await record(connection, account, "contact.replaced", former.id, came, by, actor, successor.reason, now)
@@ -186,7 +186,7 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
             await _refuse_taken(connection, there, newcomer.name, newcomer.email)
             if there is not None and there.left_at is None:
                 came = there.id
-                await succession.put_personas(connection, came, (*there.personas, *newcomer.personas))
+                await succession.put_personas(connection, account, came, (*there.personas, *newcomer.personas))
             else:
                 contact = WrittenContact.model_validate(newcomer.model_dump(exclude={"reason"}))
                 position = max((one.position for one in known), default=-1) + 1

@@ -403,37 +403,32 @@ async def step(installation: Installation, name: str) -> MilestoneShown:
     return next(one for one in shown.milestones if one.step == name)
 
 
-async def test_a_step_due_while_nobody_is_champion_is_held_until_somebody_is(skipping: Installation) -> None:
-    """The champion leaves in the third week: a due mail waits and says why, however often nobody is named."""
+async def test_a_step_due_while_nobody_is_there_for_it_is_held_until_somebody_is(skipping: Installation) -> None:
+    """The user leaves in the third week: a due mail waits and says why, however often nobody is named."""
     await noted(skipping, "auto")
     await skipping.mailed(1, CHAMPION)
     await skipping.sleep_until(await skipping.now() + timedelta(days=14))
-    await succession.remove_contact(skipping.services, "versayce", CHAMPION, Departure(reason="Left"), TAM)
+    await succession.remove_contact(skipping.services, "versayce", USER, Departure(reason="Left"), TAM)
     await task_in_phase(skipping, "open", "task/versayce/people.successor/1")
     await task.decide(skipping.services, "versayce/people.successor", "later", TAM, "They are looking for somebody")
     await skipping.sleep_until(await skipping.now() + timedelta(days=7))
     held = await step(skipping, "second_note")
-    assert (held.state, held.waiting_for) == ("waiting", "held: nobody is primary champion")
+    assert (held.state, held.waiting_for) == ("waiting", "held: nobody is primary user")
     assert held.waiting_on == ("tam",)
-    assert "add-contact versayce --persona primary_champion" in (held.unblock or "")
+    assert "add-contact versayce --persona primary_user" in (held.unblock or "")
     assert held.deadline is not None
     assert held.deadline > await skipping.now()
-    assert skipping.mails(USER) == []
     await skipping.sleep_until(held.deadline + timedelta(days=1))
     await task_in_phase(skipping, "open", "task/versayce/people.successor/2")
-    assert skipping.mails(USER) == []
-    newcomer = Newcomer(
-        personas=("primary_champion",), name="Nora Vidal", email=NORA, zone="Asia/Tokyo", reason="Follows"
-    )
+    assert skipping.mails(USER) == skipping.mails(NORA) == []
+    newcomer = Newcomer(personas=("primary_user",), name="Nora Vidal", email=NORA, zone="Asia/Tokyo", reason="Follows")
     await succession.add_contact(skipping.services, "versayce", newcomer, TAM)
-    await skipping.mailed(1, USER)
+    await skipping.mailed(1, NORA)
     await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
     assert (await step(skipping, "second_note")).outcome == "1 of 1 sent"
     closed = await task_in_phase(skipping, "closed", "task/versayce/people.successor/2")
     assert closed.outcome == "withdrawn"
-    assert "Held: nobody is primary champion; nothing goes to the customer until somebody is named" in await told(
-        skipping
-    )
+    assert "On hold: nobody is primary user. What needs one continues once someone is named" in await told(skipping)
 
 
 async def test_a_pending_mail_of_a_step_goes_to_the_successor(skipping: Installation) -> None:
@@ -457,14 +452,17 @@ async def test_a_pending_mail_of_a_step_goes_to_the_successor(skipping: Installa
     assert skipping.mails(CHAMPION) == []
 
 
-async def test_nothing_starts_for_an_account_without_a_champion(skipping: Installation) -> None:
-    """An onboarding is refused, with the way out, while somebody is missing who has to be there."""
+async def test_what_needs_a_champion_who_has_left_waits_from_the_start(skipping: Installation) -> None:
+    """An account whose champion has left starts; what needs one is on hold, and the TAM is asked who follows."""
     await account.import_account(skipping.services, example())
     await succession.remove_contact(skipping.services, "versayce", CHAMPION, Departure(reason="Left"), TAM)
     contract = example().contract
-    with pytest.raises(UserError, match="nobody is primary champion") as refused:
-        await onboarding.start(skipping.services, StartRequest(account="versayce", contract=contract))
-    assert "add-contact versayce --persona primary_champion" in refused.value.fix
+    await onboarding.start(skipping.services, StartRequest(account="versayce", contract=contract))
+    await task_in_phase(skipping, "open", "task/versayce/people.successor/1")
+    held = await step(skipping, "kickoff")
+    assert (held.state, held.waiting_for) == ("waiting", "held: nobody is primary champion")
+    assert "add-contact versayce --persona primary_champion" in (held.unblock or "")
+    assert [mail for mail in skipping.mails() if TAM.email not in str(mail["To"])] == []
 
 
 async def test_another_tam_during_the_vote_offers_what_they_can_make(skipping: Installation) -> None:

@@ -55,7 +55,7 @@ class Vacancies:
             self.unheld, self.lost = answer.personas, answer.lost
             if self._vacant() != self.vacant:
                 self.vacant = self._vacant()
-                self.state.show_anew(sorted(before ^ self.held))
+                self.state.show_anew(sorted(before | self.held))
                 self.state.timeline.record(
                     "account.vacant" if self.vacant else "account.complete", about=",".join(self.vacant)
                 )

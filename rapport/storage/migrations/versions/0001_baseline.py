@@ -366,6 +366,7 @@ def upgrade() -> None:
         sa.Column("review", sa.String(), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("held", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcInstant(timezone=True), nullable=False),
         sa.Column("erased_at", UtcInstant(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["regular_tam"], ["members.id"]),
