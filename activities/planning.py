@@ -25,6 +25,7 @@ from rapport.model.step import MeetingStep, Offset
 from rapport.rules import audience, calendar, operation, quorum
 from rapport.rules.calendar import Interval, Party
 from rapport.rules.todo_template import TODO_DAYS
+from rapport.storage import account as accounts
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rapport.model.base import Refused
+from rapport.rules.wording import amount
 from rapport.storage.timeline import Verified
 from starters.cli.common import command, out, table
 from starters.services import Services
-from starters.use_cases import audit
+from starters.use_cases import audit, record_check
 from starters.use_cases.audit import Export, Key
+from starters.use_cases.record_check import RecordChecked
 
 app = typer.Typer(
     help="The timeline's hash chain and the receipts of decisions: verify them, export them.", no_args_is_help=True
@@ -68,6 +71,32 @@ async def verify(
     """Find every entry that is altered, missing, reordered or added, and every receipt of a decision that does not
     hold. Goes on from the last entry that was found as it was written. Exit code 4 if there is one."""
     return await audit.verify(services, account, again=again)
+
+
+def _print_checked(found: RecordChecked) -> None:
+    if found.whole:
+        valid = amount(found.receipts, "valid receipt")
+        out.print(f"{found.file}: unchanged since it was signed, with {valid}.", markup=False)
+    for fault in found.faults:
+        out.print(f"{found.file}: {fault}", markup=False, soft_wrap=True)
+
+
+@command(
+    app,
+    "verify-record",
+    show=_print_checked,
+    fault=lambda found: None if found.whole else Refused.CONFLICT,
+)
+async def verify_record(
+    file: Annotated[Path, typer.Argument(help="A record, as Markdown or HTML.", metavar="FILE")],
+    key: Annotated[
+        list[str],
+        typer.Option("--key", help="The public key that signed it; repeat it for earlier ones.", metavar="HEX"),
+    ],
+) -> RecordChecked:
+    """Check the record of a decision as a file alone: it needs the public key, and no database. Exit code 4 if it was
+    changed, or signed with another key."""
+    return record_check.verify_record(file, key)
 
 
 @command(app, show=_print_key)

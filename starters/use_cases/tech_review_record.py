@@ -14,19 +14,23 @@ from rapport.mail.markdown import safe_link
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES, answers_of
 from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
+from rapport.model.tech_review import WITHDRAWN
+from rapport.rules import tech_review as policy
+from rapport.rules.record import seal
 from rapport.storage import tech_review as records
+from rapport.storage.signing import Signer, hexed
 from starters.rights import requires
 from starters.services import Services
 from starters.use_cases import tech_review
 from starters.views.tech_review import RemarkShown, ReviewShown
 
 _CHAPTERS: Final = (
-    ("Feedback", ("feedback", "said", "meeting")),
-    ("Recommendation", ("recommendation", "commitment")),
-    ("Votes of leadership", ("vote",)),
-    ("Approval of the message", ("approval", "reading")),
-    ("The customer's acknowledgement", ("acknowledgement",)),
     ("Withdrawn", ("withdrawal",)),
+    ("Leadership's votes", ("vote",)),
+    ("Recommendation", ("recommendation", "commitment")),
+    ("Feedback", ("feedback", "said", "meeting")),
+    ("Approval of the message", ("approval", "reading")),
+    ("The customer's confirmation", ("acknowledgement",)),
 )
 
 
@@ -54,19 +58,25 @@ async def record(services: Services, ref: str) -> Record:
     """
     shown = await tech_review.show(services, ref)
     async with services.store.reading() as connection:
-        receipts = await records.kept_receipts(connection, shown.ref)
+        receipts = [one.model_dump() for one in await records.kept_receipts(connection, shown.ref)]
+    async with services.store.writing() as connection:
+        key = await Signer(services.settings.secret_bytes).key(connection)
     context = {
         "review": shown,
         "asks": ASKS,
         "stages": STAGES,
         "outcome": _outcome(shown),
         "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _of(shown, kinds))],
-        "receipts": receipts,
+        "rule": _rule(shown),
+        "receipts": len(receipts),
+        "key": hexed(key),
     }
+    markdown = _environment(html=False).get_template("review.md").render(context).strip()
+    html = _environment(html=True).get_template("review.html").render(context)
     return Record(
         ref=shown.ref,
-        markdown=_environment(html=False).get_template("review.md").render(context).strip() + "\n",
-        html=_environment(html=True).get_template("review.html").render(context),
+        markdown=seal(f"{markdown}\n\n", receipts, key),
+        html=seal(html, receipts, key, before="</body>"),
     )
 
 
@@ -103,6 +113,19 @@ def _outcome(shown: ReviewShown) -> str:
     if shown.outcome is None:
         return f"open: {shown.phase}"
     return shown.outcome.replace("_", " ")
+
+
+def _rule(shown: ReviewShown) -> str | None:
+    """By which rule it was decided, in a sentence or two; nothing while it is not."""
+    of_round = [one for one in shown.remarks if one.round == shown.round]
+    if shown.decided is None or shown.outcome == WITHDRAWN:
+        return None
+    needs = "A yes needs the VP Engineering's own yes." if policy.needs_commitment(shown.ask) else ""
+    if any(one.kind == "vote" for one in of_round):
+        return f"Leadership decides by more than half of its three seats. {needs}".strip()
+    if any(one.kind == "commitment" for one in of_round):
+        return f"The VP of CE recommends. {needs}"
+    return "The VP of CE's recommendation decides. Leadership decides only if it's a no."
 
 
 def _at(instant: datetime) -> str:

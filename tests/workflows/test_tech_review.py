@@ -30,6 +30,7 @@ from starters.use_cases import (
     tech_review_record,
     timeline,
 )
+from starters.use_cases.record_check import verify_record
 from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of
@@ -617,7 +618,10 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Installa
     verified = await audit.verify(skipping.services)
     # The recommendation, three votes, the verdict, the approval, the reading and the acknowledgement.
     assert (verified.whole, verified.receipts) == (True, 8)
-    assert (await audit.key(skipping.services)).public_key in markdown
+    key = (await audit.key(skipping.services)).public_key
+    assert [verify_record(Path(name), [key]).receipts for name in written.files] == [8, 8]
+    assert all(verify_record(Path(name), [key]).whole for name in written.files)
+    assert markdown.index("Outcome: **approved**") < markdown.index(MESSAGE["message"]) < markdown.index("Looks fine")
     async with skipping.services.store.writing() as connection:
         await connection.execute(update(ReviewRemarkRow).where(ReviewRemarkRow.seat == "vp_sales").values(option="no"))
     verified = await audit.verify(skipping.services)

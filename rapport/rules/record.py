@@ -1,0 +1,75 @@
+"""The seal of a decision's record: the page as it was written and the receipts of its decisions, signed (Ed25519).
+
+Whoever has the file and the public key can check it, with nothing else at hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rapport.rules import receipt
+
+_BEGINS: Final = "<!-- rapport-record "
+_ENDS: Final = " -->"
+_RECEIPT: Final = ("document", "signature", "public_key")
+
+
+class Checked(NamedTuple):
+    """What came of checking a record: how many receipts are in it, and what is wrong, in words."""
+
+    receipts: int
+    faults: tuple[str, ...]
+
+
+def seal(page: str, receipts: Sequence[Mapping[str, str]], key: Ed25519PrivateKey, *, before: str = "") -> str:
+    """A page with its seal, as a comment that nobody sees who reads it.
+
+    Args:
+        receipts: Each with its `document`, `signature` and `public_key`.
+        before: What the seal stands before, such as the end of an HTML page; else it stands at the end.
+    """
+    head, mark, tail = page.rpartition(before) if before else (page, "", "")
+    kept = [{name: one[name] for name in _RECEIPT} for one in receipts]
+    signature, public_key = receipt.sign(key, _signed(head + mark + tail, kept))
+    sealed = {"receipts": kept, "signature": signature, "public_key": public_key}
+    return f"{head}{_BEGINS}{json.dumps(sealed, separators=(',', ':'))}{_ENDS}\n{mark}{tail}"
+
+
+def check(text: str, trusted: Collection[str]) -> Checked:
+    """Check a record by itself.
+
+    Args:
+        text: All of the file.
+        trusted: The installation's public keys, in hex.
+    """
+    head, begins, rest = text.replace("\r\n", "\n").partition(_BEGINS)
+    written, ends, tail = rest.partition(_ENDS + "\n")
+    try:
+        sealed = json.loads(written)
+        signature = {name: str(sealed[name]) for name in ("signature", "public_key")}
+        kept = [{name: str(one[name]) for name in _RECEIPT} for one in sealed["receipts"]]
+    except (ValueError, KeyError, TypeError):
+        return Checked(0, ("has no seal, or not all of it",))
+    if not begins or not ends or _BEGINS in tail:
+        return Checked(0, ("has no seal, or more than one",))
+    document = _signed(head + tail, kept)
+    faults = [_page_fault(signature | {"document": document}, document, trusted)]
+    for one in kept:
+        what = receipt.fault(one, one["document"], trusted)
+        faults.append(None if what is None else f"has a receipt that {what}: {one['document'][:200]}")
+    return Checked(len(kept), tuple(one for one in faults if one is not None))
+
+
+def _page_fault(signed: Mapping[str, str], document: str, trusted: Collection[str]) -> str | None:
+    what = receipt.fault(signed, document, trusted)
+    return {None: None, "is not what was signed": "was changed after it was signed"}.get(what, what)
+
+
+def _signed(page: str, receipts: Sequence[Mapping[str, Any]]) -> str:
+    shown = hashlib.sha256(page.rstrip().encode()).hexdigest()
+    return json.dumps([shown, [dict(one) for one in receipts]], sort_keys=True, separators=(",", ":"))
