@@ -248,6 +248,9 @@ class Tasks:
         first = schedules[held[0].holders[0].member] if held else None
         if deadline is None and first is not None:
             deadline = escalation.default_deadline(rule, present, first)
+        elif deadline is not None and rule.to_the_end:
+            firsts = [schedules[seat.holders[0].member] for seat in _held(seats)]
+            deadline = escalation.within_hours(deadline, present, firsts)
         rungs = escalation.rungs(
             rule, opened=present, deadline=deadline, seats=held, schedules=schedules, away=_away(company)
         )

@@ -21,6 +21,7 @@ from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
 from rapport.rules.attachment import File
+from rapport.rules.calendar import last_working_instant
 from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import noun
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
@@ -225,7 +226,7 @@ class MessageDraft:
             "question": task.question,
             "asks": [name.replace("_", " ") for name in task.asks],
             "said": [(name.replace("_", " "), text) for name, text in self._request(task).items()],
-            "deadline": task.deadline,
+            "deadline": self._due(task),
             "requester": self._name(task.requester),
             "in_place_of": self._name(task.in_place_of.get(self.person)),
             "asked_by": self._name(task.asked_by),
@@ -240,6 +241,14 @@ class MessageDraft:
             "reason": answers[0]["reason"] if len(answers) == 1 else None,
             "refusal": task.refusal,
         }
+
+    def _due(self, task: TaskFacts) -> datetime | None:
+        """When it is due: of a review, which asks people of several zones at once, in their own working hours."""
+        member = self.company.members.get(self.person)
+        if task.deadline is None or member is None or task.kind != "review":
+            return task.deadline
+        own = last_working_instant(task.deadline, member.schedule)
+        return own if own > self.occasion.now else task.deadline
 
     def _title(self, task: TaskFacts) -> str:
         about = self._name(task.about)

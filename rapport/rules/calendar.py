@@ -279,6 +279,16 @@ def nudge_instants(opened: datetime, deadline: datetime, count: int, who: Schedu
     return [instant for instant in instants if instant < deadline]
 
 
+def last_working_instant(by: datetime, who: Schedule) -> datetime:
+    """The latest instant within this person's working hours up to another one, that one included.
+
+    Raises:
+        ValueError: There is no working day to be found, or `by` has no zone.
+    """
+    begins = business_day_around(by, 0, who)
+    return min(utc(by), _shift(_clock(begins, ZoneInfo(who.zone)).date(), who).end)
+
+
 def voting_deadline(opened: datetime, days: int, who: Schedule) -> datetime:
     """The end of this person's working hours on the `days`-th business day after `opened`.
 

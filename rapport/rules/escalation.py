@@ -9,7 +9,7 @@ would have no end, and their absence is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -20,6 +20,7 @@ from rapport.rules.calendar import (
     Interval,
     add_business_days,
     business_day_around,
+    last_working_instant,
     next_working_instant,
     voting_deadline,
 )
@@ -91,6 +92,18 @@ def default_deadline(rule: LadderRule, opened: datetime, who: Schedule) -> datet
     if rule.relative_to == "opened":
         return _climb(rule, opened, None, who, ())[-1].at
     return voting_deadline(next_working_instant(opened, who), TO_DO_DAYS, who)
+
+
+def within_hours(deadline: datetime, opened: datetime, holders: Iterable[Schedule]) -> datetime:
+    """A deadline that falls into nobody's night: the latest instant up to it at which one of the holders still works.
+
+    Where none of them works before it, it stays as it is.
+
+    Raises:
+        ValueError: As `due`.
+    """
+    ends = [last_working_instant(deadline, who) for who in holders]
+    return max((end for end in ends if end > opened), default=deadline)
 
 
 def due(rule: LadderRule, opened: datetime, deadline: datetime | None, who: Schedule) -> datetime | None:

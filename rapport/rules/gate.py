@@ -175,7 +175,9 @@ def _look(
     if undecided:
         waiting = min(undecided, key=lambda review: (review.since, review.ref))
         silent = unheard(gate, waiting)
-        why = f"{waiting.ref} is not decided" + (f", and {_listed(silent)} has not answered" if silent else "")
+        why = f"{waiting.ref} is not decided" + (
+            f", and {_listed(silent)} {_have(silent)} not answered" if silent else ""
+        )
         on = [role for role in HEARD[gate] if seat(role) in silent] or [Role.CE_VP]
         return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
@@ -224,6 +226,10 @@ def seen_for_the_trial(version: str, reviews: Sequence[Reviewed]) -> str | None:
 
 def _same(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
+
+
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"
 
 
 def _listed(names: Sequence[str]) -> str:

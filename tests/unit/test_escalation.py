@@ -16,11 +16,12 @@ from rapport.rules.calendar import (
     add_working_time,
     business_day_around,
     is_business_day,
+    last_working_instant,
     next_working_instant,
     working_time,
     working_windows,
 )
-from rapport.rules.escalation import APPROVALS, REVIEWS, TO_DOS, after_pause, default_deadline, due, rungs
+from rapport.rules.escalation import APPROVALS, REVIEWS, TO_DOS, after_pause, default_deadline, due, rungs, within_hours
 
 DAY = timedelta(days=1)
 ZURICH = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
@@ -436,3 +437,26 @@ def test_nothing_is_overdue_before_it_could_be_seen(opened: datetime, deadline: 
     found = due(TO_DOS, opened, deadline, who)
     assert found is not None
     assert found > opened
+
+
+@given(
+    st.integers(0, 600_000).map(lambda minutes: datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=minutes)),
+    st.sampled_from(PLACES),
+    st.integers(0, 9),
+)
+def test_a_reviews_deadline_falls_into_nobodys_night(deadline: datetime, who: Schedule, days: int) -> None:
+    """Wherever the one who is asked works, it is due in their working hours, and never later than it was."""
+    opened = deadline - days * DAY
+    falls = within_hours(deadline, opened, [who])
+    assert falls <= deadline
+    clock = falls.astimezone(ZoneInfo(who.zone))
+    if not (is_business_day(clock.date(), who) and who.hours.start <= clock.time() <= who.hours.end):
+        assert falls == deadline
+        assert last_working_instant(deadline, who) <= opened, "they do not work before it at all"
+
+
+def test_what_is_due_at_night_elsewhere_is_due_at_the_end_of_that_day() -> None:
+    """11:38 in Zurich is 23:38 in Auckland: there it is due when work ends."""
+    deadline = datetime(2026, 11, 24, 10, 38, tzinfo=UTC)
+    assert within_hours(deadline, deadline - 3 * DAY, [AUCKLAND]).astimezone(ZoneInfo(AUCKLAND.zone)).hour == 17
+    assert within_hours(deadline, deadline - 3 * DAY, [AUCKLAND, ZURICH]) == deadline

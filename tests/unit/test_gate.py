@@ -173,3 +173,14 @@ def test_production_asks_for_the_new_version_of_the_design() -> None:
         found = standing("versayce", "production", facts, [trial, later.model_copy(update={"design": design})])
         assert found.open is is_open, (design, stands, found.why)
     assert standing("versayce", "production", Facts(key_prospect=True), []).open
+
+
+def test_who_has_not_answered_agrees_in_number() -> None:
+    """One has not, two have not."""
+
+    def why(*heard: str) -> str:
+        review = Reviewed(ref="TR-0001", stage="pre_trial", yes=None, heard=frozenset(heard), since=NOW)
+        return standing("a", "trial", Facts(key_prospect=True), [review]).why
+
+    assert "engineering, product and support have not answered" in why()
+    assert "support has not answered" in why("engineering", "product")
