@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 
 from rapport.model.account import WrittenContract
-from rapport.model.base import Instant, WireModel
+from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone, Projection, StepNews, Wait
 from rapport.model.step import DoneBy, kinds
@@ -20,15 +20,16 @@ from rapport.storage.upserts import insert_new, put
 
 
 class Contract(WireModel):
-    """A contract on record. `run_id` is set once its onboarding runs."""
+    """A contract on record: kept for later, asked for since `requested_at`, and with a `run_id` once it runs."""
 
     id: str
     account: str
+    signed_at: Instant
     workflow_id: str
     run_id: str | None
     playbook: str
     playbook_version: int
-    requested_at: Instant
+    requested_at: Instant | None
     stage: str | None
     ended_at: Instant | None
     paused_at: Instant | None
@@ -48,32 +49,64 @@ async def request(
     workflow_id: str,
     now: datetime,
 ) -> None:
-    """Put a contract on record, unless it is there already."""
-    await insert_new(
-        connection,
-        ContractRow,
-        [
-            {
-                "id": contract.id,
-                "account": account,
-                "playbook": playbook.name,
-                "playbook_version": playbook.version,
-                "signed_at": contract.signed_at,
-                "requested_at": now,
-                "workflow_id": workflow_id,
-                "run_id": None,
-                "stage": None,
-                "ended_at": None,
-                "paused_at": None,
-                "projected": 0,
-            }
-        ],
+    """Put a contract on record as one whose onboarding is asked for, unless it is already."""
+    asked = _values(account, contract, playbook, workflow_id, now)
+    await insert_new(connection, ContractRow, [asked])
+    kept = (ContractRow.id == contract.id, ContractRow.account == account, ContractRow.requested_at.is_(None))
+    await connection.execute(update(ContractRow).where(*kept).values(asked))
+
+
+def _values(
+    account: str, contract: WrittenContract, playbook: Playbook, workflow_id: str, requested_at: datetime | None
+) -> dict[str, Any]:
+    return {
+        "id": contract.id,
+        "account": account,
+        "playbook": playbook.name,
+        "playbook_version": playbook.version,
+        "signed_at": contract.signed_at,
+        "requested_at": requested_at,
+        "workflow_id": workflow_id,
+        "run_id": None,
+        "stage": None,
+        "ended_at": None,
+        "paused_at": None,
+        "projected": 0,
+    }
+
+
+async def keep(
+    connection: Connection, account: str, contract: WrittenContract, playbook: Playbook, workflow_id: str
+) -> None:
+    """Keep a contract that an account file gives, for when it is started; one that was asked for stays as it is.
+
+    Raises:
+        UserError: It is another account's.
+    """
+    given = _values(account, contract, playbook, workflow_id, None)
+    await insert_new(connection, ContractRow, [given])
+    same = ContractRow.id == contract.id
+    kept = (same, ContractRow.account == account, ContractRow.requested_at.is_(None))
+    await connection.execute(update(ContractRow).where(*kept).values(given))
+    holder = await connection.scalar(select(ContractRow.account).where(same))
+    if holder != account:
+        raise of_another(str(holder))
+
+
+def of_another(account: str) -> UserError:
+    """The refusal of a contract's id that another account's contract has."""
+    return UserError(
+        f'belongs to the account "{account}"',
+        field="contract.id",
+        fix="give this contract its own id",
+        kind=Refused.CONFLICT,
     )
 
 
 _CONTRACTS = select(
     ContractRow.id,
     ContractRow.account,
+    ContractRow.signed_at,
     ContractRow.workflow_id,
     ContractRow.run_id,
     ContractRow.playbook,
@@ -84,8 +117,13 @@ _CONTRACTS = select(
     ContractRow.paused_at,
 )
 _LATEST = (
-    _CONTRACTS.where(ContractRow.account == bindparam("of"))
+    _CONTRACTS.where(ContractRow.account == bindparam("of"), ContractRow.requested_at.is_not(None))
     .order_by(ContractRow.run_id.is_(None), ContractRow.requested_at.desc())
+    .limit(1)
+)
+_KEPT = (
+    _CONTRACTS.where(ContractRow.account == bindparam("of"), ContractRow.requested_at.is_(None))
+    .order_by(ContractRow.signed_at.desc(), ContractRow.id)
     .limit(1)
 )
 _CONCERNED = _CONTRACTS.where(or_(ContractRow.id == bindparam("contract"), ContractRow.account == bindparam("of")))
@@ -97,10 +135,17 @@ async def latest(connection: Connection, account: str) -> Contract | None:
     return None if row is None else Contract.model_validate(row._mapping)
 
 
+async def kept(connection: Connection, account: str) -> Contract | None:
+    """The account's latest contract that a file gave, and that nobody has started yet."""
+    row = (await connection.execute(_KEPT, {"of": account})).one_or_none()
+    return None if row is None else Contract.model_validate(row._mapping)
+
+
 async def latest_of_all(connection: Connection) -> dict[str, Contract]:
     """Each account's contract that was started last, or else was asked for last, by account."""
     # The last one of an account stands, so the order is that of `latest`, backwards.
-    rows = await connection.execute(_CONTRACTS.order_by(ContractRow.run_id.is_not(None), ContractRow.requested_at))
+    asked_for = _CONTRACTS.where(ContractRow.requested_at.is_not(None))
+    rows = await connection.execute(asked_for.order_by(ContractRow.run_id.is_not(None), ContractRow.requested_at))
     return {row.account: Contract.model_validate(row._mapping) for row in rows}
 
 

@@ -154,7 +154,7 @@ async def listeners(connection: Connection, account: str) -> list[str]:
     contracts = await connection.execute(
         # Also of one that has told nothing of itself yet: it tells those that it has begun.
         select(ContractRow.id, ContractRow.workflow_id).where(
-            ContractRow.account == account, ContractRow.ended_at.is_(None)
+            ContractRow.account == account, ContractRow.requested_at.is_not(None), ContractRow.ended_at.is_(None)
         )
     )
     for contract in contracts.all():

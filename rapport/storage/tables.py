@@ -231,7 +231,7 @@ class ContractRow(Base):
     playbook: Mapped[str]
     playbook_version: Mapped[int]
     signed_at: Mapped[datetime]
-    requested_at: Mapped[datetime]
+    requested_at: Mapped[datetime | None]
     workflow_id: Mapped[str]
     run_id: Mapped[str | None]
     stage: Mapped[str | None]

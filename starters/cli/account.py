@@ -83,7 +83,8 @@ def print_portfolio(found: Portfolio) -> None:
 def _print(shown: AccountShown) -> None:
     out.print(f"[bold]{shown.name}[/bold]  ({shown.account})")
     if shown.contract:
-        out.print(f"contract {shown.contract}, playbook {shown.playbook}, stage {shown.stage or 'done'}")
+        where = f"stage {shown.stage or 'done'}" if shown.started else "not started"
+        out.print(f"contract {shown.contract}, playbook {shown.playbook}, {where}")
     rows = table("who", "address", "role", "zone")
     stands_in = f"TAM until {when(shown.tam_until)}" if shown.tam_until else "TAM"
     rows.add_row(shown.tam.name, shown.tam.email, stands_in, shown.tam.zone)
@@ -95,7 +96,12 @@ def _print(shown: AccountShown) -> None:
     succession.print_vacant(shown)
 
 
-@command(app, "import", show=_print)
+def _print_imported(shown: AccountShown) -> str | None:
+    _print(shown)
+    return f"Next: rapport onboarding start {shown.account}" if shown.contract and not shown.started else None
+
+
+@command(app, "import", show=_print_imported)
 async def import_(
     services: Services, file: Annotated[Path, typer.Argument(help="An account file, such as examples/versayce.toml.")]
 ) -> AccountShown:

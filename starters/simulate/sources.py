@@ -95,7 +95,11 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
                     query = query.where(of_account[table])
                 rows.append((table, [dict(row._mapping) for row in await connection.execute(query)]))
             signed = select(ContractRow.id, ContractRow.signed_at, ContractRow.playbook)
-            signed = signed.where(ContractRow.account == account).order_by(ContractRow.requested_at.desc()).limit(1)
+            signed = (
+                signed.where(ContractRow.account == account)
+                .order_by(ContractRow.requested_at.desc().nulls_last())
+                .limit(1)
+            )
             known = (await connection.execute(signed)).one_or_none()
     finally:
         await store.close()

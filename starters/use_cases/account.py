@@ -11,9 +11,10 @@ from rapport.mail import outbox
 from rapport.model.access import Action
 from rapport.model.account import AccountFile, Contact, ContactWork, Member, WrittenWork
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.ids import case_id, review_id
+from rapport.model.ids import case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
+from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import audience
 from rapport.storage import (
     account as accounts,
@@ -131,11 +132,12 @@ async def _of_file(_: Connection, file: AccountFile) -> list[Matter]:
 
 @requires(Action.START, "file", _of_file)
 async def import_account(services: Services, file: AccountFile) -> AccountShown:
-    """Bring an account and its people up to what a file says.
+    """Bring an account, its people and its contract up to what a file says; nothing is started.
 
     Raises:
         UserError: The file contradicts what is known.
     """
+    playbook = load(file.contract.playbook, services.settings.data / PLAYBOOKS) if file.contract else None
     file = await within_rights(services, file)
     refuse_calendars_inside(services, file.members)
     key = file.account.key
@@ -143,6 +145,8 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
         before, facts = await _people(connection, key), await accounts.facts_of(connection, key)
         async with recording_members(services, connection, file.members):
             await imports.save(connection, file, present())
+        if file.contract is not None and playbook is not None:
+            await contracts.keep(connection, key, file.contract, playbook, onboarding_id(key))
         others = before != await _people(connection, key)
         listeners = await succession.listeners(connection, key) if others else []
     await people_changed(services, None if file.members else key)
@@ -249,7 +253,7 @@ async def show(services: Services, account: str) -> AccountShown:
         contacts = await accounts.contacts(connection, account)
         tam = await accounts.member(connection, found.tam)
         regular = await accounts.member(connection, found.regular_tam) if found.regular_tam else None
-        contract = await contracts.latest(connection, account)
+        contract = await contracts.latest(connection, account) or await contracts.kept(connection, account)
     return AccountShown(
         account=found.key,
         name=found.name,

@@ -160,13 +160,16 @@ async def start(services: Services, request: StartRequest) -> Started:
     if contract is None:
         async with services.store.reading() as connection:
             await accounts.account(connection, account)
-            known = await contracts.latest(connection, account)
-        if known is None or known.run_id is None:
+            kept = await contracts.kept(connection, account)
+            known = kept or await contracts.latest(connection, account)
+        if known is None:
             raise UserError(
                 "is missing", field="contract", fix="add [contract] with id and signed_at to the account file"
             )
-        await _refuse_where_ended(services, known)
-        return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+        if known.run_id is not None:
+            await _refuse_where_ended(services, known)
+            return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+        contract = WrittenContract(id=known.id, signed_at=known.signed_at, playbook=known.playbook)
     playbook = load(request.playbook or contract.playbook, services.settings.data / PLAYBOOKS)
     async with services.starts.turn() as alone:
         return await _start(services, account, file, contract, playbook, request.at, eagerly=alone)
@@ -190,12 +193,7 @@ async def _start(
         concerned = await contracts.concerned(connection, account, contract.id)
     for known in concerned:
         if known.id == contract.id and known.account != account:
-            raise UserError(
-                f'belongs to the account "{known.account}"',
-                field="contract.id",
-                fix="give this contract its own id",
-                kind=Refused.CONFLICT,
-            )
+            raise contracts.of_another(known.account)
         if known.id == contract.id and known.run_id is not None:
             await _refuse_where_ended(services, known)
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)

@@ -113,7 +113,7 @@ async def test_an_account_is_handed_over_and_back_over_the_api(api: httpx.AsyncC
         ("contacts/replace", {"former": "nobody@versayce.example"}, 422, "former"),
         ("contacts/replace", {"as": "sam.ortega@foobar.example"}, 403, "--as"),
         ("contacts/replace", {"surprise": 1}, 422, "surprise"),
-        ("contacts", {"zone": "UTC"}, 409, "persona"),
+        ("contacts", {"zone": "UTC", "email": USER}, 409, "email"),
         ("contacts", {"zone": None}, 422, "zone"),
     ],
 )

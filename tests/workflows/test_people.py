@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rapport.model.account import AccountFile, WrittenContact, in_order
+from rapport.model.base import UserError
 from rapport.model.operation import Operate
-from starters.use_cases import onboarding, operation, succession
+from rapport.storage import contract as contracts
+from starters.use_cases import account, onboarding, operation, succession
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Newcomer
@@ -100,3 +102,36 @@ async def test_developers_alone_go_without_what_is_for_others(skipping: Installa
     await succession.add_contact(skipping.services, "versayce", newcomer, TAM)
     await skipping.mailed(1, "ada@versayce.example")
     assert (await step(skipping, "deployment_review")).state == "running"
+
+
+async def test_an_imported_contract_starts_by_the_account_s_key(skipping: Installation) -> None:
+    """The contract of an imported file is kept, brought up to a later file, and starts once when it is asked for."""
+    file = example()
+    assert file.contract is not None
+    shown = await account.import_account(skipping.services, file)
+    assert (shown.contract, shown.started) == ("VERSAYCE-2026-11", None)
+    with pytest.raises(UserError, match="no onboarding was started"):
+        await onboarding.status(skipping.services, "versayce")
+    later = file.contract.model_copy(update={"signed_at": datetime(2026, 11, 21, tzinfo=UTC)})
+    await account.import_account(skipping.services, file.model_copy(update={"contract": later}))
+    await skipping.sleep_to(0, 10)
+    assert (await onboarding.start(skipping.services, StartRequest(account="versayce"))).created
+    assert not (await onboarding.start(skipping.services, StartRequest(account="versayce"))).created
+    async with skipping.services.store.reading() as connection:
+        known = await contracts.latest(connection, "versayce")
+        assert await contracts.kept(connection, "versayce") is None
+    assert known is not None
+    assert known.signed_at == later.signed_at
+    await account.import_account(skipping.services, file)
+    assert (await account.show(skipping.services, "versayce")).started == known.requested_at
+
+
+async def test_a_contract_that_another_account_s_file_gave_is_refused(skipping: Installation) -> None:
+    """An import that would take over a kept contract changes nothing, and says whose it is."""
+    file = example()
+    await account.import_account(skipping.services, file)
+    other = file.model_copy(update={"account": file.account.model_copy(update={"key": "orbisant"})})
+    with pytest.raises(UserError, match='belongs to the account "versayce"'):
+        await account.import_account(skipping.services, other)
+    with pytest.raises(UserError, match="no account"):
+        await account.show(skipping.services, "orbisant")

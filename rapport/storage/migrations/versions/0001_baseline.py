@@ -517,7 +517,7 @@ def upgrade() -> None:
         sa.Column("playbook", sa.String(), nullable=False),
         sa.Column("playbook_version", sa.Integer(), nullable=False),
         sa.Column("signed_at", UtcInstant(timezone=True), nullable=False),
-        sa.Column("requested_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("requested_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("workflow_id", sa.String(), nullable=False),
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("stage", sa.String(), nullable=True),
