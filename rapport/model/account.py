@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
@@ -30,6 +30,7 @@ from rapport.model.base import (
     Instant,
     Name,
     Prose,
+    Several,
     Slug,
     StepName,
     WireModel,
@@ -318,22 +319,26 @@ class AccountFile(InputModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        _refuse_duplicates("contacts", [contact.email for contact in self.contacts])
-        _refuse_duplicates("members", [member.email for member in self.members])
+        faults = [
+            *_duplicates("contacts", [contact.email for contact in self.contacts]),
+            *_duplicates("members", [member.email for member in self.members]),
+        ]
         vendors = {member.email.lower() for member in self.members}
-        for index, contact in enumerate(self.contacts):
-            if contact.email.lower() in vendors:
-                raise ValueError(
-                    f"contacts[{index}].email: a member has this address too; a person is on one side only"
-                )
+        faults += [
+            f"contacts[{index}].email: a member has this address too; a person is on one side only"
+            for index, contact in enumerate(self.contacts)
+            if contact.email.lower() in vendors
+        ]
+        if faults:
+            raise Several(faults)
         return self
 
 
-def _refuse_duplicates(field: str, addresses: list[str]) -> None:
+def _duplicates(field: str, addresses: list[str]) -> Iterator[str]:
     seen: set[str] = set()
     for index, address in enumerate(addresses):
         if address.lower() in seen:
-            raise ValueError(f"{field}[{index}].email: the address stands twice; give each person their own")
+            yield f"{field}[{index}].email: the address stands twice; give each person their own"
         seen.add(address.lower())
 
 
@@ -345,7 +350,8 @@ class MembersFile(InputModel):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        _refuse_duplicates("members", [member.email for member in self.members])
+        if faults := list(_duplicates("members", [member.email for member in self.members])):
+            raise Several(faults)
         return self
 
 

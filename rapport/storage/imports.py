@@ -12,6 +12,7 @@ from sqlalchemy import Executable, Table, bindparam, case, func, insert, null, s
 from rapport.model.account import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember, in_order
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
+from rapport.model.reading import together
 from rapport.storage import account as accounts
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContactRow, MemberRow, VendorRow
@@ -35,18 +36,29 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
             fix="give the account another key",
             kind=Refused.CONFLICT,
         )
+    faults = []
     if file.vendor is not None:
         await _save_vendor(connection, file.vendor)
     elif await connection.scalar(_VENDOR) is None:
-        raise UserError("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
+        faults.append(
+            UserError("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
+        )
     await _save_members(connection, file.members)
     tam = await accounts.member_by_email(connection, file.account.tam)
     if tam is None:
-        raise UserError(
-            "is no member known here", field="account.tam", fix="add a [[members]] with this address and the role tam"
+        faults.append(
+            UserError(
+                "is no member known here",
+                field="account.tam",
+                fix="add a [[members]] with this address and the role tam",
+            )
         )
-    if Role.TAM not in tam.roles:
-        raise UserError("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
+    elif Role.TAM not in tam.roles:
+        faults.append(
+            UserError("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
+        )
+    if tam is None or faults:
+        raise together(faults)
     held = await connection.scalar(select(AccountRow.held).where(AccountRow.key == file.account.key))
     values = {
         "name": file.account.name,

@@ -15,6 +15,7 @@ from starters.cli.mail import print_fault
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, message
 from starters.use_cases.account import AccountLine, AccountShown, ContactEdited, PersonShown
+from starters.use_cases.files import told_by_line
 from starters.use_cases.message import MailStatus
 
 Several = list[str] | None
@@ -106,7 +107,9 @@ async def import_(
     services: Services, file: Annotated[Path, typer.Argument(help="An account file, such as examples/versayce.toml.")]
 ) -> AccountShown:
     """Bring an account and its people up to what a file says. Safe to repeat."""
-    return await accounts.import_account(services, accounts.read_file(file))
+    written = accounts.read_file(file)
+    with told_by_line(file):
+        return await accounts.import_account(services, written)
 
 
 @command(app, "list", show=print_portfolio, document=lambda found: found.lines)

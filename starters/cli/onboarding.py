@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from rapport.rules.outcome_words import in_words
 from starters.cli.common import command, is_file, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
+from starters.use_cases.files import told_by_line
 from starters.use_cases.names import in_full
 from starters.use_cases.onboarding import STANDS_STILL, Started, StartRequest, Status
 from starters.use_cases.operation import OperationWritten, Preview
@@ -125,7 +127,8 @@ async def start(
     else:
         whose = await in_full(services, {"account": file_or_account})
     given = {**whose, "playbook": playbook, "at": at}
-    return await onboarding.start(services, check(StartRequest, given, ""))
+    with told_by_line(Path(file_or_account)) if file else nullcontext():
+        return await onboarding.start(services, check(StartRequest, given, ""))
 
 
 @command(app, show=_print)

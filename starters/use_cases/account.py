@@ -13,7 +13,7 @@ from rapport.model.account import AccountFile, Contact, ContactWork, Member, Wri
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
-from rapport.model.reading import check
+from rapport.model.reading import check, together
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import audience
 from rapport.storage import (
@@ -126,6 +126,14 @@ def read_file(path: Path) -> AccountFile:
     return read_written(AccountFile, path)
 
 
+def _named(refusal: UserError, field: str, called: str) -> list[UserError]:
+    """A refusal's faults, where a field is called otherwise in the file."""
+    return [
+        UserError(one.problem, field=called if one.field == field else one.field, fix=one.fix, kind=one.kind)
+        for one in (refusal, *refusal.others)
+    ]
+
+
 async def _of_file(_: Connection, file: AccountFile) -> list[Matter]:
     return [(Action.START, file.account.key)]
 
@@ -137,14 +145,25 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     Raises:
         UserError: The file contradicts what is known.
     """
-    playbook = load(file.contract.playbook, services.settings.data / PLAYBOOKS) if file.contract else None
+    wrong: list[UserError] = []
+    playbook = None
+    if file.contract is not None:
+        try:
+            playbook = load(file.contract.playbook, services.settings.data / PLAYBOOKS)
+        except UserError as refusal:
+            wrong += _named(refusal, "playbook", "contract.playbook")
     file = await within_rights(services, file)
     refuse_calendars_inside(services, file.members)
     key = file.account.key
     async with services.store.writing() as connection:
         before, facts = await _people(connection, key), await accounts.facts_of(connection, key)
         async with recording_members(services, connection, file.members):
-            await imports.save(connection, file, present())
+            try:
+                await imports.save(connection, file, present())
+            except UserError as refusal:
+                wrong += (refusal, *refusal.others)
+            if wrong:
+                raise together(wrong)
         if file.contract is not None and playbook is not None:
             await contracts.keep(connection, key, file.contract, playbook, onboarding_id(key))
         others = before != await _people(connection, key)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rapport import outgoing
 from rapport.model.access import Action
-from rapport.model.account import AccountFile, WrittenMember
+from rapport.model.account import AccountFile, MembersFile, WrittenMember
 from rapport.model.base import InputModel, Refused, UserError
-from rapport.model.reading import MAX_BYTES, read_toml
+from rapport.model.minutes import Minutes
+from rapport.model.positions import line_of, lines, place_of
+from rapport.model.reading import EMPTY, MAX_BYTES, check, parse_toml, together
 from rapport.model.sheets import SheetRow, read_csv
 from rapport.storage import account as accounts
 from starters.rights import may
@@ -20,13 +23,91 @@ from starters.services import Services
 M = TypeVar("M", bound=InputModel)
 
 
+_ALL: Final = 100
+"""How many faults of a file are told at most."""
+
+_EXAMPLES: Final = {
+    "account": "[account] with key, name and tam",
+    "contacts": "[[contacts]] with persona, name, email and zone",
+    "members": "[[members]] with name, email, roles and zone",
+    "vendor": '[vendor] with name = "FooBar" and product = "FooBar Enterprise"',
+    "key": 'key = "versayce"',
+    "account.name": 'name = "Versayce"',
+    "vendor.name": 'name = "FooBar"',
+    "name": 'name = "Ada Lind"',
+    "tam": 'tam = "robin.keller@foobar.example"',
+    "persona": 'persona = "primary_champion"',
+    "personas": 'persona = "primary_champion"',
+    "email": 'email = "ada.lind@versayce.example"',
+    "zone": 'zone = "Europe/Zurich"',
+    "country": 'country = "CH"',
+    "roles": 'roles = ["tam"]',
+    "product": 'product = "FooBar Enterprise"',
+    "id": 'id = "VERSAYCE-2026-11"',
+    "signed_at": "signed_at = 2026-11-20T15:30:00Z",
+    "playbook": 'playbook = "enterprise"',
+    "place": 'place = "Versayce, Hardturmstrasse 11, Zurich"',
+    "join_url": 'join_url = "https://meet.foobar.example/robin-keller"',
+}
+"""How a field of a file may be filled in, by its name."""
+
+
 def read_written(model: type[M], path: Path) -> M:
     """Read and check a TOML file.
 
     Raises:
-        UserError: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong: all of it, each with its line.
     """
-    return read_toml(model, read_file(path), path.name)
+    raw = read_file(path)
+    data = parse_toml(raw, path.name)
+    try:
+        return check(model, data, "", shown=_ALL)
+    except UserError as refusal:
+        raise _placed(refusal, raw, path.name) from None
+
+
+@contextmanager
+def told_by_line(path: Path) -> Iterator[None]:
+    """Have what is refused of a file that could be read say on which line it is.
+
+    Raises:
+        UserError: What was refused.
+    """
+    try:
+        yield
+    except UserError as refusal:
+        raise _placed(refusal, read_file(path), path.name) from None
+
+
+def _placed(refusal: UserError, raw: bytes, file: str) -> UserError:
+    places = lines(raw.decode())
+    faults = (refusal, *refusal.others)
+    # Where something in a list is wrong, the list is not empty.
+    listed = {fault.field.partition("[")[0] for fault in faults if "[" in fault.field}
+    found = []
+    for fault in faults:
+        place = place_of(fault.field)
+        if fault.problem == EMPTY and fault.field in listed and place in places:
+            continue
+        if place and place[0] not in _TABLES:
+            # It is about something else than the file: the database, or an option of the command.
+            found.append((0, fault))
+            continue
+        line = line_of(place, places)
+        # One word where a list may stand is no first item of it to whoever wrote it.
+        is_one = place not in places and place and isinstance(place[-1], int)
+        field = fault.field.rpartition("[")[0] if is_one else fault.field
+        names = [part for part in place if isinstance(part, str)]
+        example = _EXAMPLES.get(".".join(names)) or _EXAMPLES.get(names[-1] if names else "")
+        has_one = example is None or '"' in fault.fix or "=" in fault.fix
+        fix = fault.fix if has_one else f"{fault.fix}, such as {example}"
+        where = f"{file}:{line}: {field}" if place else f"{file}:{line}"
+        found.append((line, UserError(fault.problem, field=where, fix=fix, kind=fault.kind)))
+    return together([fault for _, fault in sorted(found, key=lambda one: one[0])], _ALL)
+
+
+_TABLES: Final = frozenset({*AccountFile.model_fields, *MembersFile.model_fields, *Minutes.model_fields})
+"""The fields that files have at their head."""
 
 
 def refuse_calendars_inside(services: Services, members: Sequence[WrittenMember]) -> None:

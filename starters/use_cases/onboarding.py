@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +28,7 @@ from rapport.model.ids import onboarding_id, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
+from rapport.model.reading import together
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, onboarding
@@ -215,7 +216,9 @@ async def _start(
                 fix=f"add someone with `rapport account add-contact {account} --persona primary_champion … --as EMAIL`",
             )
         left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
-        _refuse_unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())})
+        lacking = unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())})
+        if faults := list({fault.field: fault for fault in reversed(list(lacking))}.values()):
+            raise together(faults[::-1])
         await contracts.request(connection, account, contract, playbook, workflow_id, now)
         steps = onboarding.laid_out(playbook, left_out, now, at)
         await contracts.put_milestones(connection, contract.id, 0, onboarding.milestones(steps))
@@ -316,8 +319,8 @@ def _other_contract(account: str, contract: str) -> UserError:
     )
 
 
-def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Collection[str]) -> None:
-    """Refuse what would fail later, before anything starts."""
+def unready(playbook: Playbook, company: AccountContext, left_out: Collection[str]) -> Iterator[UserError]:
+    """What would fail later, and so is refused before anything starts."""
     for index, step in enumerate(playbook.steps):
         if step.name in left_out:
             continue
@@ -325,18 +328,18 @@ def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Colle
         for name, email in step.emails.items():
             if email not in emails.names():
                 known = ", ".join(sorted(emails.names()))
-                raise UserError(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
+                yield UserError(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
         if not isinstance(step, Gathering):
             continue
         places = step.places(left_out)
         if "remote" in places and not company.tam.join_url:
-            raise UserError(
+            yield UserError(
                 f"{step.title} is remote, and the TAM has no link to join",
                 field="members.join_url",
                 fix="add join_url to the TAM's [[members]]",
             )
         if "onsite" in places and not company.account.place:
-            raise UserError(
+            yield UserError(
                 f"{step.title} is or may be onsite, and the account has no address",
                 field="account.place",
                 fix="add place to [account]",

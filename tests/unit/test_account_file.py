@@ -1,0 +1,72 @@
+"""What is wrong with an account file is told at once, each fault with its line and an example of how to write it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from rapport.model.base import UserError
+from starters.use_cases.account import read_file
+from tests.conftest import ROOT
+
+LINES = (ROOT / "examples" / "versayce.toml").read_text().splitlines()
+NEEDED = [number for number, line in enumerate(LINES) if line.split(" =")[0] in ("key", "tam", "persona", "zone", "id")]
+"""The lines of fields that every account, contact, member or contract needs."""
+
+
+def head_of(number: int) -> int:
+    """The line, from 1, of the table in which a line stands."""
+    return next(index + 1 for index in range(number, -1, -1) if LINES[index].startswith("["))
+
+
+@given(st.sets(st.sampled_from(NEEDED), min_size=1))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_all_that_is_missing_is_told_at_once(tmp_path: Path, missing: set[int]) -> None:
+    """Whatever fields are left out: each is told, at its table's line, with an example that would do."""
+    path = tmp_path / "customer.toml"
+    # A comment in its place, so that lines keep their numbers.
+    path.write_text("\n".join("#" if number in missing else line for number, line in enumerate(LINES)))
+    with pytest.raises(UserError) as caught:
+        read_file(path)
+    told = [caught.value, *caught.value.others]
+    lines = [int(fault.field.split(":")[1]) for fault in told]
+    assert sorted(lines) == lines == sorted(head_of(number) for number in missing)
+    for fault in told:
+        assert fault.problem == "is missing"
+        assert tomllib.loads(fault.fix.removeprefix("add it, such as "))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            'contacts = []\n\n[account]\nkey = "x"\nname = "X"\ntam = "a@b.example"\n',
+            ["f.toml:1: contacts: is empty (write at least 1, such as [[contacts]] with persona, name, email"],
+        ),
+        (
+            '[account]\nkey = "x"\nname = "X"\ntam = "a@b.example"\n\n[[contacts]]\npersona = "primary_champoin"\n'
+            'name = "A"\nemail = "a"\nzone = "UTC"\n',
+            [
+                'f.toml:7: contacts[0].persona: "primary_champoin" is not a persona (did you mean "primary_champion"? ',
+                "f.toml:9: contacts[0].email: is not a mail address (",
+            ],
+        ),
+        (
+            '[account]\nkey = "x"\nname = "X"\ntam = "a@b.example"\n'
+            + '\n[[contacts]]\npersona = "primary_user"\nname = "A"\nemail = "a@b.example"\nzone = "UTC"\n' * 3,
+            ["f.toml:15: contacts[1].email: the address stands twice", "f.toml:21: contacts[2].email: the address"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_by_line(tmp_path: Path, text: str, told: list[str]) -> None:
+    """Faults of values come in the file's order; a list with a fault in it is not called empty beside it."""
+    (tmp_path / "f.toml").write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_file(tmp_path / "f.toml")
+    found = [str(fault) for fault in (caught.value, *caught.value.others)]
+    assert len(found) == len(told)
+    for fault, beginning in zip(found, told, strict=True):
+        assert fault.startswith(beginning)
