@@ -76,6 +76,10 @@ hours = { start = 08:00:00, end = 18:00:00 }
 """The shipped desk's hours, without public holidays: no test depends on the day it runs."""
 
 
+LIMIT = 100
+"""How many seconds a state is waited for. It costs nothing where it comes, and a busy machine takes its time."""
+
+
 def free_port() -> int:
     """A port that is free at this moment."""
     return take_port(0, "--smtp-port")
@@ -99,7 +103,7 @@ def patient() -> Iterator[None]:
         yield
 
 
-async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float = 45) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float = LIMIT) -> Any:
     """Wait for a state, with a limit; give what the condition gave."""
     seen: Any = None
     # Soon at first, then less and less often: what is waited for goes on in this very process.

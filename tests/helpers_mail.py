@@ -30,6 +30,7 @@ from rapport.storage.database import Store
 from rapport.storage.tables import ContractRow, TimelineRow
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new
+from tests.conftest import LIMIT
 
 NOW: Final = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 STATIONERY: Final = MailSettings(
@@ -112,7 +113,7 @@ class ScriptedRelay:
         """The accepted messages to one address."""
         return [mail for mail in self.accepted if mail.recipient == recipient]
 
-    async def reached(self, point: str, times: int = 1, limit: float = 20) -> None:
+    async def reached(self, point: str, times: int = 1, limit: float = LIMIT) -> None:
         """Wait until a point was reached so often."""
         async with asyncio.timeout(limit), self._moved:
             await self._moved.wait_for(lambda: self.seen.get(point, 0) >= times)
@@ -197,7 +198,7 @@ async def mailer_to(port: int, *, data_timeout: float = 20) -> AsyncIterator[Mai
         await mailer.close()
 
 
-async def until(condition: Callable[[], bool], limit: float = 20) -> None:
+async def until(condition: Callable[[], bool], limit: float = LIMIT) -> None:
     """Wait for a state, with a limit."""
     async with asyncio.timeout(limit):
         while not condition():

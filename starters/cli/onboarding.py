@@ -127,7 +127,7 @@ async def start(
     else:
         whose = await in_full(services, {"account": file_or_account})
     given = {**whose, "playbook": playbook, "at": at}
-    with told_by_line(Path(file_or_account)) if file else nullcontext():
+    with told_by_line(Path(file_or_account)) if "file" in whose else nullcontext():
         return await onboarding.start(services, check(StartRequest, given, ""))
 
 

@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Response,
+    Route,
+    async_playwright,
+    expect,
+)
 from temporalio.client import Client
 
 from rapport.model.base import UserError
@@ -21,7 +30,7 @@ from rapport.model.ids import new_id
 from starters.stack import http_server
 from starters.use_cases import cadence, meeting, message as messages, onboarding, token
 from starters.use_cases.onboarding import StartRequest
-from tests.conftest import TAM, Installation, account, free_port, installation, link_of, until
+from tests.conftest import LIMIT, TAM, Installation, account, free_port, installation, link_of, until
 from tests.support.cadence import HEAD, QBR, WEEKLY
 
 HOST = "127.0.0.1"
@@ -156,6 +165,8 @@ def chromium() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     """One browser for all tests; what they share ends there."""
+    # What a page is to show is a state like others; by itself it is given up after five seconds.
+    expect.set_options(timeout=LIMIT * 1_000)
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched

@@ -32,7 +32,6 @@ async def test_a_question_on_the_phone_is_logged_answered_and_resolved(site: Sit
     page = await context.new_page()
     ref = await log_a_question(page, site)
     await mail_about(site.installation, CHAMPION, f"[{ref}] We've received your request")
-    page.set_default_timeout(5_000)
     if (await support_case.show(site.installation.services, ref)).owner_email is None:
         # At night and at weekends nobody is at work; then the lead gives it to somebody.
         await page.get_by_text("Give it to somebody").click()

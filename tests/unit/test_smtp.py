@@ -23,7 +23,7 @@ from rapport.mail import smtp, tokens
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered, Unserved
 from rapport.mail.tokens import Tokens
 from rapport.model.relay import FaultKind
-from tests.conftest import free_port
+from tests.conftest import LIMIT, free_port
 from tests.helpers_mail import DROP, HANG, USUAL, ScriptedRelay, mailer_to, nothing, until
 
 SENDER = "onboarding@foobar.example"
@@ -211,7 +211,7 @@ async def test_a_cancellation_in_data_leaves_the_mailer_usable(relay: ScriptedRe
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT):
             await mailer.send(SENDER, TO, RAW, nothing)
     assert relay.connections == 2
 
@@ -226,7 +226,7 @@ async def test_cancellations_give_their_places_back(relay: ScriptedRelay) -> Non
             for task in sending:
                 task.cancel()
             await asyncio.gather(*sending, return_exceptions=True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT):
             await mailer.send(SENDER, TO, RAW, nothing)
 
 

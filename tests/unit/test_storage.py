@@ -35,6 +35,7 @@ from rapport.storage.access import Link, MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
+from tests.conftest import LIMIT
 from tests.helpers_mail import NOW, processes_apart, write_many
 from tests.mail_fixtures import EXAMPLE, is_current
 from tests.support.postgres import own_database
@@ -242,7 +243,7 @@ async def test_a_reader_is_not_held_up_by_a_writer(store: Store) -> None:
     """While a transaction writes, others read what was there before it."""
     async with store.writing() as connection:
         await timeline.append(connection, [TimelineEvent(key="k", account="versayce", at=NOW, kind="x")])
-        async with asyncio.timeout(3), store.reading() as reading:
+        async with asyncio.timeout(LIMIT), store.reading() as reading:
             assert await timeline.tell(reading, "versayce") == []
     async with store.reading() as reading:
         assert len(await timeline.tell(reading, "versayce")) == 1

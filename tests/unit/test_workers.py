@@ -7,6 +7,7 @@ from typing import cast
 
 from temporalio.worker import Worker
 
+from tests.conftest import LIMIT
 from worker import Workers
 
 
@@ -27,7 +28,7 @@ class Slow:
     async def shutdown(self) -> None:
         """Wait for what is under way. Safe to repeat."""
         if not self.ended:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT):
                 await self.together.wait()
             self.ended = True
 

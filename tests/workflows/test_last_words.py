@@ -32,7 +32,7 @@ from starters.use_cases import (
 from starters.use_cases.minutes import MinutesShown
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.support_case import Say
-from tests.conftest import CHAMPION, TAM, Installation, by, text_of, until
+from tests.conftest import CHAMPION, LIMIT, TAM, Installation, by, text_of, until
 from tests.support import cadence as cadences, kickoff, minutes, task as tasks
 from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
 from workflows.base import AccountWorkflow
@@ -64,7 +64,7 @@ async def all_at_once(
         patched.setattr(store, "reading", waiting(store.reading))
         patched.setattr(store, "writing", waiting(store.writing))
         await first()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             await reached.wait()
         yield
         go.set()
