@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, nodes, pass_context
+from jinja2 import BaseLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined, nodes, pass_context
 from jinja2.runtime import Context
 
 from rapport.mail import filters, parts
@@ -139,7 +139,11 @@ def markdown() -> Environment:
 
 @cache
 def _subjects() -> Environment:
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - a header is not HTML
+    environment = Environment(
+        loader=FunctionLoader(lambda name: email(name).subject),
+        autoescape=False,  # noqa: S701 - a header is not HTML
+        undefined=StrictUndefined,
+    )
     environment.globals.update(claim=_claim)
     environment.filters.update(filters.FOR_MARKDOWN)
     return environment
@@ -217,7 +221,7 @@ def _claim(context: Context, *claimed: str) -> bool:
 
 def subject(name: str, context: dict[str, Any]) -> str:
     """An email's subject for one reader."""
-    return _subjects().from_string(email(name).subject).render(context)
+    return _subjects().get_template(name).render(context)
 
 
 def body(name: str, context: dict[str, Any]) -> Document:
