@@ -624,12 +624,6 @@ class HumanTask(AccountWorkflow):
                 for holder in seat.holders:
                     found.setdefault(
                         holder.member,
-                        TaskHolder(
-                            member=holder.member,
-                            on_behalf_of=holder.on_behalf_of,
-                            via=holder.via,
-                            reason=holder.reason,
-                            awaited=assignees is self.assignees and seat.id not in decided,
-                        ),
+                        TaskHolder.made_of(holder, awaited=assignees is self.assignees and seat.id not in decided),
                     )
         return tuple(found.values())

@@ -259,14 +259,35 @@ class TaskDefinition(InputModel):
         return any(one.id == option and one.returns for one in self.options)
 
 
-class TaskStart(WireModel):
-    """What opens a human task.
+class TaskMatter(WireModel):
+    """What a human task is about, and for.
 
     Attributes:
         subject: What it is about: an account's key, or the reference of a review or case.
-        deadline: When it is due, where that is a date of the customer's.
-        requester: The member who asks, where that is known; they can never decide.
         about: The contact whom it concerns, where each of several has a task of their own.
+        requester: The member who asks, where that is known; they can never decide.
+    """
+
+    account: str
+    contract: str
+    subject: str
+    step: str
+    title: str
+    definition: TaskDefinition
+    about: str | None = None
+    requester: str | None = None
+
+    @property
+    def on_record(self) -> str:
+        """What the timeline calls its step; that of a review or case is said beside what it is about."""
+        return self.step if self.subject == self.account else f"{self.subject}.{self.step}"
+
+
+class TaskStart(TaskMatter):
+    """What opens a human task.
+
+    Attributes:
+        deadline: When it is due, where that is a date of the customer's.
         unblock: The command that does what is asked for, where that is not deciding.
         asker: Who says what the task asks for: `tam`, or a member's id.
         asks_as: The role in which they do.
@@ -275,27 +296,14 @@ class TaskStart(WireModel):
         review: The technical review that it is a part of, for its mails.
     """
 
-    account: str
-    contract: str
-    subject: str
-    step: str
-    title: str
     attempt: int = 1
-    about: str | None = None
-    definition: TaskDefinition
     deadline: Instant | None = None
-    requester: str | None = None
     unblock: str | None = None
     asker: str = "tam"
     asks_as: str = "tam"
     request: str | None = None
     mails: dict[str, str] = Field(default_factory=dict)
     review: TechReviewFacts | None = None
-
-    @property
-    def on_record(self) -> str:
-        """What the timeline calls its step; that of a review or case is said beside what it is about."""
-        return self.step if self.subject == self.account else f"{self.subject}.{self.step}"
 
 
 class LateDecision(WireModel):
@@ -403,7 +411,7 @@ class TaskHolder(WireModel):
     awaited: bool = True
 
 
-class TaskRecord(WireModel):
+class TaskRecord(TaskMatter):
     """What is on record of a human task.
 
     Attributes:
@@ -411,19 +419,11 @@ class TaskRecord(WireModel):
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
         holders: Whom it waits for, and who else can decide.
-        about: The contact whom it concerns, if it concerns just one.
     """
 
     id: str
-    account: str
-    contract: str
-    subject: str
-    step: str
-    title: str
-    definition: TaskDefinition
     phase: TaskPhase
     round: int
-    requester: str | None
     request: str | None
     asked: str | None
     answers: tuple[Decision, ...]
@@ -431,12 +431,6 @@ class TaskRecord(WireModel):
     opened: Instant
     deadline: Instant | None
     outcome: str | None
-    about: str | None = None
-
-    @property
-    def on_record(self) -> str:
-        """What the timeline calls its step."""
-        return self.step if self.subject == self.account else f"{self.subject}.{self.step}"
 
     @property
     def awaited(self) -> tuple[TaskHolder, ...]:

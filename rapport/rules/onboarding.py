@@ -73,18 +73,13 @@ def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[
 def milestones(steps: Steps) -> tuple[Milestone, ...]:
     """The steps as lists show them, in the playbook's order; what each waits for is not known here."""
     return tuple(
-        Milestone(
+        Milestone.made_of(
+            step,
             step=name,
             position=position,
             title=step.definition.title,
             stage=step.definition.stage,
             kind=step.definition.kind,
-            state=step.state,
-            attempt=step.attempt,
-            due=step.due,
-            began=step.began,
-            ended=step.ended,
-            outcome=step.outcome,
         )
         for position, (name, step) in enumerate(steps.items())
     )

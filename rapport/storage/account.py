@@ -440,11 +440,7 @@ async def add_absence(
             return known
     await connection.execute(
         insert(AbsenceRow).values(
-            id=absence.id,
-            member=absence.member,
-            starts=absence.starts,
-            ends=absence.ends,
-            delegate=absence.delegate,
+            **absence.model_dump(include={"id", "member", "starts", "ends", "delegate"}),
             submission=submission,
             created_at=now,
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, select, update
 
-from rapport.model.base import Instant, WireModel
-from rapport.model.cadence import CadenceNews, Occurrence
+from rapport.model.cadence import CadenceNews, RhythmView
 from rapport.model.ids import cadence_id
 from rapport.model.projection import Wait
 from rapport.storage import contract as contracts
@@ -17,45 +16,25 @@ from rapport.storage.timeline import append
 from rapport.storage.upserts import put
 
 
-class Rhythm(WireModel):
-    """One rhythm as SQL was last told.
-
-    Attributes:
-        coming: The planned occurrences; some may lie in the past by now.
-        open: Whether the meeting of the review that was offered last has not come to its end.
-    """
+class Rhythm(RhythmView):
+    """One rhythm as SQL was last told; some of what is planned may lie in the past by now."""
 
     account: str
     contract: str
-    step: str
-    title: str
-    rhythm: Literal["sync", "review"]
-    every: str
-    minutes: int
-    coming: tuple[Occurrence, ...]
-    period: str | None
-    number: int
-    open: bool
-    target: Instant | None
+
+
+_TOLD: Final = {column.name for column in RhythmRow.__table__.columns} & set(RhythmView.model_fields)
 
 
 async def project(connection: Connection, news: CadenceNews) -> None:
     """Write down what a cadence says of itself; what it said later already stands."""
     rows = [
         {
+            **view.model_dump(include=_TOLD),
             "account": news.account,
-            "step": view.step,
             "contract": news.contract,
             "workflow_id": cadence_id(news.account),
-            "title": view.title,
-            "rhythm": view.rhythm,
-            "every": view.every,
-            "minutes": view.minutes,
             "coming": [one.model_dump(mode="json") for one in view.coming],
-            "period": view.period,
-            "number": view.number,
-            "target": view.target,
-            "open": view.open,
             "ended_at": news.now if news.ended else None,
             "projected": news.number,
         }

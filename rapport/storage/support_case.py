@@ -72,15 +72,7 @@ class Case(WireModel):
     @property
     def start(self) -> CaseStart:
         """What its workflow is begun with."""
-        return CaseStart(
-            ref=self.ref,
-            account=self.account,
-            contact=self.contact,
-            question=self.question,
-            severity=self.severity,
-            area=self.area,
-            channel=self.channel,
-        )
+        return CaseStart.made_of(self)
 
 
 class DeskStanding(WireModel):
@@ -108,10 +100,9 @@ class Said(WireModel):
     text: str | None
 
 
-class CandidateRecord(WireModel):
-    """One member, as they stood when the desk gave a case away."""
+class Standing(WireModel):
+    """How somebody stood when the desk gave a case away."""
 
-    member: str
     bar: str | None
     load: int
     given: int
@@ -119,8 +110,14 @@ class CandidateRecord(WireModel):
     last: Instant | None
 
 
-class Assignment(WireModel):
-    """What the desk decided at one turn, and what it looked at.
+class CandidateRecord(Standing):
+    """One member, as they stood when the desk gave a case away."""
+
+    member: str
+
+
+class Turn(WireModel):
+    """What the desk decided at one turn of a case, and what became of the page.
 
     Attributes:
         to_page: Whether whoever got it had to be paged.
@@ -129,17 +126,22 @@ class Assignment(WireModel):
         lead_paged: Whether a lead was paged instead.
     """
 
-    ref: str
     turn: int
-    severity: int
     at: Instant
-    member: str | None
     reason: str
     to_page: bool
     paged: bool
-    refused_at: Instant | None
-    refusal: str | None
-    lead_paged: bool
+    refused_at: Instant | None = None
+    refusal: str | None = None
+    lead_paged: bool = False
+
+
+class Assignment(Turn):
+    """A turn, whom it gave the case to, and whom it looked at."""
+
+    ref: str
+    severity: int
+    member: str | None
     considered: tuple[CandidateRecord, ...]
 
 
@@ -161,16 +163,11 @@ async def add(
     placeholder = new_id("case")
     await connection.execute(
         insert(CaseRow).values(
+            **written.model_dump(include={"account", "area", "severity", "channel", "thread", "partner"}),
             ref=placeholder,
-            account=written.account,
             contact=contact,
-            area=written.area,
-            severity=written.severity,
             question=question,
-            channel=written.channel,
-            thread=written.thread,
             key=written.id,
-            partner=written.partner,
             split_from=split_from,
             opened_by=opened_by,
             opened_at=now,
@@ -291,6 +288,9 @@ async def answers(connection: Connection, refs: Sequence[str]) -> dict[str, str]
     return {row.ref: row.text for row in rows if row.text}
 
 
+_OF_STATUS: Final = {column.name for column in CaseRow.__table__.columns} & set(CaseStatus.model_fields) - {"projected"}
+
+
 async def project(connection: Connection, projection: CaseProjection) -> None:
     """Write down what a case says of itself; what it said later already stands."""
     status = projection.status
@@ -298,19 +298,10 @@ async def project(connection: Connection, projection: CaseProjection) -> None:
         update(CaseRow)
         .where(CaseRow.ref == projection.ref, CaseRow.projected < projection.number)
         .values(
-            state=status.state,
-            severity=status.severity,
-            area=status.area,
-            owner=status.owner,
-            owned_since=status.owned_since,
-            due=projection.due,
-            escalation=projection.escalation,
-            escalations=status.escalations,
-            breaches=status.breaches,
+            **status.model_dump(include=_OF_STATUS),
+            **projection.model_dump(include={"due", "escalation", "waiting_for"}),
             first_answered_at=status.first_answered,
             resolved_at=status.resolved,
-            merged_into=status.merged_into,
-            waiting_for=projection.waiting_for,
             status=status.model_dump(mode="json"),
             projected=projection.number,
         )
@@ -440,24 +431,28 @@ async def unfit(connection: Connection, emails: Iterable[str]) -> dict[str, str]
     return found
 
 
-class Unowned(WireModel):
-    """A case that nobody has, though the desk has looked for somebody, or has not come to it.
-
-    Attributes:
-        reason: Why nobody has it.
-        since: Since when.
-        look_again: When the first who could have it is at work; nothing where that is nobody at all.
-    """
+class Stuck(WireModel):
+    """A case that somebody has to look after, and since when."""
 
     ref: str
     account: str
     of: str
     heading: str
     severity: int
-    reason: str
     since: Instant
-    look_again: Instant | None
     due: Instant | None
+
+
+class Unowned(Stuck):
+    """A case that nobody has, though the desk has looked for somebody, or has not come to it.
+
+    Attributes:
+        reason: Why nobody has it.
+        look_again: When the first who could have it is at work; nothing where that is nobody at all.
+    """
+
+    reason: str
+    look_again: Instant | None
 
     @property
     def is_urgent(self) -> bool:
@@ -523,27 +518,19 @@ def _why_unowned(row: Row[Any]) -> str:
     return f"{row.reason}. No lead was paged either: {row.refusal}"
 
 
-class Unpaged(WireModel):
-    """A case whose owner was to be paged, and the webhook refuses it.
+class Unpaged(Stuck):
+    """A case whose owner was to be paged, and since when the webhook refuses it.
 
     Attributes:
         owner: Who has it, by id.
         refusal: What the webhook answered last.
-        since: Since when it refuses it.
         lead_paged: Whether a lead was paged instead.
     """
 
-    ref: str
-    account: str
-    of: str
-    heading: str
-    severity: int
     owner: str
     owner_name: str
     refusal: str
-    since: Instant
     lead_paged: bool
-    due: Instant | None
 
     @property
     def told(self) -> str:

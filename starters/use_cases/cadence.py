@@ -22,7 +22,6 @@ from rapport.model.cadence import (
 )
 from rapport.model.ids import cadence_id
 from rapport.model.meeting import Receipt
-from rapport.model.projection import Wait
 from rapport.storage import account as accounts, cadence
 from rapport.storage.cadence import Rhythm
 from starters.rights import requires
@@ -113,7 +112,7 @@ async def show(services: Services, account: str) -> CadenceShown:
     ended = await standstill.ended_now(services, handle.id)
     if ended is not None:
         # What ended still answers, as if it went on.
-        rhythms = tuple(_of_record(one) for one in known)
+        rhythms = tuple(_shown(one) for one in known)
         way = standstill.way_on(handle.id)
         return CadenceShown(account=account, rhythms=rhythms, live=False, ended_since=ended.since, unblock=way)
     try:
@@ -121,35 +120,27 @@ async def show(services: Services, account: str) -> CadenceShown:
     except UserError:
         view = None
     if view is not None and not view.closing:
-        return CadenceShown(account=account, rhythms=tuple(_of_view(one) for one in view.rhythms), live=True)
-    return CadenceShown(account=account, rhythms=tuple(_of_record(one) for one in known), live=False)
+        return CadenceShown(account=account, rhythms=tuple(_shown(one) for one in view.rhythms), live=True)
+    return CadenceShown(account=account, rhythms=tuple(_shown(one) for one in known), live=False)
 
 
-def _of_view(view: RhythmView) -> RhythmShown:
-    return _shown(view, view.wait, _words(view.standing))
-
-
-def _of_record(known: Rhythm) -> RhythmShown:
-    return _shown(known, Wait(), None)
-
-
-def _shown(of: RhythmView | Rhythm, wait: Wait, standing: str | None) -> RhythmShown:
+def _shown(of: RhythmView) -> RhythmShown:
     ahead = sorted((one for one in of.coming if one.end > _earliest(of)), key=lambda one: one.start)
     return RhythmShown.made_of(
         of,
-        standing=standing,
+        standing=_words(of.standing),
         next=of.target if of.rhythm == "review" else next((one.start for one in ahead if one.off is None), None),
         dates=tuple(DateShown.made_of(one, moved_from=one.original if one.is_moved else None) for one in ahead),
         meeting=of.period,
-        waiting_on=wait.on,
-        waiting_for=wait.what,
-        unblock=wait.unblock,
+        waiting_on=of.wait.on,
+        waiting_for=of.wait.what,
+        unblock=of.wait.unblock,
     )
 
 
-def _earliest(of: RhythmView | Rhythm) -> datetime:
+def _earliest(of: RhythmView) -> datetime:
     """From when on dates are shown. The workflow has left out what is over by its own clock."""
-    return datetime.min.replace(tzinfo=present().tzinfo) if isinstance(of, RhythmView) else present()
+    return present() if isinstance(of, Rhythm) else datetime.min.replace(tzinfo=present().tzinfo)
 
 
 def _words(standing: StandingTime | None) -> str | None:

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from rapport.model.access import Action
 from rapport.model.account import Member
-from rapport.model.base import Instant, Prose, Refused, UserError, WireModel
+from rapport.model.base import Prose, Refused, UserError
 from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
 from rapport.model.ids import gap_id
 from rapport.model.support_case import CASE_REF
@@ -35,7 +35,7 @@ class GapLinks(Links):
     note: Annotated[Prose, Field(min_length=1)] | None = None
 
 
-class GapShown(WireModel):
+class GapShown(Gap):
     """A gap with its people, and what the CRM has of it.
 
     Attributes:
@@ -45,21 +45,6 @@ class GapShown(WireModel):
         resend: The command that sends it again, where that is needed.
     """
 
-    ref: str
-    title: str
-    description: str
-    status: GapStatus
-    roadmap: str | None
-    accounts: tuple[str, ...]
-    reviews: tuple[str, ...]
-    cases: tuple[str, ...]
-    logged_by: str
-    logged: Instant
-    changed: Instant
-    version: int
-    sent_version: int
-    delivery: str
-    delivery_reason: str | None
     workflow_id: str
     crm: str
     resend: str | None
@@ -284,8 +269,8 @@ _CRM = {
 async def _shown(connection: Connection, found: Gap) -> GapShown:
     names = await people.names(connection, None)
     reason = f": {found.delivery_reason}" if found.delivery_reason else ""
-    return GapShown(
-        **found.model_dump(exclude={"logged_by"}),
+    return GapShown.made_of(
+        found,
         logged_by=names.get(found.logged_by, GONE),
         workflow_id=gap_id(found.ref),
         crm=_CRM[found.delivery] + reason,

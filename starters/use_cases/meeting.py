@@ -154,11 +154,8 @@ def meeting_shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
     """A meeting as its workflow answers, with names."""
     votes = {vote.voter: vote for vote in view.votes}
     proposal = view.proposal
-    return MeetingShown(
-        account=view.account,
-        step=view.step,
-        phase=view.phase,
-        round=view.round,
+    return MeetingShown.made_of(
+        view,
         slots=tuple(
             SlotShown.made_of(
                 slot, suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes))
@@ -183,10 +180,6 @@ def meeting_shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
         booked_until=view.booking.end if view.booking else None,
         booked_by=view.booking.by if view.booking else None,
         reminders=view.reminders_sent,
-        waiting_on=view.waiting_on,
-        waiting_for=view.waiting_for,
-        deadline=view.deadline,
-        unblock=view.unblock,
     )
 
 

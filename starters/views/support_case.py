@@ -15,7 +15,7 @@ from rapport.model.ids import case_id
 from rapport.model.support_case import CaseState, CaseView
 from rapport.rules.support_case import heading
 from rapport.storage import account as accounts, gap, search, support_case, sweep, tech_review
-from rapport.storage.support_case import Case, Said
+from rapport.storage.support_case import Case, Said, Standing, Turn
 from rapport.storage.sweep import StandingStill
 from rapport.storage.tech_review import KnownDeviation, KnownReview
 from rapport.support_rules import DeskRules
@@ -67,36 +67,16 @@ class WordShown(WireModel):
     about: str | None = None
 
 
-class Looked(WireModel):
+class Looked(Standing):
     """One member, as they stood when the desk chose."""
 
     name: str
-    bar: str | None
-    load: int
-    given: int
-    hours: int
-    last: Instant | None
 
 
-class Why(WireModel):
-    """One choice of the desk, and all that it went by.
+class Why(Turn):
+    """One choice of the desk, and all that it went by."""
 
-    Attributes:
-        to_page: Whether whoever got it had to be paged.
-        paged: Whether they were: the paging webhook has taken it.
-        refused_at, refusal: Since when it refuses the page, and what it answered last.
-        lead_paged: Whether a lead was paged instead.
-    """
-
-    turn: int
-    at: Instant
     owner: str | None
-    reason: str
-    to_page: bool
-    paged: bool
-    refused_at: Instant | None = None
-    refusal: str | None = None
-    lead_paged: bool = False
     considered: tuple[Looked, ...]
 
     @property
@@ -243,18 +223,13 @@ async def show(services: Services, ref: str) -> CaseShown:
     view = None if case.state.is_over or ended else await _view(services, ref)
     line = _still(_line(case, names, members), case, ended)
     owner = rules(services).owner(case.area, present())
-    return CaseShown(
+    return CaseShown.made_of(
+        case,
         **line.model_dump(),
         workflow_id=case_id(ref),
         question=case.said or ERASED,
-        channel=case.channel,
-        partner=case.partner,
-        split_from=case.split_from,
-        merged_into=case.merged_into,
         first_answered=case.first_answered_at,
         resolved=case.resolved_at,
-        breaches=case.breaches,
-        escalations=case.escalations,
         team=str(owner) if owner is not None else None,
         log=tuple(sorted([*(_word(line, names) for line in log), *_of_reviews(asked, names)], key=lambda one: one.at)),
         why=tuple(
@@ -337,22 +312,15 @@ def _still(line: CaseLine, case: Case, ended: StandingStill | None) -> CaseLine:
 def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> CaseLine:
     owner = members.get(case.owner or "")
     clock = case.status.clock if case.status is not None else None
-    return CaseLine(
-        ref=case.ref,
-        account=case.account,
+    return CaseLine.made_of(
+        case,
         heading=heading(case.said) or ERASED,
         contact=names.get(case.contact, "someone who has left"),
-        area=case.area,
-        severity=case.severity,
-        state=case.state,
         owner=owner.name if owner else None,
         owner_email=owner.email if owner else None,
         since=case.owned_since,
         opened=case.opened_at,
         promise=clock.promise.replace("_", " ") if clock is not None else None,
-        due=case.due,
-        escalation=case.escalation,
-        waiting_for=case.waiting_for,
     )
 
 
