@@ -1,0 +1,81 @@
+"""An account is erased by two members, on its page and over the API."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+from sqlalchemy import update
+
+from rapport.storage import account as accounts, session
+from rapport.storage.tables import TaskRow
+from starters.http.auth import SESSION_COOKIE
+from starters.services import present
+from starters.use_cases import token
+from tests.http.test_pages import OURS, House, house
+
+__all__ = ["house"]
+
+ROBIN, INES = "robin.keller@foobar.example", "ines.moreau@foobar.example"
+CONFIRM = 'action="/accounts/versayce/erase/confirm"'
+
+
+async def signed_in(house: House, email: str) -> httpx.AsyncClient:
+    """A member's browser."""
+    async with house.services.store.writing() as connection:
+        found = await accounts.member_by_email(connection, email)
+        assert found is not None
+        cookie = await session.begin(connection, present(), member=found.id)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url=OURS, cookies={SESSION_COOKIE: cookie})
+
+
+async def send(browser: httpx.AsyncClient, path: str, **typed: str) -> httpx.Response:
+    """Send a form of the account's page."""
+    found = re.search(r'name="csrf" value="(\w+)"', (await browser.get("/")).text)
+    assert found is not None
+    return await browser.post(path, data=typed | {"csrf": found[1]})
+
+
+async def nothing_runs(house: House) -> None:
+    """The one task of the account comes to its end."""
+    async with house.services.store.writing() as connection:
+        await connection.execute(update(TaskRow).values(phase="closed"))
+
+
+async def test_a_page_asks_one_and_has_another_confirm(house: House) -> None:
+    """Whoever asked sees no button; the manager sees why, and confirms; the account is gone."""
+    robin, ines = await signed_in(house, ROBIN), await signed_in(house, INES)
+    refused = await send(robin, "/accounts/versayce/erase", reason="They left")
+    assert (refused.status_code, "still run" in refused.text) == (409, True)
+    await nothing_runs(house)
+    empty = await send(robin, "/accounts/versayce/erase", reason=" ")
+    assert empty.status_code == 422
+    asked = await send(robin, "/accounts/versayce/erase", reason="They left <b>us</b>")
+    assert asked.headers["location"] == "/accounts/versayce?done=erasure_asked"
+    mine, hers = [(await one.get("/accounts/versayce")).text for one in (robin, ines)]
+    assert "They left &lt;b&gt;us&lt;/b&gt;" in mine
+    assert (CONFIRM in mine, CONFIRM in hers) == (False, True)
+    own = await send(robin, "/accounts/versayce/erase/confirm")
+    assert (own.status_code, "second person" in own.text) == (403, True)
+    done = await send(ines, "/accounts/versayce/erase/confirm")
+    assert done.headers["location"] == "/?done=account_erased"
+    assert "Versayce" not in (await ines.get("/")).text
+    await robin.aclose()
+    await ines.aclose()
+
+
+async def test_the_api_has_the_same(house: House) -> None:
+    """With each member's own token; the answers say until when it can be confirmed, and what was erased."""
+    await nothing_runs(house)
+    for email, path, body, status in (
+        (ROBIN, "erase", {"reason": "They left"}, 202),
+        (ROBIN, "erase/confirm", {}, 403),
+        (INES, "erase/confirm", {}, 200),
+        (INES, "erase/confirm", {}, 409),
+    ):
+        name = f"{email} {path} {status}"
+        headers = {"Authorization": f"Bearer {await token.create(house.services, name, (), email)}"}
+        answer = await house.reader.post(f"/v1/accounts/versayce/{path}", json=body | {"as": email}, headers=headers)
+        assert answer.status_code == status, answer.text
+        if status == 200:
+            assert (answer.json()["account"], answer.json()["contacts"]) == ("versayce", 4)
