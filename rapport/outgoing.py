@@ -96,12 +96,23 @@ def client(allowed: Iterable[str] = (), resolve: Resolve | None = None) -> httpx
     return httpx.AsyncClient(transport=_Transport(_Judging(_hosts(allowed), resolve or _resolve)))
 
 
-async def fetch(http: httpx.AsyncClient, url: str, *, most: int, seconds: float) -> bytes:
+async def fetch(
+    http: httpx.AsyncClient,
+    url: str,
+    *,
+    most: int,
+    seconds: float,
+    method: str = "GET",
+    follow: bool = True,
+    **options: Any,
+) -> bytes:
     """Fetch a document, also where it has moved to.
 
     Args:
         most: How many bytes it may have.
         seconds: How long all of it may take.
+        follow: Whether to go where it has moved to.
+        options: What is sent along: `headers`, `data` or `auth`.
 
     Raises:
         httpx.HTTPError: It cannot be had; `NotPublicError` where it leads to where Rapport does not go.
@@ -109,7 +120,8 @@ async def fetch(http: httpx.AsyncClient, url: str, *, most: int, seconds: float)
     """
     body = bytearray()
     try:
-        async with asyncio.timeout(seconds), http.stream("GET", url, timeout=seconds, follow_redirects=True) as answer:
+        asked = http.stream(method, url, timeout=seconds, follow_redirects=follow, **options)
+        async with asyncio.timeout(seconds), asked as answer:
             answer.raise_for_status()
             async for piece in answer.aiter_bytes():
                 body += piece

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from rapport.model.account import Role
 from rapport.model.base import Email, UserError, mail_address
 from rapport.model.relay import RelaySettings
 
@@ -59,6 +60,27 @@ def _host(value: str) -> str:
         if _DOMAIN.fullmatch(host):
             return host
     raise ValueError('is not a host; write "calendar.foobar.example" or an address, without a port') from None
+
+
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or parts.scheme not in (("https", "http") if loopback else ("https",)):
+        raise ValueError("is not the address of a provider; write the https address that it calls its issuer")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("has more than an address in it; write the issuer as the provider writes it")
+    return value
+
+
+def _of_groups(value: object) -> object:
+    """Pairs of a group and a role: a table, or "group=role" with commas between."""
+    if isinstance(value, dict):
+        return tuple(value.items())
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return tuple(tuple(part.strip() for part in one.rsplit("=", 1)) for one in value.split(",") if one.strip())
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
@@ -171,6 +193,12 @@ class Settings(BaseSettings):
             knows it can write there, so it is as secret as a password.
         review_channel_mail: The mailbox that gets the same, such as a list's.
         fetch_allowed_hosts: The hosts that members' calendars may be fetched from although they are not public.
+        oidc_issuer: The provider by which members sign in, by OpenID Connect, as it calls itself.
+        oidc_client_id, oidc_client_secret: What we are there; a public client has no secret.
+        oidc_name: What the sign-in page calls the provider.
+        oidc_scope: What is asked of it; groups may want one more.
+        oidc_groups_claim: The claim that lists somebody's groups.
+        oidc_roles: The role that each group gives; without any, groups change no roles.
         crm_webhook_url, crm_webhook_secret: Where product gaps are sent, and what that is signed with.
     """
 
@@ -199,6 +227,13 @@ class Settings(BaseSettings):
     review_channel_mail: Email | None = None
     crm_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     crm_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_name: Annotated[str, Field(max_length=60)] = "your company account"
+    oidc_scope: str = "openid email"
+    oidc_groups_claim: str = "groups"
+    oidc_roles: Annotated[tuple[tuple[str, Role], ...], NoDecode, BeforeValidator(_of_groups)] = ()
     fetch_allowed_hosts: Annotated[tuple[_Host, ...], NoDecode, BeforeValidator(_listed)] = ()
     sweep_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import ipaddress
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import astuple, dataclass, field, replace
 from typing import Annotated, Final, Literal, cast
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ from fastapi import Depends, Request, Response
 
 from rapport.model.access import TokenScope
 from rapport.model.base import Refused, UserError
+from rapport.openid import Begun
 from rapport.storage import access, account, session as sessions
 from rapport.storage.access import Token
 from starters.services import NOBODY, ON_HOST, Actor, Caller, Services, Verification, present
@@ -20,6 +23,11 @@ from starters.use_cases import access as access_cases
 from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"
+
+BEGUN_COOKIE: Final = "rapport_openid"
+BEGUN_PATH: Final = "/sign-in/openid"
+BEGUN_SECONDS: Final = 600
+"""How long somebody may take to sign in at the provider."""
 
 
 def _parts(request: Request) -> Services:
@@ -133,16 +141,59 @@ async def begin_session(
     """Put a new session into a browser: that of a member, by id, or that of whoever holds a token, by its name."""
     async with services.store.writing() as connection:
         secret = await sessions.begin(connection, present(), member=member, token=token)
-    public = urlsplit(services.settings.public_url)
     response.set_cookie(
         SESSION_COOKIE,
         secret,
         max_age=int(sessions.SESSION_LIFE.total_seconds()),
         httponly=True,
         samesite="lax",
-        # On the loopback there is nobody to listen, and nobody has a certificate.
-        secure=public.scheme == "https" or not _is_loopback(public.hostname or ""),
+        secure=_never_in_the_clear(services),
     )
+
+
+def _never_in_the_clear(services: Services) -> bool:
+    # On the loopback there is nobody to listen, and nobody has a certificate.
+    public = urlsplit(services.settings.public_url)
+    return public.scheme == "https" or not _is_loopback(public.hostname or "")
+
+
+def keep_begun(response: Response, services: Services, begun: Begun, onward: str) -> None:
+    """Have a browser keep what it has to come back from the provider with, and where it was going.
+
+    It is the browser's own, so it may read it; only we can have written it.
+    """
+    until = int(present().timestamp()) + BEGUN_SECONDS
+    said = base64.urlsafe_b64encode(json.dumps([*astuple(begun)[1:], onward, until]).encode()).decode()
+    response.set_cookie(
+        BEGUN_COOKIE,
+        f"{said}.{_signature(services, said)}",
+        max_age=BEGUN_SECONDS,
+        path=BEGUN_PATH,
+        httponly=True,
+        # Lax, as the provider's site sends the browser back.
+        samesite="lax",
+        secure=_never_in_the_clear(services),
+    )
+
+
+def begun_by(request: Request, services: Services, state: str) -> tuple[Begun | None, str]:
+    """The sign-in that this browser began with this state, if it did so lately; and where it was going."""
+    said, _, signature = request.cookies.get(BEGUN_COOKIE, "").partition(".")
+    if not hmac.compare_digest(signature.encode(), _signature(services, said).encode()):
+        return None, "/"
+    known, nonce, verifier, onward, until = json.loads(base64.urlsafe_b64decode(said))
+    if until < present().timestamp() or not hmac.compare_digest(known.encode(), state.encode()):
+        return None, onward
+    return Begun("", known, nonce, verifier), onward
+
+
+def forget_begun(response: Response) -> None:
+    """Have a browser forget it: it is good for once."""
+    response.delete_cookie(BEGUN_COOKIE, path=BEGUN_PATH, httponly=True, samesite="lax")
+
+
+def _signature(services: Services, said: str) -> str:
+    return hmac.digest(mail_settings(services.settings).secret, f"openid/{said}".encode(), hashlib.sha256).hex()
 
 
 async def end_sessions(services: Services, session: Session, *, everywhere: bool) -> None:

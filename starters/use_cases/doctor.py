@@ -45,6 +45,7 @@ from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, run
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from starters.use_cases.message import DeferralsShown
+from starters.use_cases.sign_in import provider
 from starters.views.standstill import way_on
 from worker import mailer_of
 
@@ -134,7 +135,12 @@ async def examine(settings: Settings) -> Diagnosis:
         database, store = await _database(settings)
         if store is not None:
             stack.push_async_callback(store.close)
-        checks = [*_settings(settings), await _support_rules(settings, store), _scenarios(settings)]
+        checks = [
+            *_settings(settings),
+            await _sign_in(settings),
+            await _support_rules(settings, store),
+            _scenarios(settings),
+        ]
         temporal, client = await _temporal(settings)
         checks += [database, temporal]
         for name, look in _OF_TEMPORAL.items():
@@ -188,6 +194,25 @@ def _settings(settings: Settings) -> list[Check]:
         if settings.links_sign_in
         else Check(check="links", verdict=CheckVerdict.OK, what="deciding a task asks for a sign-in"),
     ]
+
+
+async def _sign_in(settings: Settings) -> Check:
+    """Whether the provider by which members sign in answers, where the settings name one."""
+    known = provider(settings)
+    if known is None:
+        half = settings.oidc_issuer is not None or settings.oidc_client_id is not None
+        return Check(
+            check="sign-in",
+            verdict=CheckVerdict.TROUBLE if half else CheckVerdict.OK,
+            what="the provider is named by half" if half else "members sign in by a mailed link",
+            fix="set RAPPORT_OIDC_ISSUER and RAPPORT_OIDC_CLIENT_ID, or neither" if half else "",
+        )
+    try:
+        async with known.client() as http:
+            await known.begin(http)
+    except UserError as refusal:
+        return _unreachable("sign-in", refusal).model_copy(update={"fix": "see that RAPPORT_OIDC_ISSUER answers"})
+    return Check(check="sign-in", verdict=CheckVerdict.OK, what=f"{known.issuer} answers")
 
 
 async def _support_rules(settings: Settings, store: Store | None) -> Check:

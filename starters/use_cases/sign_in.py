@@ -1,4 +1,4 @@
-"""Signing in by a mailed link: asking for one, looking at it, using it once."""
+"""Signing in: by a mailed link, which is asked for, looked at, and used once; or by a provider of identities."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from rapport.model.base import Instant, Refused, UserError, WireModel, mail_addr
 from rapport.model.ids import notice_id
 from rapport.model.message import MessageRequest, Purpose
 from rapport.model.workflows import NOTICE
+from rapport.openid import Begun, NotSignedIn, Provider
+from rapport.settings import Settings
 from rapport.storage import access, account, timeline
 from rapport.storage.access import SIGN_IN_LIFE, Link
+from rapport.storage.database import Connection
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.session import SIGN_IN_ASKED, may_ask
 from starters.rights import open_to_all, requires
@@ -23,6 +26,9 @@ from starters.use_cases import message
 
 OPERATOR: Final = "operator"
 """What a link is for that a terminal prints, and that signs its reader in as the holder of a token."""
+
+COMES_BACK_AT: Final = "/sign-in/openid/callback"
+"""Where the provider sends browsers back to; it has to know the whole address."""
 
 PURPOSE: Final = "sign_in"
 """What a link is for that signs its reader in."""
@@ -208,6 +214,77 @@ async def _open(services: Services, token: str) -> tuple[Link, Member]:
 
 def _used() -> UserError:
     return UserError("this link was used already", fix="ask for a new one", kind=Refused.CONFLICT)
+
+
+def provider(settings: Settings) -> Provider | None:
+    """By whom members sign in beside the mailed link; nobody, unless the settings say."""
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    secret = settings.oidc_client_secret
+    return Provider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        secret=None if secret is None else secret.get_secret_value(),
+        redirect_uri=f"{settings.public_url.rstrip('/')}{COMES_BACK_AT}",
+        scope=settings.oidc_scope,
+        groups_claim=settings.oidc_groups_claim,
+        allowed=settings.fetch_allowed_hosts,
+    )
+
+
+@open_to_all
+async def begin_by_provider(services: Services) -> Begun:
+    """Begin a sign-in at the provider.
+
+    Raises:
+        UserError: There is none, or it does not answer.
+    """
+    known = _provider(services)
+    async with known.client() as http:
+        return await known.begin(http)
+
+
+@open_to_all
+async def enter_by_provider(services: Services, begun: Begun, code: str, issuer: str | None) -> str:
+    """The id of the member who has come back from the provider: the one with the address that it has verified.
+
+    Where the settings give roles to groups, the member has from then on those of their groups; the roles that no group
+    gives stay as they are.
+
+    Raises:
+        UserError: The provider does not say who it is, nobody who works here has this address, or none of their groups
+            has a role.
+    """
+    known = _provider(services)
+    async with known.client() as http:
+        identity = await known.finish(http, begun, code, issuer)
+    async with services.store.writing() as connection:
+        member = await account.member_by_email(connection, identity.email)
+        if member is None or member.left_at is not None:
+            raise NotSignedIn(f"{identity.email} is no member who works here", fix="ask an administrator to add you")
+        await _follow_groups(services, connection, member, identity.groups)
+    return member.id
+
+
+async def _follow_groups(services: Services, connection: Connection, member: Member, groups: frozenset[str]) -> None:
+    pairs = services.settings.oidc_roles
+    kept = member.roles - {role for _, role in pairs}
+    roles = kept | {role for group, role in pairs if group in groups}
+    if not roles:
+        raise NotSignedIn("none of your groups has a role here", fix="ask whoever looks after your groups")
+    if roles == member.roles:
+        return
+    await access.put_roles(connection, member.id, roles)
+    by = Actor(email=member.email, channel="page", entered_by="groups of the provider")
+    said = submission(member.id, by, "member.roles_changed", member.id, ", ".join(sorted(roles)))
+    await timeline.submit(connection, said)
+
+
+def _provider(services: Services) -> Provider:
+    known = provider(services.settings)
+    if known is None:
+        raise UserError("there is no provider to sign in with", fix="use the emailed link", kind=Refused.NOT_FOUND)
+    return known
 
 
 def may_decide_without_sign_in(services: Services) -> bool:

@@ -385,7 +385,7 @@ def test_every_page_is_known_to_these_tests() -> None:
         )
         for path in (*PAGES, *FORMS)
     }
-    assert gets | posts <= known | {"/sign-in", "/m/*"}
+    assert gets | posts <= known | {"/sign-in", "/sign-in/openid", "/sign-in/openid/callback", "/m/*"}
 
 
 # What every response has, and what none has

@@ -83,6 +83,7 @@ async def test_a_sound_installation_is_well(here: Installation) -> None:
         "secret",
         "public url",
         "links",
+        "sign-in",
         "support rules",
         "review scenarios",
         "database",
@@ -129,6 +130,7 @@ async def test_the_database_is_named_without_its_password(here: Installation, tm
 
 async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
     """No secret and plain http are trouble; a weak one, links that decide, no mail and no administrator are notes."""
+    away = f"http://127.0.0.1:{free_port()}"
     for changed, name, verdict in (
         ({"secret": None}, "secret", CheckVerdict.TROUBLE),
         ({"secret": SecretStr("short")}, "secret", CheckVerdict.NOTE),
@@ -136,6 +138,8 @@ async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
         ({"public_url": "rapport.example"}, "public url", CheckVerdict.TROUBLE),
         ({"public_url": "https://rapport.example"}, "public url", CheckVerdict.OK),
         ({"links_sign_in": True}, "links", CheckVerdict.NOTE),
+        ({"oidc_issuer": away}, "sign-in", CheckVerdict.TROUBLE),
+        ({"oidc_issuer": away, "oidc_client_id": "x"}, "sign-in", CheckVerdict.UNREACHABLE),
         ({"mail_mode": "off"}, "mail", CheckVerdict.NOTE),
         ({"mail_mode": "redirect:trial@foobar.example"}, "mail", CheckVerdict.NOTE),
         ({"database_url": SecretStr(here.services.store.url)}, "administrators", CheckVerdict.NOTE),

@@ -17,6 +17,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from rapport.model.account import Role
 from rapport.model.ids import new_id
 from rapport.settings import Settings
 from rapport.storage.database import Store
@@ -39,6 +40,8 @@ CHOSEN: Mapping[str, st.SearchStrategy[Any]] = {
     "mail_mode": st.sampled_from(["off", "live", "redirect:me@foobar.example"]),
     "mail_allowed_domains": st.lists(st.sampled_from(["a.example", "b.example"]), unique=True).map(tuple),
     "fetch_allowed_hosts": st.lists(st.sampled_from(["cal.example", "10.0.0.7", "::1"]), unique=True).map(tuple),
+    "oidc_client_secret": st.none() | WORDS.map(SecretStr),
+    "oidc_roles": st.lists(st.tuples(WORDS, st.sampled_from(Role)), max_size=2).map(tuple),
     "quiet_hours": st.sampled_from(["keep", "ignore"]),
     "public_url": st.just("https://rapport.example"),
     "secret": st.none() | WORDS.map(SecretStr),

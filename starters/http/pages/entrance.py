@@ -1,9 +1,10 @@
 """Signing in and out. There are no passwords: a member is mailed a link that is good for once, and whoever holds a
-token of the installation is its operator.
+token of the installation is its operator. Where the settings name a provider, members sign in there as well.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -12,14 +13,18 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from rapport.model.base import Refused, UserError
+from rapport.openid import NotSignedIn, ProviderAway
 from starters.http.auth import (
     SESSION_COOKIE,
     SignedIn,
     TheServices,
     begin_session,
+    begun_by,
     check_form,
     check_origin,
     end_sessions,
+    forget_begun,
+    keep_begun,
     session_of,
 )
 from starters.http.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT, client_of, limits_of
@@ -29,6 +34,8 @@ from starters.services import Services
 from starters.use_cases import sign_in as sign_ins
 
 router = APIRouter()
+
+log = logging.getLogger("rapport.sign_in")
 
 MAX_ADDRESS: Final = 254
 """The longest address that there is (RFC 5321, erratum 1690)."""
@@ -54,12 +61,22 @@ def sign_in_needed(request: Request) -> Response:
     return see_other(f"/sign-in?{urlencode({'next': local(onward)}, safe='/')}")
 
 
-def sign_in_page(request: Request, wrong: str = "", onward: str = "/", status: int = 200) -> HTMLResponse:
-    """The form to sign in with, and what was wrong the last time."""
+def sign_in_page(
+    request: Request, wrong: str = "", onward: str = "/", status: int = 200, trouble: UserError | None = None
+) -> HTMLResponse:
+    """The form to sign in with, and what was wrong the last time.
+
+    Args:
+        wrong: With a token.
+        trouble: At the provider.
+    """
+    services: Services = request.app.state.services
     return page(
         "sign_in.html",
         status=401 if wrong else status,
         wrong=wrong,
+        trouble=trouble,
+        provider=services.settings.oidc_name if sign_ins.provider(services.settings) is not None else None,
         onward=local(onward),
         **member_context(request, None),
     )
@@ -100,6 +117,52 @@ async def sign_in_by_form(request: Request, services: TheServices) -> Response:
         sign_ins.ask_later(services, email, onward)
         return page("sign_in_asked.html", onward=onward, sends=sends, **member_context(request, None))
     return await _enter(request, services, form.get("key", ""), form.get("next", "/"))
+
+
+@router.get("/sign-in/openid")
+async def go_to_provider(
+    request: Request, services: TheServices, onward: Annotated[str, Query(alias="next")] = "/"
+) -> Response:
+    """Go to the provider to sign in there."""
+    await limits_of(request).take(SIGN_IN_BY_CLIENT, client_of(request))
+    try:
+        begun = await sign_ins.begin_by_provider(services)
+    except ProviderAway as refusal:
+        return _provider_trouble(request, refusal, onward)
+    answer = see_other(begun.url)
+    keep_begun(answer, services, begun, local(onward))
+    return answer
+
+
+@router.get(sign_ins.COMES_BACK_AT)
+async def come_back(
+    request: Request,
+    services: TheServices,
+    code: Annotated[str, Query(max_length=4096)] = "",
+    state: Annotated[str, Query(max_length=200)] = "",
+    issuer: Annotated[str | None, Query(alias="iss", max_length=2000)] = None,
+) -> Response:
+    """Sign in whom the provider has sent back, if it is the browser that went there."""
+    await limits_of(request).take(SIGN_IN_BY_CLIENT, client_of(request))
+    begun, onward = begun_by(request, services, state)
+    try:
+        if begun is None:
+            raise NotSignedIn("this sign-in didn't begin in this browser, or took longer than ten minutes")
+        if not code:
+            raise NotSignedIn("the provider didn't sign you in")
+        member = await sign_ins.enter_by_provider(services, begun, code, issuer)
+    except (NotSignedIn, ProviderAway) as refusal:
+        answer: Response = _provider_trouble(request, refusal, onward)
+    else:
+        answer = see_other(onward)
+        await begin_session(answer, services, member=member)
+    forget_begun(answer)
+    return answer
+
+
+def _provider_trouble(request: Request, refusal: UserError, onward: str) -> HTMLResponse:
+    log.warning("nobody was signed in by the provider: %s", "away" if isinstance(refusal, ProviderAway) else "refused")
+    return sign_in_page(request, onward=onward, status=status_of(refusal), trouble=refusal)
 
 
 async def _enter(request: Request, services: Services, key: str, onward: str) -> Response:
