@@ -175,10 +175,15 @@ async def said(connection: Connection, id_: str) -> str | None:
 
 async def latest_said(connection: Connection, to: str, kind: str, since: datetime) -> Submission | None:
     """The last thing of a kind that somebody said to a workflow after an instant, while its words are there."""
+    last = await last_told(connection, to, kind)
+    return last if last is not None and last.text is not None and last.at > since else None
+
+
+async def last_told(connection: Connection, to: str, kind: str) -> Submission | None:
+    """The last thing of a kind that was said to a workflow, or of whatever has this id."""
     columns = [getattr(SubmissionRow, name) for name in Submission.model_fields]
-    of_kind = (SubmissionRow.workflow_id == to, SubmissionRow.kind == kind, SubmissionRow.text.is_not(None))
-    query = select(*columns).where(*of_kind, SubmissionRow.at > since).order_by(SubmissionRow.at.desc()).limit(1)
-    row = (await connection.execute(query)).one_or_none()
+    query = select(*columns).where(SubmissionRow.workflow_id == to, SubmissionRow.kind == kind)
+    row = (await connection.execute(query.order_by(SubmissionRow.at.desc()).limit(1))).one_or_none()
     return None if row is None else Submission.model_validate(row._mapping)
 
 

@@ -14,7 +14,7 @@ from rapport.model.reading import MAX_BYTES
 from starters.http.api.bodies import BodyRoute, Json
 from starters.http.auth import TheServices, UnauthorizedError
 from starters.services import Caller
-from starters.use_cases import onboarding
+from starters.use_cases import contract
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.token import webhook_secret
 
@@ -56,5 +56,8 @@ async def signed(request: Request, services: TheServices) -> None:
 
 @router.post("/contract-signed", status_code=202, dependencies=[Depends(signed)])
 async def contract_signed(event: Json[ContractSigned], services: TheServices) -> Started:
-    """Start the onboarding of a signed contract. A repeated or late event is harmless: a contract starts once."""
-    return await onboarding.start(replace(services, caller=SENDER), event.data)
+    """Start the onboarding of a signed contract, once; a later event that tells of other people brings them in.
+
+    One that repeats, or is older than what is known, is harmless.
+    """
+    return await contract.signed(replace(services, caller=SENDER), event.data, event.timestamp)

@@ -242,6 +242,42 @@ async def test_events_out_of_order_are_harmless(api: httpx.AsyncClient, here: In
     assert again.status_code == 202
 
 
+async def test_a_later_event_brings_in_the_people_that_it_names(api: httpx.AsyncClient, here: Installation) -> None:
+    """Of events that differ the later one counts, in whatever order they come; one that repeats undoes nothing."""
+    file = document()
+    await known_members(here, file)
+    key = file.account.key
+
+    def event(hour: int, champion: str) -> dict[str, Any]:
+        people = [
+            one.model_copy(update={"name": champion, "email": f"{champion.lower()}@versayce.example"})
+            if one.email == CHAMPION
+            else one
+            for one in file.contacts
+        ]
+        told = contract_signed(file.model_copy(update={"contacts": tuple(people)}))
+        return signed(here, told | {"timestamp": f"2026-11-29T{hour:02}:00:00Z"})
+
+    async def champions() -> list[str]:
+        found = (await api.get(f"/v1/accounts/{key}")).json()["contacts"]
+        return [one["name"] for one in found if one["name"] in ("Carl", "Nina", "Otto", "Olga", "Tara Lind")]
+
+    for hour, champion, is_now in (
+        (11, "Carl", "Carl"),
+        (12, "Nina", "Nina"),
+        (10, "Otto", "Nina"),
+        (12, "Olga", "Nina"),
+    ):
+        answer = await api.post(HOOK, **event(hour, champion))
+        assert (answer.status_code, answer.json()["created"]) == (202, hour == 11), answer.text
+        assert await champions() == [is_now]
+    replaced = {"persona": "primary_champion", "name": "Tara Lind", "email": "tara@versayce.example", "reason": "New"}
+    done = await api.post(f"/v1/accounts/{key}/contacts/replace", json=replaced | {"as": TAM.email})
+    assert done.status_code == 200, done.text
+    await api.post(HOOK, **event(13, "Nina"))
+    assert await champions() == ["Tara Lind"]
+
+
 async def test_the_api_describes_itself(api: httpx.AsyncClient) -> None:
     """/openapi.json names every route and the bodies that they read."""
     described = (await api.get("/openapi.json")).json()
