@@ -28,6 +28,7 @@ from activities.writing import (
     shortened,
     suppressed,
     told,
+    was_told,
 )
 from rapport.mail import cadence as recurring, claims, compose, deferral, emails, outbox
 from rapport.mail.cadence import OnRecord
@@ -361,7 +362,7 @@ class Messages:
             letters = [
                 letter
                 for letter in letters_of(self.mail_settings, company, occasion, said)
-                if letter.key not in known.states
+                if letter.key not in known.states and not was_told(occasion, known)
             ]
             if occasion.purpose is Purpose.MORNING:
                 letters = await of_the_day(connection, letters, present)

@@ -185,6 +185,19 @@ async def of_the_day(connection: Connection, letters: Sequence[MessageDraft], pr
     return told
 
 
+def was_told(occasion: MessageRequest, known: Outcomes) -> bool:
+    """Whether somebody has heard the news of a case that this is about, and it is news for nobody else.
+
+    A case that was reset hears what was said again before it hears who has it now.
+    """
+    told_of_one = occasion.email == CASE_NEWS and occasion.case is not None and occasion.case.said is not None
+    return told_of_one and any(state is not MessageState.SUPPRESSED for state in known.states.values())
+
+
+CASE_NEWS: Final = "case_news"
+"""The email by which whoever has a case hears of what was said in it."""
+
+
 async def known_of(connection: Connection, occasion: MessageRequest, present: datetime) -> Outcomes:
     """What became of those messages of an occasion that an earlier attempt has written."""
     if occasion.account is None:

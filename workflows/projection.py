@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import RECORDS
 from workflows.outcomes import done
-from workflows.reset import past_all, whenever_reset
+from workflows.reset import Numbers
 
 N = TypeVar("N", bound=WireModel)
 R = TypeVar("R")
@@ -21,8 +21,7 @@ R = TypeVar("R")
 class Projector(Generic[N, R]):
     """Has one activity a batch write down what is new. Every workflow that SQL knows is projected by this alone.
 
-    Attributes:
-        number: Counts the batches. One that arrives late, with a mail that had to wait, overwrites no later one.
+    Its batches are counted. One that arrives late, with a mail that had to wait, overwrites no later one.
     """
 
     def __init__(
@@ -43,22 +42,22 @@ class Projector(Generic[N, R]):
             take_back: Queues a batch again, as whoever took it along has not written it.
             number: How many batches an earlier run of the same workflow has told.
         """
-        self.number = number
-        whenever_reset(self._number_anew)
+        self._numbers = Numbers(number)
         self._act = act
         self._gather = gather
         self._details = details
         self._take_back = take_back
 
-    def _number_anew(self) -> None:
-        """What it tells from now on is later than all that it told before it was reset in Temporal."""
-        self.number = past_all(self.number)
+    @property
+    def number(self) -> int:
+        """How many batches were told."""
+        return self._numbers.last
 
     def take(self) -> N | None:
         """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
         news = self._gather(self.number + 1)
         if news is not None:
-            self.number += 1
+            self._numbers.take()
             workflow.set_current_details(self._details())
         return news
 

@@ -17,7 +17,9 @@ _MASK: Final = 2**64 - 1
 
 
 def whenever_reset(hear: Callable[[], None]) -> None:
-    """Call something once the run was reset, before anything else is done.
+    """Call something once the run was reset, before anything else is done. It may do no more than note that.
+
+    It is called between the workflow's turns, where nothing of Temporal's answers, and what fails there is never said.
 
     Temporal gives such a run other random numbers. One that was reset to before its first task has them as it comes to
     be: not those of its name. Of a run that went on from another one that is not known.
@@ -32,9 +34,29 @@ def whenever_reset(hear: Callable[[], None]) -> None:
         hear()
 
 
-def past_all(number: int) -> int:
-    """A number past all that a workflow has given before it was reset to where it had given this one."""
-    return max(number, int((workflow.now() - _BEFORE_ANY).total_seconds()))
+class Numbers:
+    """Numbers that rise, past all that a workflow had given before it was reset to where it had given fewer."""
+
+    def __init__(self, last: int = 0) -> None:
+        """Go on after the last one that was given."""
+        self._last = last
+        self._was_reset = False
+        whenever_reset(self._note)
+
+    def _note(self) -> None:
+        self._was_reset = True
+
+    @property
+    def last(self) -> int:
+        """The last one, or what stands in its place after a reset."""
+        if self._was_reset:
+            self._last, self._was_reset = max(self._last, int((workflow.now() - _BEFORE_ANY).total_seconds())), False
+        return self._last
+
+    def take(self) -> int:
+        """Give the next one."""
+        self._last = self.last + 1
+        return self._last
 
 
 def seed_of(run_id: str) -> int:

@@ -43,7 +43,7 @@ from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING
 from workflows.outcomes import Denied, attempted, done, told
 from workflows.projection import Projector
-from workflows.reset import past_all, whenever_reset
+from workflows.reset import Numbers
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, control
 from workflows.words import checks, takes
@@ -119,7 +119,8 @@ class SupportCase(AccountWorkflow):
             Support.project, self._gather, lambda: details.case(self.view()), number=self.status.projected
         )
         self.alarm = Alarm()
-        whenever_reset(self._number_log_anew)
+        # No line has the number of one that was written before a reset.
+        self._lines = Numbers(self.status.log)
 
     @workflow.run
     async def run(self, start: CaseStart) -> CaseResult:
@@ -378,12 +379,8 @@ class SupportCase(AccountWorkflow):
 
     # How it is done
 
-    def _number_log_anew(self) -> None:
-        """No line has the number of one that was written before a reset."""
-        self.status = self.status.model_copy(update={"log": past_all(self.status.log)})
-
     def _log(self, kind: str, by: str | None, submission: str | None, about: str | None = None) -> None:
-        self.status = self.status.model_copy(update={"log": self.status.log + 1})
+        self.status = self.status.model_copy(update={"log": self._lines.take()})
         self.log.append(
             LogLine(number=self.status.log, kind=kind, at=workflow.now(), by=by, submission=submission, about=about)
         )

@@ -9,6 +9,8 @@ from sqlalchemy import select
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 from rapport.model.cadence import SkipOne
 from rapport.model.ids import cadence_id, case_id, meeting_id, new_id, onboarding_id, review_id
@@ -24,14 +26,17 @@ from starters.use_cases import (
     tech_review as tech_reviews,
 )
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.support_case import Say
+from starters.use_cases.support_case import HandOff, Say
 from starters.views import support_case as support_case_views
 from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.stack.test_cadence_server import behind, start
 from tests.support import desk, tech_review
 from tests.support.approval import MANAGER, opened
 from tests.support.ended import answers, at_rest, is_open, milestone, onboarded, runs
+from tests.support.seed import Seed
 from workflows.cadence import Cadence
+from workflows.reset import seed_of
+from workflows.support_case import SupportCase
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -159,7 +164,13 @@ async def test_a_case_that_was_reset_has_its_owner_and_its_words(here: Installat
     await until(begun, "the case")
     await desk.in_state(here, ref, "open")
     owner = await desk.owner_of(here, ref)
-    await support_case.note(here.services, ref, Say(text="Their proxy is the cause."), by(owner))
+    for text in ("Their proxy is the cause.", "It drops what is idle."):
+        await support_case.note(here.services, ref, Say(text=text), by(owner))
+
+    async def both() -> bool:
+        return len(await notes(here, ref)) == 2
+
+    await until(both, "the notes")
     before = await notes(here, ref)
     mails, _ = await on_record(here, case_id(ref))
     await reset(here, case_id(ref), reapply=reapply)
@@ -172,6 +183,50 @@ async def test_a_case_that_was_reset_has_its_owner_and_its_words(here: Installat
     await until(noted, "the note")
     assert await desk.owner_of(here, ref) == owner
     assert set(mails) == set(await written(here, case_id(ref)))
+
+
+@pytest.mark.parametrize("reapply", [True, False])
+async def test_who_had_a_case_before_a_hand_over_is_not_told_of_its_notes_once_it_was_reset(
+    here: Installation, reapply: bool
+) -> None:
+    """Heard again before the hand-over is, a note is told to nobody else; and what is said meanwhile is not lost."""
+    await desk.open_desk(here, day=None)
+    ref = (await desk.ask(here)).ref
+    await desk.in_state(here, ref, "open")
+    owner = await desk.owner_of(here, ref)
+    other = desk.KIM if owner == desk.SAM else desk.SAM
+    await support_case.hand_off(here.services, ref, HandOff(text="She knows proxies.", to=other), by(owner))
+
+    async def has_it() -> bool:
+        return await desk.owner_of(here, ref) == other
+
+    await until(has_it, "the hand-over")
+    handle = here.client.get_workflow_handle_for(SupportCase.run, case_id(ref))
+    who = (await handle.query(SupportCase.view)).status.owner
+    await support_case.note(here.services, ref, Say(text="Their proxy is the cause."), by(desk.LEAD))
+
+    async def told() -> bool:
+        return any("case_news" in key for key in await written(here, case_id(ref)))
+
+    await until(told, "the news")
+    before, mails = await notes(here, ref), await written(here, case_id(ref))
+    await reset(here, case_id(ref), reapply=reapply)
+    await known_again(here, case_id(ref))
+    await support_case.note(here.services, ref, Say(text="It is mended."), by(other))
+
+    async def noted() -> bool:
+        return await notes(here, ref) == [*before, "It is mended."]
+
+    await until(noted, "the note")
+
+    async def knows() -> bool:
+        return (await handle.query(SupportCase.view)).status.owner == who
+
+    await until(knows, "the hand-over, again")
+    await until(has_it, "the hand-over, also where people see it")
+    # Whoever has it when something new is said hears of that.
+    new = set(await written(here, case_id(ref))) - set(mails)
+    assert {about(key) for key in new}.isdisjoint(about(key) for key in mails)
 
 
 @pytest.mark.long
@@ -224,6 +279,21 @@ async def test_what_recurs_and_was_reset_keeps_what_members_said(here: Installat
     await handle.result()
     assert set(mails) <= set(await written(here, cadence_id(key)))
     assert [kind for kind, _ in await entries(here, cadence_id(key))].count("sync.skipped") == 1
+
+
+async def test_the_seed_of_a_run_is_that_of_its_name(dev_server: Client) -> None:
+    """By this a run learns that it was reset to before its first task; ADR 31 says why it is computed."""
+    queue = new_id("queue")
+    async with Worker(dev_server, task_queue=queue, workflows=[Seed]):
+        for _ in range(5):
+            handle = await dev_server.start_workflow(Seed.run, id=new_id("seed"), task_queue=queue)
+            assert handle.first_execution_run_id is not None
+            assert await handle.result() == seed_of(handle.first_execution_run_id)
+
+
+def about(key: str) -> tuple[str, ...]:
+    """What an email is about, and not to whom it is."""
+    return tuple(key.split("/")[:-1])
 
 
 async def notes(here: Installation, ref: str) -> list[str]:
