@@ -266,16 +266,21 @@ class WorkflowEndedError(UserError):
     """The workflow that was asked has come to its end, or is not there."""
 
 
+def temporal_is_silent() -> UserError:
+    """What to say where Temporal does not answer."""
+    return UserError(
+        "Temporal does not answer",
+        field="TEMPORAL_ADDRESS",
+        fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
+        kind=Refused.UNREACHABLE,
+    )
+
+
 def _told(error: RPCError, subject: str) -> UserError:
     if error.status is RPCStatusCode.NOT_FOUND:
         if "completed" in error.message:
             return WorkflowEndedError(f"{subject} is over", kind=Refused.CONFLICT)
         return WorkflowEndedError(f"there is no {subject}", kind=Refused.NOT_FOUND)
     if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-        return UserError(
-            "Temporal does not answer",
-            field="TEMPORAL_ADDRESS",
-            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
-            kind=Refused.UNREACHABLE,
-        )
+        return temporal_is_silent()
     return UserError(f"Temporal refused: {error.status.name.lower()}", kind=Refused.UNREACHABLE)

@@ -15,7 +15,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.words import Left
 from rapport.storage import words
 from rapport.storage.timeline import Submission
-from starters.services import LATER, Services, WorkflowEndedError, answered, present
+from starters.services import LATER, Services, WorkflowEndedError, answered, present, temporal_is_silent
 from workflows.base import AccountWorkflow
 
 W = TypeVar("W", bound=WireModel)
@@ -114,7 +114,11 @@ async def _told(services: Services, handle: Any, update: Any, word: WireModel, i
             if refusal.kind is not Refused.UNREACHABLE:
                 raise
         left = Left(update=update._defn.name, word=word.model_dump(mode="json"))
-        await answered(handle.signal(AccountWorkflow.hear_later, left), subject)
+        try:
+            await answered(handle.signal(AccountWorkflow.hear_later, left), subject)
+        except UserError as refusal:
+            # Temporal takes a signal whether or not a worker runs.
+            raise temporal_is_silent() if refusal.kind is Refused.UNREACHABLE else refusal from None
     except WorkflowEndedError:
         # It may have taken the word before it ended, with nobody left to hear the answer.
         async with services.store.reading() as connection:
