@@ -59,8 +59,10 @@ async def resolve(
         message = await outbox.message(connection, key)
         asked = await task_records.open_about_email(connection, message.account or "", key)
         gone = message.is_open and await claims.goes_to_nobody(connection, message)
-    if gone:
-        raise UserError("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
+    # Whether it arrived before they left is still asked, in an inbox.
+    if gone and (resolution is Resolution.RESEND or message.state is not MessageState.UNKNOWN):
+        fix = "use sent or elsewhere" if message.state is MessageState.UNKNOWN else "nothing"
+        raise UserError("its reader has left; it goes to nobody", field="key", fix=fix, kind=Refused.CONFLICT)
     if asked is None and message.state in NOT_DELIVERED and message.account is not None and message.is_open:
         await member_named(services, actor)
         asked = await _asked_at_once(services, UndeliveredStart(account=message.account, key=key))

@@ -451,6 +451,24 @@ async def test_nobody_takes_care_of_an_email_to_whoever_has_left(dev_server: Cli
         assert (await in_state(here, key, USER, MessageState.SUPPRESSED)).key == failed.key
 
 
+async def test_whether_an_email_arrived_before_its_reader_left_can_be_said(dev_server: Client, tmp_path: Path) -> None:
+    """Doctor and inbox ask for it, so the command that they name takes it; only sending it again makes no sense."""
+
+    def drop(relay: ScriptedRelay) -> None:
+        relay.then("body", DROP, DROP, DROP, DROP)
+
+    async with welcomed(dev_server, tmp_path, drop) as (here, relay, key):
+        await asked(here, 4)
+        unknown = await in_state(here, key, USER, MessageState.UNKNOWN)
+        await succession.remove_contact(here.services, key, USER, Departure(reason="She works elsewhere now."), TAM)
+        with pytest.raises(UserError, match="its reader has left") as refused:
+            await undelivered.resolve(here.services, unknown.key, Resolution.RESEND, TAM)
+        assert refused.value.fix == "use sent or elsewhere"
+        assert (await undelivered.resolve(here.services, unknown.key, Resolution.SENT, TAM)).accepted
+        await in_state(here, key, USER, MessageState.SENT)
+        assert not relay.to(USER)
+
+
 async def test_a_relay_may_answer_in_any_letters(dev_server: Client, tmp_path: Path) -> None:
     """Latin-1 and control characters after the dot: accepted is sent, once, and refused is a task."""
 
