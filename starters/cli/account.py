@@ -9,7 +9,7 @@ import typer
 
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
-from starters.cli import succession
+from starters.cli import account_new, succession
 from starters.cli.common import command, out, print_checked, table, when
 from starters.cli.mail import print_fault
 from starters.services import Actor, Services
@@ -21,6 +21,7 @@ from starters.use_cases.message import MailStatus
 Several = list[str] | None
 
 app = typer.Typer(help="Accounts and their people.", no_args_is_help=True)
+app.command("new")(account_new.new)
 app.add_typer(succession.app)
 
 

@@ -337,8 +337,8 @@ def test_bad_files_start_nothing(shared_demo: Path, tmp_path: Path) -> None:
     good = good.replace("VERSAYCE-2026-11", "BAD-1")
     cases = {
         "zone": (good.replace("Europe/Zurich", "Europe/Zuerich"), r"contacts\[1\]\.zone"),
-        "persona": (good.replace('"primary_user"', '"secondary_user"'), "primary_user"),
-        "champions": (good.replace('"primary_user"', '"primary_champion"'), "primary_champion"),
+        "persona": (good.replace('"primary_user"', '"primary_loser"'), r'contacts\[2\]\.persona.*"primary_user"'),
+        "nobody": (re.sub(r"\[\[contacts\]\].*?(?=\[\[members)", "", good, flags=re.DOTALL), "contacts: is missing"),
         "twice": (good.replace("mara.osei@", "luca.bianchi@"), r"contacts\[2\]\.email"),
         "break": (good.replace('"Luca Bianchi"', '"Luca\\r\\nBcc: x@y.example"'), r"contacts\[1\]\.name"),
         "toml": (good + "\n[[contacts", "line"),

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from typer.testing import CliRunner
 
+from rapport.model.account import in_order, personas
 from rapport.model.base import UserError
+from starters.cli.account import app
 from starters.use_cases.account import read_file
 from tests.conftest import ROOT
 
@@ -70,3 +73,44 @@ def test_what_is_wrong_is_told_by_line(tmp_path: Path, text: str, told: list[str
     assert len(found) == len(told)
     for fault, beginning in zip(found, told, strict=True):
         assert fault.startswith(beginning)
+
+
+_NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=20).filter(
+    lambda text: "=?" not in text
+)
+
+
+@given(
+    company=_NAMES, person=_NAMES, held=st.sets(st.sampled_from(sorted(personas())), min_size=1), signed=st.booleans()
+)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_answered_is_an_account_file(
+    tmp_path: Path, company: str, person: str, held: set[str], signed: bool
+) -> None:
+    """However people and companies are called, the questions' answers make a file that can be imported."""
+    path = tmp_path / "acme.toml"
+    path.unlink(missing_ok=True)
+    answers = [company, "robin.keller@foobar.example", person, "ada@acme.example", ", ".join(held), "", "", "n"]
+    answers += ["ACME-1", "2026-11-27"] if signed else [""]
+    asked = CliRunner().invoke(app, ["new", "acme", "--ask", "--file", str(path)], input="\n".join(answers) + "\n")
+    assert asked.exit_code == 0, asked.output
+    file = read_file(path)
+    assert (file.account.name, file.contacts[0].name) == (company, person)
+    assert file.contacts[0].personas == in_order(held)
+    assert (file.contract is not None) is signed
+
+
+def test_a_file_with_blanks_is_written_once_and_says_what_is_left(tmp_path: Path) -> None:
+    """A commented file is written where no one is asked, never over another; what is blank in it is refused by line."""
+    path = tmp_path / "acme.toml"
+    assert CliRunner().invoke(app, ["new", "acme", "--file", str(path)]).exit_code == 0
+    assert CliRunner().invoke(app, ["new", "acme", "--file", str(path)]).exit_code == 4
+    with pytest.raises(UserError) as caught:
+        read_file(path)
+    assert [fault.field.split(": ")[1] for fault in (caught.value, *caught.value.others)] == [
+        "account.tam",
+        "contacts[0].email",
+    ]
+    filled = path.read_text().replace('"<address>"', '"ada@acme.example"')
+    path.write_text(filled.replace('"<the address of a team member who is a TAM>"', '"robin.keller@foobar.example"'))
+    assert read_file(path).account.key == "acme"
