@@ -314,14 +314,20 @@ def _mailbox(header: str, name: str, address: str) -> str:
         return plainly
     if not name:
         return address
-    return f"{Header(name, 'utf-8', header_name=header).encode()}\n <{address}>"
+    return f"{_encoded(header, name)}\n <{address}>"
 
 
 def _text(header: str, value: str) -> str:
     """A text as it stands in this header; folded here, because the stdlib loses spaces where it folds."""
     if value.isascii() and len(header) + len(": ") + len(value) <= _LINE:
         return value
-    return Header(value, "utf-8", header_name=header).encode()
+    return _encoded(header, value)
+
+
+def _encoded(header: str, value: str) -> str:
+    """Encoded words of at most 75 characters, on lines of at most 76 (RFC 2047, section 2)."""
+    # A line that goes on begins with a space, which the stdlib does not count.
+    return Header(value, "utf-8", header_name=header, maxlinelen=75).encode()
 
 
 def freeze(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -20,8 +21,19 @@ zoneinfo.reset_tzpath(())
 MAX_NAME: Final = 120
 MAX_TEXT: Final = 20_000
 
-# C0, C1, line and paragraph separators, and the marks that reverse the reading direction.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# C0, C1, line and paragraph separators, the marks that reverse the reading direction, and code points that are no
+# characters and never will be.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef"
+    + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(17))
+    + "]"
+)
+_UNDECODED: Final = "\ufffd"
+"""What stands where bytes were no text (Unicode, chapter 3.9)."""
+_SPACE: Final = frozenset({"Cf", "Mn", "Me", "Zl", "Zp", "Zs", "Cc"})
+"""The categories of characters that show nothing by themselves: of no width, marks on others, spaces."""
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that show nothing."""
 
 
 class Refused(StrEnum):
@@ -119,7 +131,19 @@ def plain(value: str) -> str:
         raise ValueError("contains a line break or another control character; write plain text on one line")
     if "=?" in value:
         raise ValueError('contains "=?", the start of an encoded word; write the characters themselves')
-    return value.strip()
+    return _readable(value)
+
+
+def _readable(text: str) -> str:
+    """A text without the space around it; nothing of one that shows nothing.
+
+    Raises:
+        ValueError: Most of it are marks in place of bytes that were no text.
+    """
+    seen = [one for one in text if unicodedata.category(one) not in _SPACE and one not in _BLANK]
+    if seen.count(_UNDECODED) * 2 > len(seen):
+        raise ValueError("is no text; write it anew, and send it as UTF-8")
+    return text.strip() if seen else ""
 
 
 def name(value: str) -> str:
@@ -135,7 +159,7 @@ def prose(value: str) -> str:
     text = value.replace("\r\n", "\n")
     if _UNPRINTABLE.search(text.replace("\n", " ").replace("\t", " ")):
         raise ValueError("contains a control character; write plain text")
-    return text.strip()
+    return _readable(text)
 
 
 def mail_address(value: str) -> str:

@@ -51,11 +51,15 @@ def way_on(state: CaseState, ref: str) -> str | None:
             return None
 
 
+_JOINERS: Final = "\u200c\u200d"
+"""Show nothing, and are spelling all the same: in Persian words, and where several emoji make one."""
+
+
 def heading(text: str | None) -> str:
     """The first line of a question, short enough for a subject and safe in a header."""
     line = _SPACES.sub(" ", (text or "").strip().split("\n", 1)[0]).replace("=?", "= ?")
     try:
-        line = plain("".join(letter for letter in line if letter.isprintable()))
+        line = plain("".join(letter for letter in line if letter.isprintable() or letter in _JOINERS))
     except ValueError:
         return ""
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
