@@ -59,7 +59,7 @@ class AccountWorkflow:
         projector: What it tells SQL.
         changed: Whether something is new, for `run` to act on.
         paused_at: Since when it stands still, if it does.
-        closing: Whether it is to come to its end, as whoever started it says.
+        closing: Whether it is to come to its end, as whoever started it says; `closed_by` is their word.
         todos: The human tasks that it waits for, by id; they stand still and go on with it.
     """
 
@@ -75,6 +75,7 @@ class AccountWorkflow:
         self.changed = False
         self.paused_at: datetime | None = None
         self.closing = False
+        self.closed_by: Control | None = None
         self.todos: list[str] = []
         self._under_way: set[asyncio.Task[Any]] = set()
         self._end_is_said = False
@@ -117,7 +118,7 @@ class AccountWorkflow:
             case ControlKind.RESUME:
                 self.paused_at = None
             case ControlKind.CLOSE:
-                self.closing = True
+                self.closing, self.closed_by = True, control
             case ControlKind.TELL:
                 self.timeline.untold = True
 

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.task import Ladder, Reseating, Resuming, Seating, Tasks
     from rapport.model.commands import deciding, in_name, read_by
     from rapport.model.message import MessageRequest, Purpose, Release, TaskAnswer, TaskFacts
+    from rapport.model.operation import Control
     from rapport.model.projection import Wait
     from rapport.model.task import (
         NOT_REQUESTED,
@@ -30,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.workflows import HUMAN_TASK
     from rapport.rules import details, task
+    from rapport.rules.outcome_words import in_words
 
 from workflows.assignees import Assignees
 from workflows.base import AccountWorkflow
@@ -75,6 +77,7 @@ class HumanTask(AccountWorkflow):
         self.assignees: Assignees | None = None
         self.deciding: Assignees | None = None
         self.decisions: tuple[Decision, ...] = ()
+        self.settled: Decision | None = None
         self.edited = False
         self.outcome: str | None = None
         self.people_moved = False
@@ -160,7 +163,9 @@ class HumanTask(AccountWorkflow):
         assert self.outcome is not None
         self.phase = TaskPhase.CLOSED
         last = self.decisions[-1] if self.decisions else None
-        if self.requester is not None and self.outcome != NOT_REQUESTED:
+        if self.settled is not None and not self.definition.is_put_to_customers:
+            self._tell_that_it_is_settled(self.settled.by)
+        elif self.requester is not None and self.outcome != NOT_REQUESTED:
             self._write("task_outcome", (self.requester,), "Tell the one who asked", asked_of=self.asked_of)
         await self.write_down()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -314,6 +319,13 @@ class HumanTask(AccountWorkflow):
 
     # How it is done
 
+    def _tell_that_it_is_settled(self, by: str) -> None:
+        """Tell the one who asked, and all who were, that nobody has to decide; whoever settled it knows."""
+        asked = self.deciding or self.assignees
+        concerned = dict.fromkeys((self.requester, *(asked.holders() if asked is not None else ())))
+        to = tuple(one for one in concerned if one is not None and one != by)
+        self._write("task_outcome", to, "Tell everyone that it is settled")
+
     def _tell_request(self) -> None:
         """Tell what is asked for, once, even where it is changed before anybody was asked."""
         if self.told_request != self.request_said:
@@ -336,6 +348,27 @@ class HumanTask(AccountWorkflow):
         self.outcome, self.changed = outcome, True
         self.timeline.record("task.closed", about=outcome)
 
+    def _settle(self, word: Control | None) -> None:
+        """End it without a decision: as a member has said that it is settled, or as it is not needed any more."""
+        if word is None or word.by is None or word.submission is None or word.outcome is None:
+            self._end(WITHDRAWN)
+            return
+        self.settled = Decision(
+            id=word.submission,
+            round=self.round,
+            option=word.outcome,
+            by=word.by,
+            submission=word.submission,
+            at=workflow.now(),
+            reasoned=True,
+        )
+        self._end(word.outcome)
+
+    @property
+    def _answers(self) -> tuple[Decision, ...]:
+        """What was decided, and whoever settled it otherwise."""
+        return self.decisions if self.settled is None else (*self.decisions, self.settled)
+
     def _is_over(self) -> bool:
         return self.outcome is not None
 
@@ -354,6 +387,8 @@ class HumanTask(AccountWorkflow):
         return "drafting" if customers else "preparation"
 
     def _closed_text(self) -> str:
+        if self.settled is not None:
+            return f"already settled: {in_words(self.settled.option)}"
         outcome = self.outcome or WITHDRAWN
         return f"already decided: {outcome}" if self.decisions else f"closed without a decision: {outcome}"
 
@@ -390,7 +425,7 @@ class HumanTask(AccountWorkflow):
         while not settled():
             self._tell_the_refused()
             if self.closing:
-                self._end(WITHDRAWN)
+                self._settle(self.closed_by)
             elif self.people_moved or (assignees.next_change is not None and assignees.next_change <= workflow.now()):
                 self.people_moved = False
                 await self._reseat(assignees)
@@ -505,7 +540,7 @@ class HumanTask(AccountWorkflow):
                 deadline=self._deadline(),
                 outcome=self.outcome,
                 refusal=refusal,
-                answers=tuple(TaskAnswer.made_of(one) for one in self.decisions) if self._is_over() else (),
+                answers=tuple(TaskAnswer.made_of(one) for one in self._answers) if self._is_over() else (),
                 quorum=self.definition.quorum,
                 needs={option.id: option.needs for option in self.definition.options if option.needs},
                 in_place_of={
@@ -606,7 +641,7 @@ class HumanTask(AccountWorkflow):
             request=self.request_said,
             asked=self.asked.id if self.asked else None,
             holders=self._holders(),
-            answers=self.decisions,
+            answers=self._answers,
             opened=self.opened,
             deadline=self.timeline.wait.deadline,
             outcome=self.outcome,

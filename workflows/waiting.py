@@ -66,9 +66,9 @@ async def wait_until(owner: TodoOwner, at: datetime, is_done: Callable[[], bool]
     await workflow.wait_condition(lambda: is_done() or (alarm.rings and owner.paused_at is None))
 
 
-async def control(workflow_id: str, kind: ControlKind) -> None:
+async def control(workflow_id: str, word: ControlKind | Control) -> None:
     """Tell a workflow to stand still, to go on or to come to its end; one that has ended is no error."""
-    await told(workflow_id, "control", Control(kind=kind))
+    await told(workflow_id, "control", word if isinstance(word, Control) else Control(kind=word))
 
 
 async def ask(

@@ -34,6 +34,9 @@ RESULTS: Final = {
     "done": "Done",
     "not_needed": "Not needed",
     "withdrawn": "Withdrawn",
+    "elsewhere": "Done elsewhere",
+    "skipped": "Skipped",
+    "cancelled": "Canceled",
 }
 """What an outcome is once it is one; of others the option's title says it."""
 
@@ -233,6 +236,9 @@ class MessageDraft:
             "missing": self.said.get(task.asked or "", ""),
             "answer": self.said.get(task.answered or ""),
             "outcome": in_words(outcome, titles),
+            "settled": answers[-1]
+            if answers and outcome not in titles and task.answers[-1].option == outcome
+            else None,
             "result": RESULTS.get(outcome) or titles.get(outcome, "No decision"),
             "decided": outcome in titles,
             "answers": answers,

@@ -59,6 +59,13 @@ class ControlKind(StrEnum):
 
 
 class Control(WireModel):
-    """A word from the one above: stand still, go on, come to an end, or tell again what it waits for."""
+    """A word from the one above: stand still, go on, come to an end, or tell again what it waits for.
+
+    Attributes:
+        by, submission, outcome: Who ended it, what they wrote, and how that ended it, where a member has.
+    """
 
     kind: ControlKind
+    by: str | None = None
+    submission: str | None = None
+    outcome: str | None = None

@@ -84,7 +84,7 @@ def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: d
                 return unchanged
             state, outcome = _ENDS[operation.kind], _OUTCOMES[operation.kind]
             after = before | {name: _ended(steps[name], state, outcome, now)}
-            return Applied(after, paused_at, str(state), _closed([name], steps))
+            return Applied(after, paused_at, str(state), _closed([name], steps, operation))
         case Operate.REDO:
             again = Progress(definition=steps[name].definition, attempt=steps[name].attempt + 1, due=now)
             return Applied(before | {name: again}, paused_at, f"attempt {again.attempt}", {})
@@ -98,7 +98,7 @@ def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: d
         case Operate.CANCEL:
             left = [step for step, progress in steps.items() if not progress.state.ended]
             after = before | {step: _ended(steps[step], StepState.DROPPED, CANCELLED, now) for step in left}
-            return Applied(after, None, CANCELLED, _closed(left, steps))
+            return Applied(after, None, CANCELLED, _closed(left, steps, operation))
 
 
 _OPEN = (StepState.WAITING, StepState.RUNNING)
@@ -114,9 +114,11 @@ def _to_all(steps: Steps, kind: ControlKind) -> dict[str, Control]:
     return {name: Control(kind=kind) for name, step in steps.items() if step.state is StepState.RUNNING}
 
 
-def _closed(names: Sequence[str], steps: Steps) -> dict[str, Control]:
+def _closed(names: Sequence[str], steps: Steps, operation: Operation) -> dict[str, Control]:
     running = [name for name in names if steps[name].state is StepState.RUNNING]
-    return {name: Control(kind=ControlKind.CLOSE) for name in running}
+    outcome = _OUTCOMES.get(operation.kind, CANCELLED)
+    word = Control(kind=ControlKind.CLOSE, by=operation.by, submission=operation.id, outcome=outcome)
+    return dict.fromkeys(running, word)
 
 
 def resumed(instants: Sequence[datetime], paused_at: datetime, now: datetime, who: Schedule) -> tuple[datetime, ...]:

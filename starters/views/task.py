@@ -462,7 +462,9 @@ def ended_in_words(
         for one in sorted(answers, key=lambda one: one.at)
     ]
     if outcome not in titles:
-        return f"closed: {_CLOSED.get(outcome) or in_words(outcome)}"
+        settled = [(who, when) for who, option, when in said if option == outcome]
+        by = f", recorded by {settled[0][0]} on {settled[0][1]}" if settled else ""
+        return f"closed: {_CLOSED.get(outcome) or in_words(outcome)}{by}"
     if len(said) == 1 and said[0][1] == titles[outcome]:
         return f"decided: {titles[outcome]}, by {said[0][0]} on {said[0][2]}"
     each = ", ".join(f"{who} chose {option} on {when}" for who, option, when in said)

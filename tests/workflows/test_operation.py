@@ -19,9 +19,9 @@ from rapport.rules.calendar import working_time
 from starters.use_cases import message, onboarding, operation, task, timeline
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from tests.conftest import CHAMPION, TAM, USER, Installation, example, until
+from tests.conftest import CHAMPION, TAM, USER, Installation, example, text_of, until
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
-from tests.support.task import TASK, begin_large, in_phase as task_in_phase
+from tests.support.task import MANAGER, TASK, begin_large, in_phase as task_in_phase, request
 from tests.workflows.test_meeting import events
 
 MESSAGES = """
@@ -291,6 +291,26 @@ async def test_a_step_done_elsewhere_ends_and_can_be_done_again(skipping: Instal
         await do(skipping, Operate.SKIP, step="nowhere")
 
 
+async def test_what_was_settled_elsewhere_is_told_to_all_who_were_asked(skipping: Installation) -> None:
+    """Whoever was asked reads who settled it and why, by mail and at the task; who settled it gets no mail."""
+    await begin_large(skipping)
+    await task_in_phase(skipping, "preparing")
+    await request(skipping, TAM.email)
+    await task_in_phase(skipping, "open")
+    await skipping.mailed(1, MANAGER)
+    before = len(skipping.mails(TAM.email))
+    await do(skipping, Operate.COMPLETE, step="onsite_approval", reason="Ines said yes on the phone")
+    assert (await task_in_phase(skipping, "closed", TASK)).outcome == "elsewhere"
+    last = (await skipping.mailed(2, MANAGER))[-1]
+    assert str(last["Subject"]) == "Done elsewhere: Onsite kickoff, Versayce"
+    assert "recorded by Robin Keller" in text_of(last)
+    assert "Ines said yes on the phone" in text_of(last)
+    shown = await task.show(skipping.services, TASK)
+    assert (shown.ended or "").startswith("closed: done another way, recorded by Robin Keller on ")
+    assert [(one.who, one.reason) for one in shown.decisions] == [("Robin Keller", "Ines said yes on the phone")]
+    assert len(skipping.mails(TAM.email)) == before
+
+
 async def test_a_cancelled_onboarding_ends_and_leaves_nothing_open(skipping: Installation) -> None:
     """Cancelling ends tasks and meetings, calls off what is booked, and says so; another contract can start then."""
     await begin_large(skipping)
@@ -300,7 +320,7 @@ async def test_a_cancelled_onboarding_ends_and_leaves_nothing_open(skipping: Ins
     shown = await onboarding.status(skipping.services, "versayce")
     assert {step.state for step in shown.milestones} == {"dropped"}
     assert shown.stage == "cancelled"
-    assert (await task_in_phase(skipping, "closed", TASK)).outcome == "withdrawn"
+    assert (await task_in_phase(skipping, "closed", TASK)).outcome == "cancelled"
     drafts = await message.listed(skipping.services, "versayce", MessageState.DRAFT)
     assert drafts == []
     file = example()

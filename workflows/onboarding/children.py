@@ -50,7 +50,7 @@ class ChildWorkflows:
         controls, self.controls = self.controls, {}
         for name, word in controls.items():
             for id_ in list(self.open.get(name, ())):
-                await control(id_, word.kind)
+                await control(id_, word)
             if word.kind is ControlKind.CLOSE:
                 await self.state.messages.drop_drafts("the step is over", name)
 
