@@ -466,7 +466,12 @@ class Messages:
             due += waiting if waiting and await self._delivery.may_take(connection) else []
             guests = await deferral.guests(connection, due)
             leaving = [draft.person for draft in drafts if purpose_of(draft.key) == Purpose.PARTING]
-            company = await VendorContext.around(connection, order.account, [draft.person for draft in drafts], leaving)
+            occasions = [MessageRequest.model_validate(draft.occasion) for draft in drafts]
+            reviews = [one.tech_review for one in occasions if one.tech_review is not None]
+            also = [*(draft.person for draft in drafts), *(one for facts in reviews for one in facts.people())]
+            company = await VendorContext.around(connection, order.account, also, leaving)
+            quoted = [one for facts in reviews for one in facts.submissions()]
+            said = await words(connection, quoted) if quoted else {}
             files = await attachment.of_drafts(connection, order.keys)
             worst = order.account and await support_case.has_worst(connection, order.account)
             left_out = {
@@ -488,7 +493,7 @@ class Messages:
                     present,
                     guests.get(draft.key, ()),
                     files.get(draft.key, ()),
-                    _Known(spoken_of, left_out),
+                    _Known(spoken_of, left_out, said),
                     worst=bool(worst),
                 )
                 for draft in due
@@ -575,7 +580,15 @@ class Messages:
             occasion = occasion.model_copy(update={"meeting": order.meeting})
         found, left_out = known.spoken_of.get(draft.key), known.left_out.get(draft.key, ())
         return MessageDraft(
-            self.mail_settings, company, occasion, draft.key, to, draft.person, on_record=found, left_out=left_out
+            self.mail_settings,
+            company,
+            occasion,
+            draft.key,
+            to,
+            draft.person,
+            said=known.said,
+            on_record=found,
+            left_out=left_out,
         )
 
     async def _keep(self, connection: Connection, one: _Frozen, order: Deliver, present: datetime) -> bool:
@@ -687,10 +700,15 @@ class _Frozen(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What is on record for each draft to speak of, and the claims of each that do not hold, by key."""
+    """What is on record for each draft to speak of, and the claims of each that do not hold, by key.
+
+    Attributes:
+        said: What submissions say that drafts quote, by id.
+    """
 
     spoken_of: Mapping[str, OnRecord | None]
     left_out: Mapping[str, tuple[str, ...]]
+    said: Mapping[str, str]
 
 
 def _asked(draft: outbox.Draft, present: datetime) -> ClaimingMail:

@@ -114,9 +114,8 @@ async def _verdict(
         return MailVerdict(present)
     if reader is None:
         occasion = row.letter.occasion
-        return await not_delivered.told_already(connection, occasion, row.values["person"], present) or MailVerdict(
-            present
-        )
+        told_already = await not_delivered.told_already(connection, occasion, row.values["person"], present)
+        return told_already or await _of_a_review(connection, row, present)
 
     def decide(*, may_join: bool) -> MailVerdict:
         return attention.decide(
@@ -134,6 +133,20 @@ async def _verdict(
     verdict = decide(may_join=row.link is None)
     if verdict.joins is not None and not await deferral.take_in(connection, verdict.joins):
         return decide(may_join=False)
+    return verdict
+
+
+async def _of_a_review(connection: Connection, row: PlannedMessage, present: datetime) -> MailVerdict:
+    """What is told of a review, beside the questions that it asks, goes to a member once a day."""
+    occasion, member = row.letter.occasion, row.letter.company.members.get(row.values["person"])
+    facts = occasion.tech_review
+    if facts is None or occasion.meeting is not None or occasion.purpose is not Purpose.NOTICE or member is None:
+        return MailVerdict(present)
+    last = await outbox.told_last(connection, occasion.workflow_id, member.id)
+    verdict = attention.once_a_day(present, last, member.schedule)
+    if occasion.email == "review_due" and facts.what != "overdue" and verdict.at != present:
+        # The other one names the date as well, and by tomorrow there is another number of days left.
+        return MailVerdict(None, verdict.reason)
     return verdict
 
 

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.operation import Control
     from rapport.model.projection import Wait
     from rapport.model.task import (
+        NO_EMAIL,
         NOT_REQUESTED,
         WITHDRAWN,
         Decision,
@@ -506,7 +507,9 @@ class HumanTask(AccountWorkflow):
             own = {"customers": _TO_CUSTOMERS, "drafting": dict.fromkeys(_TO_WRITERS, drafting)}
             writes = self.assignees.ladder == "drafting" and email in _TO_WRITERS
             named = self.start.mails.get("task_request" if writes else email)
-            email = named or own.get(self.assignees.ladder, {}).get(email, email)
+            email = own.get(self.assignees.ladder, {}).get(email, email) if named is None else named
+        if email == NO_EMAIL:
+            return
         self.mails[email] += 1
         occasion = MessageRequest(
             account=self.account,

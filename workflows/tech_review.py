@@ -14,12 +14,12 @@ from temporalio.common import SearchAttributeKey
 with workflow.unsafe.imports_passed_through():
     from activities.tech_review import Again, LaidOut, LayOut, Reviews, Settle, Until
     from rapport.model.commands import deciding, in_name
-    from rapport.model.ids import meeting_id, task_id
+    from rapport.model.ids import meeting_id, purpose_of, task_id
     from rapport.model.meeting import Colleagues, MeetingStart
     from rapport.model.message import MessageRequest, Purpose
     from rapport.model.operation import ControlKind
     from rapport.model.projection import Wait
-    from rapport.model.task import TaskDefinition, TaskResult, TaskStart
+    from rapport.model.task import NO_EMAIL, TaskDefinition, TaskResult, TaskStart
     from rapport.model.tech_review import (
         WITHDRAWN,
         ReviewEdit,
@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.tech_review_facts import Remark, RemarkKind, ReviewPhase, ReviewVerdict, TechReviewFacts
     from rapport.model.workflows import MEETING, TECH_REVIEW
     from rapport.rules import details, tech_review
+    from rapport.rules.claims import REVIEW_WITHDRAWN
     from rapport.rules.tech_review import Spoken
 
 from workflows.base import AccountWorkflow
@@ -47,8 +48,10 @@ HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
-MAILS: Final = MappingProxyType({"task_opened": "review_asked", "task_reminder": "review_asked_again"})
-"""Which mails put a review's questions."""
+MAILS: Final = MappingProxyType(
+    {"task_opened": "review_asked", "task_reminder": "review_asked_again", "task_outcome": NO_EMAIL}
+)
+"""Which mails put a review's questions. What came of each is told together, once it is decided."""
 
 
 class Interrupted(Exception):  # noqa: N818 - no fault: the request changed, or is not needed any more
@@ -698,6 +701,10 @@ class TechReview(AccountWorkflow):
             tech_review=self._facts(what),
         )
         self.messages.write(occasion, summary)
+
+    def why_not(self, key: str) -> str | None:
+        """What was put off about a review that nobody needs any more goes to nobody."""
+        return REVIEW_WITHDRAWN if purpose_of(key) == Purpose.NOTICE and self.withdrawn is not None else None
 
     @property
     def has_news(self) -> bool:

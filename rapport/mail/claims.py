@@ -220,8 +220,24 @@ async def _review(connection: Connection, asked: ClaimingMail) -> ReviewNow | No
     if facts is None or review is None:
         return None
     return ReviewNow(
-        withdrawn=review.outcome == WITHDRAWN, changed=review.round > facts.round, decided=review.phase in _DECIDED
+        withdrawn=review.outcome == WITHDRAWN,
+        changed=review.round > facts.round,
+        decided=review.phase in _DECIDED,
+        replaced=await _told_anew(connection, asked),
     )
+
+
+async def _told_anew(connection: Connection, asked: ClaimingMail) -> bool:
+    """Whether its reader has got, or will get, what is newer about the same review."""
+    query = select(MessageRow.key).where(
+        MessageRow.contract == asked.occasion.contract,
+        MessageRow.person == asked.person,
+        MessageRow.purpose == Purpose.NOTICE,
+        MessageRow.workflow_id == asked.occasion.workflow_id,
+        MessageRow.created_at > asked.since,
+        MessageRow.state.not_in([MessageState.HELD, MessageState.SUPPRESSED]),
+    )
+    return await connection.scalar(query.limit(1)) is not None
 
 
 async def _date(_: Connection, asked: ClaimingMail) -> bool | None:

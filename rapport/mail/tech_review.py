@@ -89,6 +89,7 @@ def context(
         "deadline": facts.deadline,
         "verdict": facts.verdict,
         "decision": OPTIONS.get(facts.verdict or "", ""),
+        "rule": rules.rule(str(request.get("ask")), [one.kind for one in facts.remarks]),
         "said": [spoken(one, said, names) for one in facts.remarks if one.kind not in ("verdict", "message")],
         "message": str(message.get("message", "")),
         "conditions": list_of(message.get("conditions")),

@@ -259,6 +259,10 @@ class TaskDefinition(InputModel):
         return any(one.id == option and one.returns for one in self.options)
 
 
+NO_EMAIL: Final = ""
+"""What stands for an email of a task that nobody gets."""
+
+
 class TaskMatter(WireModel):
     """What a human task is about, and for.
 
@@ -292,7 +296,7 @@ class TaskStart(TaskMatter):
         asker: Who says what the task asks for: `tam`, or a member's id.
         asks_as: The role in which they do.
         request: What was said already, by the submission's id; then nobody has to say it.
-        mails: Which mails say it instead of a task's usual ones, by their names.
+        mails: Which mails say it instead of a task's usual ones, by their names; `NO_EMAIL` where nobody gets one.
         review: The technical review that it is a part of, for its mails.
     """
 

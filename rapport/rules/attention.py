@@ -60,6 +60,24 @@ def earliest(asked: datetime, who: Schedule, weight: Weight, *, quiet_hours: boo
     return MailVerdict(at, OUTSIDE if at > asked else None)
 
 
+AGAIN_TODAY: Final = "they had another email about it today"
+
+
+def once_a_day(asked: datetime, last: datetime | None, who: Schedule) -> MailVerdict:
+    """When a member hears more of what they were told of already: once on each of their days.
+
+    Args:
+        last: When they were told of it last, or are to be.
+    """
+    zone = ZoneInfo(who.zone)
+    today = asked.astimezone(zone).date()
+    if last is None or last.astimezone(zone).date() < today:
+        return MailVerdict(asked)
+    if last.astimezone(zone).date() > today:
+        return MailVerdict(max(last, asked), AGAIN_TODAY)
+    return MailVerdict(next_working_instant(wall(today + timedelta(days=1), time(), who.zone), who), AGAIN_TODAY)
+
+
 LONGEST_PUT_OFF: Final = timedelta(days=31)
 """Nobody's working time, and no next month's budget, is further away; what seems to be was said by a clock ahead."""
 

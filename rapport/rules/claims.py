@@ -94,11 +94,16 @@ class CaseNow:
 
 @dataclass(frozen=True)
 class ReviewNow:
-    """The technical review of a mail."""
+    """The technical review of a mail.
+
+    Attributes:
+        replaced: Its reader was written to of the same review again since.
+    """
 
     withdrawn: bool = False
     changed: bool = False
     decided: bool = False
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ CLAIMS: Final[Mapping[str, Claim]] = {
     "review_open": _review(lambda now: not now.withdrawn, REVIEW_WITHDRAWN),
     "review_unchanged": _review(lambda now: not now.changed, TASK_CHANGED),
     "review_undecided": _review(lambda now: not now.decided, REVIEW_DECIDED),
+    "review_newest": _review(lambda now: not now.replaced, NEWER),
     "date_ahead": _flag("date", MEETING_OVER),
     "account_theirs": _flag("account", HANDED_ON),
 }

@@ -296,6 +296,20 @@ def of_recommendation(word: str) -> ReviewVerdict | None:
     }.get(word)
 
 
+def rule(ask: str, kinds: Collection[str]) -> str:
+    """By which rule a round was decided, in a sentence or two.
+
+    Args:
+        kinds: The kinds of what was said in it.
+    """
+    needs = " A yes needs the VP Engineering's own yes." if ask == Ask.UNPLANNED_ENGINEERING else ""
+    if "vote" in kinds:
+        return f"Leadership decides by more than half of its three seats.{needs}"
+    if "commitment" in kinds:
+        return f"The VP of CE recommends.{needs}"
+    return "The VP of CE's recommendation decides. Leadership decides only if it's a no."
+
+
 # What the customer is told
 
 _FEEDBACK: Final = {

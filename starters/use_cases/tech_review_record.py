@@ -117,15 +117,9 @@ def _outcome(shown: ReviewShown) -> str:
 
 def _rule(shown: ReviewShown) -> str | None:
     """By which rule it was decided, in a sentence or two; nothing while it is not."""
-    of_round = [one for one in shown.remarks if one.round == shown.round]
     if shown.decided is None or shown.outcome == WITHDRAWN:
         return None
-    needs = "A yes needs the VP Engineering's own yes." if policy.needs_commitment(shown.ask) else ""
-    if any(one.kind == "vote" for one in of_round):
-        return f"Leadership decides by more than half of its three seats. {needs}".strip()
-    if any(one.kind == "commitment" for one in of_round):
-        return f"The VP of CE recommends. {needs}"
-    return "The VP of CE's recommendation decides. Leadership decides only if it's a no."
+    return policy.rule(shown.ask, [one.kind for one in shown.remarks if one.round == shown.round])
 
 
 def _at(instant: datetime) -> str:

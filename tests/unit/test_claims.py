@@ -34,7 +34,10 @@ FACTS: dict[str, list[Any]] = {
         CaseNow(waiting=False),
         CaseNow(customer_replied=True),
     ],
-    "review": [ReviewNow(), ReviewNow(withdrawn=True), ReviewNow(changed=True), ReviewNow(decided=True)],
+    "review": [
+        *(ReviewNow(), ReviewNow(withdrawn=True), ReviewNow(changed=True), ReviewNow(decided=True)),
+        ReviewNow(replaced=True),
+    ],
     "date": [True, False],
     "account": [True, False],
 }

@@ -15,6 +15,7 @@ from rapport.mail.outbox.drafting import (
     of_attempt,
     polled,
     set_aside,
+    told_last,
     unfreeze,
 )
 from rapport.mail.outbox.leases import (
@@ -133,6 +134,7 @@ __all__ = [
     "standings",
     "states",
     "take_up",
+    "told_last",
     "unfreeze",
     "unresolved",
     "unresolved_after",

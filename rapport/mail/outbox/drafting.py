@@ -142,6 +142,20 @@ async def have_had(connection: Connection, contract: str, step: str, email: str)
     )
 
 
+async def told_last(connection: Connection, workflow_id: str, person: str) -> datetime | None:
+    """When somebody was last sent a notice of a workflow's, or is to get it."""
+    at = func.max(func.coalesce(MessageRow.not_before, MessageRow.created_at, type_=UtcInstant()))
+    last: datetime | None = await connection.scalar(
+        select(at).where(
+            MessageRow.workflow_id == workflow_id,
+            MessageRow.person == person,
+            MessageRow.purpose == Purpose.NOTICE,
+            MessageRow.state.not_in([MessageState.HELD, MessageState.SUPPRESSED, MessageState.FAILED]),
+        )
+    )
+    return last
+
+
 OUT: Final = (MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN)
 """What its reader has, or may have."""
 
