@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.message import Messages, Offering
     from activities.planning import Confirm, Gather, Planning, Propose, Reopen, ResumedWaits
     from activities.projection import Projections
-    from rapport.model.commands import in_name
+    from rapport.model.commands import in_name, reading_drafts
     from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
         Book,
@@ -520,7 +520,7 @@ class Meeting(AccountWorkflow):
         self.beside(self._read(purpose, insist, is_done))
 
     async def _read(self, purpose: Purpose, insist: datetime, is_done: Callable[[], bool]) -> None:
-        todo = self._todo(READ_DRAFTS, in_name(f"rapport message approve --account {self.account}"))
+        todo = self._todo(READ_DRAFTS, reading_drafts(self.account))
         result = await todo.see_to(insist, is_done)
         if result is not None:
             self.messages.release_by(result, self.messages.drafts_for(purpose))
@@ -804,7 +804,7 @@ class Meeting(AccountWorkflow):
     # What it waits for, and telling it
 
     def _wait_for_the_venue(self, limit: datetime) -> Wait:
-        drafts = in_name(f"rapport message approve --account {self.account}") if self.messages.drafts else None
+        drafts = reading_drafts(self.account) if self.messages.drafts else None
         assert self.step.onsite is not None
         task = f"rapport task show {self.account}/{self.step.onsite.approval}"
         what = "word on whether it is held on site"
@@ -814,7 +814,7 @@ class Meeting(AccountWorkflow):
         return Wait(
             on=("tam",),
             what=f"the TAM, to read and send {amount(len(self.messages.drafts), 'draft')}",
-            unblock=in_name(f"rapport message approve --account {self.account}"),
+            unblock=reading_drafts(self.account),
             deadline=self._current.stale_at,
         )
 
@@ -839,7 +839,7 @@ class Meeting(AccountWorkflow):
     def _wait_for_report(self) -> Wait:
         assert self.booking is not None
         if workflow.now() < self.booking.end:
-            return Wait(on=(), what="the meeting itself", unblock=self._by_hand(), deadline=self.booking.start)
+            return Wait(on=(), what="the meeting itself", deadline=self.booking.start)
         return Wait(
             on=(self._role,),
             what=f"{self._who}, to say whether it was held",

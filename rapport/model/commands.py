@@ -16,6 +16,11 @@ def in_name(command: str) -> str:
     return f"{command} {_SOMEBODY}"
 
 
+def reading_drafts(account: str) -> str:
+    """The command that shows an account's drafts in full, each with what sends it; nothing goes unread."""
+    return f"rapport message list {account} --drafts"
+
+
 def deciding(task: str, option: str, *, needs_reason: bool) -> str:
     """The command that chooses one of a task's options, as it is printed: with a reason where it is refused without."""
     return in_name(f"rapport task decide {task} --option {option}{' --reason …' if needs_reason else ''}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rapport.model.cadence import CadenceView
-from rapport.model.commands import in_name
+from rapport.model.commands import in_name, reading_drafts
 from rapport.model.ids import cadence_id, step_workflow
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.projection import Wait
@@ -72,7 +72,7 @@ def onboarding(
 def _running(account: str, name: str, step: Progress) -> str:
     """Where to look for what a running step waits for."""
     if step.definition.done_by is DoneBy.ONBOARDING:
-        return f"`{name}` is sending; drafts go with `{_approve(account)}`."
+        return f"`{name}` is sending; to read the drafts: `{reading_drafts(account)}`."
     if step.definition.done_by is DoneBy.CADENCE:
         return f"What `{name}` waits for stands in `{cadence_id(account)}`."
     return f"What `{name}` waits for stands in `{step_workflow(step.definition.kind, account, name, step.attempt)}`."
@@ -110,7 +110,7 @@ def cadence(view: CadenceView, drafts: int) -> str:
             lines.append(f"\nWaits for {rhythm.wait.what}. To move it on: `{rhythm.wait.unblock}`")
         lines.append("")
     if drafts:
-        lines.append(f"{amount(drafts, 'draft waits', 'drafts wait')}: `{_approve(view.account)}`\n")
+        lines.append(f"{amount(drafts, 'draft waits', 'drafts wait')}: `{reading_drafts(view.account)}`\n")
     return "\n".join([*lines, f"Everything at once: `rapport cadence show {view.account}`"])
 
 
@@ -198,7 +198,3 @@ def _wait(view: MeetingView | TaskView | ReviewView) -> list[str]:
 
 def _at(instant: datetime | None) -> str:
     return "" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
-
-
-def _approve(account: str) -> str:
-    return in_name(f"rapport message approve --account {account}")

@@ -287,13 +287,24 @@ async def milestones(connection: Connection, contract: str) -> list[StepShown]:
 
 
 async def first_waiting(connection: Connection) -> dict[str, StepShown]:
-    """Of each contract the first step, in the playbook's order, that waits for something; by contract."""
+    """Of each contract the step with the earliest deadline among those that wait for somebody, else for a time."""
     query = (
         _MILESTONES.add_columns(MilestoneRow.contract)
         .where(MilestoneRow.waiting_for.is_not(None))
-        .order_by(MilestoneRow.position.desc())
+        .order_by(MilestoneRow.position)
     )
-    return {row.contract: _shown(row) for row in await connection.execute(query)}
+    found: dict[str, StepShown] = {}
+    for row in await connection.execute(query):
+        shown = _shown(row)
+        there = found.get(row.contract)
+        if there is None or urgency(shown.wait) < urgency(there.wait):
+            found[row.contract] = shown
+    return found
+
+
+def urgency(wait: Wait) -> tuple[bool, bool, float]:
+    """What sorts waits: those for somebody first, by their deadline; then what only has to come about."""
+    return not wait.on, wait.deadline is None, wait.deadline.timestamp() if wait.deadline is not None else 0
 
 
 def _shown(row: Row[Any]) -> StepShown:

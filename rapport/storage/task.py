@@ -10,9 +10,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, func, insert, or_, select, update
 
+from rapport.model.account import Role
 from rapport.model.base import Instant
 from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
+from rapport.model.projection import Wait
 from rapport.model.task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
+from rapport.rules import details
 from rapport.rules.todo_template import OF_MEETINGS
 from rapport.storage import upserts
 from rapport.storage.contract import tell_step
@@ -107,6 +110,25 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
     if open_only:
         query = query.where(_OPEN)
     return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
+
+
+async def most_urgent(connection: Connection) -> dict[str, Wait]:
+    """Of each account the open task with the earliest deadline, as what is waited for; by account."""
+    query = (
+        select(TaskRow.account, TaskRow.id, TaskRow.title, TaskRow.definition, TaskRow.opened, TaskRow.deadline)
+        .where(ALL_OPEN, TaskRow.deadline.is_not(None))
+        .order_by(TaskRow.deadline.desc(), TaskRow.id)
+    )
+    return {
+        row.account: Wait(
+            on=details.roles(row.definition["assign"]) or (Role.TAM,),
+            what=f"a task: {row.title}",
+            since=row.opened,
+            deadline=row.deadline,
+            unblock=f"rapport task show {row.id}",
+        )
+        for row in await connection.execute(query)
+    }
 
 
 async def open_about_emails(connection: Connection) -> list[str]:

@@ -116,10 +116,27 @@ def _show(shown: MessageShown) -> None:
         out.print(f"Next: {way}", markup=False, soft_wrap=True)
 
 
-@command(app, "list", show=print_list)
-async def list_(services: Services, account: str) -> list[MessageLine]:
+def _print_listed(found: list[MessageLine] | list[MessageShown]) -> None:
+    shown = [one for one in found if isinstance(one, MessageShown)]
+    if not shown:
+        print_list([one for one in found if isinstance(one, MessageLine)])
+    for number, draft in enumerate(shown):
+        out.print("\n" * (number > 0) + draft.key, style="bold", markup=False, soft_wrap=True)
+        _show(draft)
+
+
+@command(app, "list", show=_print_listed)
+async def list_(
+    services: Services,
+    account: str,
+    drafts: Annotated[bool, typer.Option("--drafts", help="The drafts alone, in full, with what sends each.")] = False,
+) -> list[MessageLine] | list[MessageShown]:
     """An account's messages, oldest first."""
-    return await message.listed(services, account)
+    if not drafts:
+        return await message.listed(services, account)
+    return [
+        await message.show(services, line.key) for line in await message.listed(services, account, MessageState.DRAFT)
+    ]
 
 
 @command(app, show=_show)

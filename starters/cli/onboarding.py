@@ -111,7 +111,9 @@ def _print(shown: Status) -> None:
     out.print(rows)
     for step in shown.milestones:
         if step.unblock:
-            out.print(f"\nTo move {step.title} on:\n  {step.unblock}", soft_wrap=True)
+            out.print(f"\nTo move {step.title} on:\n  {step.unblock}", soft_wrap=True, markup=False)
+        elif step.waiting_for and not step.waiting_on and step.deadline:
+            out.print(f"\n{step.title}: nothing to do until {when(step.deadline)}", soft_wrap=True, markup=False)
 
 
 @command(app, show=print_started)

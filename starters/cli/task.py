@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from rapport.model.base import Refused, UserError
-from rapport.model.commands import deciding, in_name, read_by
+from rapport.model.commands import deciding, in_name, read_by, reading_drafts
 from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
@@ -67,7 +67,7 @@ def _print_inbox(found: Inbox) -> None:
         out.print("No task waits for anybody. Whose drafts wait to be read, `rapport inbox --as EMAIL` tells.")
     for pile in found.drafts:
         mails = amount(pile.count, "draft waits", "drafts wait")
-        command = read_by(in_name(f"rapport message approve --account {pile.account}"), found.member)
+        command = reading_drafts(pile.account)
         out.print(f"\n{escape(pile.of)}: {mails} to be read: {command}", soft_wrap=True)
     for heading, items in (
         ("Support cases that need someone", found.cases),

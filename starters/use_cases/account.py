@@ -13,6 +13,7 @@ from rapport.model.account import AccountFile, Contact, ContactWork, Member, Wri
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
+from rapport.model.projection import Wait
 from rapport.model.reading import check, together
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import audience
@@ -22,6 +23,7 @@ from rapport.storage import (
     imports,
     succession,
     sweep,
+    task as task_storage,
     timeline,
 )
 from rapport.storage.account_waits import OtherWait, other_waits
@@ -306,13 +308,22 @@ async def portfolio(services: Services) -> list[AccountLine]:
         names = await accounts.account_names(connection)
         current = await contracts.latest_of_all(connection)
         waiting = await contracts.first_waiting(connection)
+        asked = await task_storage.most_urgent(connection)
         others = await other_waits(connection)
         missed = await unreached(connection, present())
         known = await sweep.known_ended(connection)
     still, checked = await standstill.all_ended(services, known)
     lines = [
         _still(
-            _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []), missed),
+            _line(
+                key,
+                name,
+                contract,
+                waiting.get(contract.id) if contract else None,
+                asked.get(key),
+                others.get(key, []),
+                missed,
+            ),
             contract,
             still,
         ).model_copy(update={"checked": checked})
@@ -361,23 +372,28 @@ def _line(
     name: str,
     contract: contracts.Contract | None,
     waiting: StepShown | None,
+    asked: Wait | None,
     others: Sequence[OtherWait],
     missed: Mapping[tuple[str, str], tuple[Unreached, ...]],
 ) -> AccountLine:
-    deadline = waiting.wait.deadline if waiting else None
+    wait = waiting.wait if waiting else Wait()
+    what = wait.what
+    if contract is not None and waiting is not None and what is not None:
+        what = with_unreached(what, missed.get((contract.id, waiting.step), ()))
+    if asked is not None and contracts.urgency(asked) < contracts.urgency(wait):
+        # A to-do beside the steps, such as drafts to read; a step's own task stands there in its words, as due then.
+        wait, what = asked, asked.what
     stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
     return AccountLine(
         account=key,
         name=name,
         stage=stage,
-        waiting_on=waiting.wait.on if waiting else (),
-        waiting_for=with_unreached(waiting.wait.what, missed.get((contract.id, waiting.step), ()))
-        if waiting and contract
-        else None,
-        since=waiting.wait.since if waiting else None,
-        deadline=deadline,
-        overdue=bool(waiting and waiting.wait.on) and deadline is not None and deadline < present(),
-        unblock=waiting.wait.unblock if waiting else None,
+        waiting_on=wait.on,
+        waiting_for=what,
+        since=wait.since,
+        deadline=wait.deadline,
+        overdue=bool(wait.on) and wait.deadline is not None and wait.deadline < present(),
+        unblock=wait.unblock,
         others=tuple(
             OtherShown(
                 **one.model_dump(),

@@ -9,7 +9,7 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from rapport.model.commands import in_name
+    from rapport.model.commands import reading_drafts
     from rapport.model.ids import step_of
     from rapport.model.message import MessageRequest, MessageState, Purpose
     from rapport.model.projection import Projection, Wait
@@ -103,7 +103,7 @@ class StepMails:
         insist, due = await self._patience(unread())
         self.waits[name] = self._wait_for_the_tam(due)
         self.state.show_anew([name])
-        todo = self.state.todo(READ_DRAFTS, name, self._approve)
+        todo = self.state.todo(READ_DRAFTS, name, self._drafts)
         result = await todo.see_to(insist, lambda: not unread())
         if result is not None:
             self.state.messages.release_by(result, unread())
@@ -128,14 +128,14 @@ class StepMails:
         self.state.show_anew([name])
 
     @property
-    def _approve(self) -> str:
-        return in_name(f"rapport message approve --account {self.state.start.account}")
+    def _drafts(self) -> str:
+        return reading_drafts(self.state.start.account)
 
     def _wait_for_the_tam(self, deadline: datetime) -> Wait:
         return Wait(
             on=("tam",),
             what="the TAM, to read and send the drafts",
-            unblock=self._approve,
+            unblock=self._drafts,
             deadline=deadline,
             since=workflow.now(),
         )
