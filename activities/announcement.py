@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,12 +14,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.clock import heartbeats, now
 from activities.message import Messages
 from activities.webhooks import HOOK_GIVES_UP, Hook, Later, Turned, post
+from rapport.mail import tech_review as tech_review_mail
 from rapport.model.announcement import Announce, Announced, AnnouncingStart
 from rapport.model.ids import review_id
 from rapport.model.message import CHANNEL, AnnouncementFacts, MessageRequest, MessageState, Purpose
-from rapport.rules import announcement as announcement_rules
-from rapport.storage import account as accounts, announcement, timeline
-from rapport.storage.database import Store
+from rapport.model.tech_review_facts import Remark
+from rapport.rules import announcement as announcement_rules, tech_review as tech_review_rules
+from rapport.storage import account as accounts, announcement, tech_review, timeline
+from rapport.storage.database import Connection, Store
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,50 @@ class Announcements:
             said = None
             if order.submission is not None:
                 said = (await timeline.submissions(connection, [order.submission])).get(order.submission)
-            names = await accounts.names(connection, order.account) if said else {}
+            names = await accounts.names(connection, order.account)
+            review = await tech_review.review(connection, order.ref)
+            remarks = await tech_review.remarks(connection, order.ref)
+            text = announcement_rules.quoted(said.text if said else None)
+            if order.what in ("submitted", "edited", "revisit") and review is not None:
+                submitter = await accounts.member(connection, review.submitter)
+                sides = tech_review_rules.heard(review.stage)
+                until = announcement_rules.hearing(sides, order.until, submitter.schedule.zone)
+                text = f"{text}\n{until}" if text else until
+            elif order.what == "decided" and review is not None:
+                text = await self._reasons(connection, review, remarks, names)
+        spoke = next((one for one in remarks if one.submission == order.submission and one.by), None)
         who = names.get(said.actor) if said else None
         on_behalf_of = names.get(said.on_behalf_of) if said and said.on_behalf_of else None
         return AnnouncementFacts(
             ref=order.ref,
             account=account.name,
-            headline=announcement_rules.headline(order.what, order.ref, account.name, who, on_behalf_of, order.option),
-            text=announcement_rules.quoted(said.text if said else None),
+            headline=announcement_rules.headline(
+                order.what,
+                order.ref,
+                account.name,
+                who,
+                on_behalf_of,
+                order.option,
+                title=review.title if review else None,
+                seat=tech_review_mail.seat_of(spoke) if spoke and order.submission else None,
+            ),
+            text=text,
             url=f"{self.messages.mail_settings.public_url}/reviews/{order.ref}",
         )
+
+    async def _reasons(
+        self,
+        connection: Connection,
+        review: tech_review.KnownReview,
+        remarks: Sequence[Remark],
+        names: Mapping[str, str],
+    ) -> str:
+        """By which rule it was decided, and what those said who did."""
+        of_round = [one for one in remarks if one.round == review.round]
+        deciding = [one for one in of_round if one.kind in ("recommendation", "commitment", "vote")]
+        texts = await timeline.words(connection, [one.submission for one in deciding if one.submission])
+        spoken = [tech_review_mail.spoken(one, texts, names) for one in deciding]
+        return announcement_rules.decision(tech_review_rules.rule(review.ask, [one.kind for one in of_round]), spoken)
 
     async def _tell_slack(
         self, order: Announce, facts: AnnouncementFacts, before: announcement.AnnouncementRecord

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -54,12 +55,15 @@ class Channel:
         self._words: list[Announce] = []
         self._gates_moved = False
 
-    def hear(self, kind: str, submission: str | None = None, option: str | None = None) -> None:
+    def hear(
+        self, kind: str, submission: str | None = None, option: str | None = None, until: datetime | None = None
+    ) -> None:
         """Take note of what happened; it is told once it is written down.
 
         Args:
             kind: Of an entry for the timeline, or of a remark.
             option: What was chosen, where there was a choice.
+            until: Until when others are heard about it.
         """
         word = _WORDS.get(kind)
         if word is None:
@@ -72,6 +76,7 @@ class Channel:
                 what=word,
                 submission=submission,
                 option=option if word in _OPTIONS else None,
+                until=until,
                 now=workflow.now(),
             )
         )

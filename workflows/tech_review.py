@@ -133,7 +133,10 @@ class TechReview(AccountWorkflow):
         self.people = await done(Reviews.lay_out, question, "Whom does it concern, and by when?", PLANNING)
         again = self.round.again
         what = "revisit" if again else "submitted" if self.round.number == 1 else "edited"
-        self._tell(f"tech_review.{what}", who=self.round.by, submission=None if again else self.round.submission)
+        self.timeline.record(
+            f"tech_review.{what}", who=self.round.by, submission=None if again else self.round.submission
+        )
+        self.changed = True
         self._write_to(
             (self.round.by, *self.people.leaders, *self.people.others), "review_submitted", what, "Tell everyone"
         )
@@ -149,6 +152,9 @@ class TechReview(AccountWorkflow):
             unblock=in_name(f"rapport review feedback {self.ref} --text …"),
             deadline=deadline,
         )
+        # Now that it is known until when they are heard.
+        begun_by = "revisit" if self.round.again else "submitted" if self.round.number == 1 else "edited"
+        self.channel.hear(f"tech_review.{begun_by}", self.round.submission, until=deadline)
         asked = [beside(self.hear(side, deadline)) for side in sides]
         await workflow.wait_condition(lambda: all(one.done() for one in asked))
         for one in asked:

@@ -98,9 +98,14 @@ def context(
     }
 
 
+def seat_of(remark: Remark) -> str:
+    """For whom somebody spoke, in words; nothing where it was for themselves."""
+    return SEATS.get(remark.seat or "", (remark.seat or "").replace("_", " "))
+
+
 def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str | None]:
     """A remark as it is read: for whom somebody speaks, what they chose, and why."""
-    seat = SEATS.get(remark.seat or "", (remark.seat or "").replace("_", " "))
+    seat = seat_of(remark)
     return {
         "seat": seat if remark.by else "",
         "who": names.get(remark.by) if remark.by else seat,

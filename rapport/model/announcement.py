@@ -29,6 +29,7 @@ class Announce(WireModel):
     Attributes:
         submission: What somebody said with it. It also tells two things of the same kind apart.
         option: What was chosen or decided, where there was a choice.
+        until: Until when others are heard about it.
         now: When it happened; where nothing was said, this is what tells them apart.
     """
 
@@ -37,6 +38,7 @@ class Announce(WireModel):
     what: Word
     submission: str | None = None
     option: str | None = None
+    until: Instant | None = None
     now: Instant
 
     @property

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from rapport.model.announcement import Word
+from rapport.rules.outcome_words import in_words
+from rapport.rules.wording import listed
 
 LONGEST: Final = 2500
 """How much of what was said is quoted; the whole stands on the review's page."""
@@ -24,10 +29,22 @@ _TOLD: Final[dict[Word, str]] = {
     "withdrawn": "{who} withdrew it",
     "revisit": "the day has come to look at it again",
 }
-_OF_A_REQUEST: Final = ("title", "stage", "ask", "needed_by", "needed_why", "gap", "expectation")
-"""What the channel reads of a request; all of it stands on the review's page."""
+_OF_A_REQUEST: Final = {
+    "title": "Title",
+    "stage": "Stage",
+    "ask": "Request",
+    "gap": "Gap",
+    "needed_by": "Needed by",
+    "needed_why": "Why by then",
+    "requirement": "Requirement",
+    "why_not_caught": "Why it wasn't caught earlier",
+    "expectation": "Customer's expectation",
+    "if_not_met": "If not met",
+}
+"""What the channel reads of a request, its four answers among it; all of it is on the review's page."""
 
-_NOBODY: Final = "somebody"
+_KEYS: Final = ("stage", "ask", "requirement")
+_NOBODY: Final = "someone"
 
 
 def headline(
@@ -37,6 +54,9 @@ def headline(
     who: str | None = None,
     on_behalf_of: str | None = None,
     option: str | None = None,
+    *,
+    title: str | None = None,
+    seat: str | None = None,
 ) -> str:
     """One sentence.
 
@@ -45,13 +65,40 @@ def headline(
         who: Who acted, by name.
         on_behalf_of: For whom they did, by name.
         option: What was chosen or decided.
+        title: What the review is about.
+        seat: For whom they spoke.
     """
     actor = who or _NOBODY
+    if who and seat:
+        actor = f"{who} ({seat})"
     if who and on_behalf_of:
-        actor = f"{who}, for {on_behalf_of},"
+        actor = f"{actor}, for {on_behalf_of},"
     told = "{who} answered" if what == "said" and option else _TOLD[what]
-    chosen = f": {option.replace('_', ' ')}" if option else ""
-    return f"{ref}, {account}: {told.format(who=actor)}{chosen}"
+    chosen = f": {in_words(option)}" if option else ""
+    return f"{ref}{f' {title}' if title else ''}, {account}: {told.format(who=actor)}{chosen}"
+
+
+def hearing(sides: Sequence[str], until: datetime | None, zone: str) -> str:
+    """Who is heard, and until when."""
+    who = listed([side.replace("_", " ") for side in sides])
+    if until is None:
+        return f"Asked for feedback: {who}"
+    at = until.astimezone(ZoneInfo(zone))
+    return f"Asked for feedback by {at:%a} {at.day} {at:%b %Y, %H:%M} ({zone}): {who}"
+
+
+def decision(rule: str, spoken: Sequence[Mapping[str, str | None]]) -> str:
+    """Why something is decided: by which rule, and who said what.
+
+    Args:
+        spoken: Whoever recommended, committed or voted: `who`, `seat`, `option` and `text`.
+    """
+    lines = [rule]
+    for one in spoken:
+        seat = f" ({one['seat']})" if one["seat"] else ""
+        reason = f". {one['text']}" if one["text"] else ""
+        lines.append(f"{one['who'] or 'Former team member'}{seat}: {one['option']}{reason}")
+    return cut("\n".join(lines))
 
 
 def quoted(text: str | None) -> str | None:
@@ -64,13 +111,22 @@ def quoted(text: str | None) -> str | None:
         answers = None
     if isinstance(answers, dict):
         if "gap" in answers:
-            answers = {name: answers[name] for name in _OF_A_REQUEST if name in answers}
-            answers |= {name: str(answers[name]).replace("_", " ") for name in ("stage", "ask") if name in answers}
+            design = answers.get("design")
+            answers = {
+                title: str(answers[name]).replace("_", " ") if name in _KEYS else answers[name]
+                for name, title in _OF_A_REQUEST.items()
+                if name in answers
+            }
+            if isinstance(design, dict) and design.get("link"):
+                answers["Design document"] = f"{design['link']} (version {design.get('version', '')})"
         named = ((str(name), value) for name, value in answers.items() if isinstance(value, str) and value)
         text = "\n".join(f"{name.replace('_', ' ').capitalize()}: {value}" for name, value in named)
-    if len(text) <= LONGEST:
-        return text or None
-    return text[:LONGEST].rpartition(" ")[0] + " […]"
+    return cut(text) or None
+
+
+def cut(text: str) -> str:
+    """A text that is not too long to be quoted."""
+    return text if len(text) <= LONGEST else text[:LONGEST].rpartition(" ")[0] + " […]"
 
 
 def slack(headline: str, text: str | None, url: str) -> str:

@@ -18,6 +18,7 @@ from rapport.model.commands import in_name
 from rapport.model.step import Gate
 from rapport.rules.condition import holds
 from rapport.rules.scenario import Call
+from rapport.rules.wording import listed
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
@@ -103,7 +104,7 @@ def standing(
     unmet = [(demand, look) for demand, look in zip(demands, looks, strict=True) if not look.open]
     if unmet:
         found, further = unmet[0][1], [demand.scenario for demand, _ in unmet[1:] if demand.scenario]
-        also = f"; a yes is needed for {_listed(further)} as well" if further else ""
+        also = f"; a yes is needed for {listed(further)} as well" if further else ""
         found = replace(found, why=f"{found.why}{also}")
     elif looks:
         # Of several the first that was decided says least: the last had the gate open.
@@ -150,7 +151,7 @@ def _demands(gate: Gate, facts: Facts, calls: Sequence[Call]) -> list[_Demand]:
     whole = ["a key prospect"] if holds("key_prospect", facts) and gate == "trial" else []
     whole += ["high-risk"] if holds("high_risk", facts) else []
     if gate == "production":
-        whole += [f"non-standard ({_listed([call.scenario for call in calls])})"] if calls else []
+        whole += [f"non-standard ({listed([call.scenario for call in calls])})"] if calls else []
         calls = ()
     each = [_Demand(f"non-standard ({call.scenario})", call.scenario) for call in calls]
     return [*([_Demand(" and ".join(whole))] if whole else []), *each]
@@ -176,14 +177,14 @@ def _look(
         waiting = min(undecided, key=lambda review: (review.since, review.ref))
         silent = unheard(gate, waiting)
         why = f"{waiting.ref} is not decided" + (
-            f", and {_listed(silent)} {_have(silent)} not answered" if silent else ""
+            f", and {listed(silent)} {_have(silent)} not answered" if silent else ""
         )
         on = [role for role in HEARD[gate] if seat(role) in silent] or [Role.CE_VP]
         return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
     if (fault := _fault(gate, last, facts, reviews)) is not None:
         return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review edit {last.ref} FILE"))
-    heard = _listed([seat(role) for role in HEARD[gate]])
+    heard = listed([seat(role) for role in HEARD[gate]])
     why = f"{demand.why}: {last.ref} was decided with a yes, with {heard} heard"
     return _Look(True, why, last.ref, since=last.decided or last.since)
 
@@ -193,7 +194,7 @@ def _fault(gate: Gate, last: Reviewed, facts: Facts, reviews: Sequence[Reviewed]
     if not last.yes:
         return f"{last.ref} was decided with a no"
     if silent := unheard(gate, last):
-        return f"{last.ref} was decided without {_listed(silent)}; a new round asks them"
+        return f"{last.ref} was decided without {listed(silent)}; a new round asks them"
     return _of_the_design(last, facts, reviews) if gate == "production" else None
 
 
@@ -230,8 +231,3 @@ def _same(one: str, other: str) -> bool:
 
 def _have(names: Sequence[str]) -> str:
     return "has" if len(names) == 1 else "have"
-
-
-def _listed(names: Sequence[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

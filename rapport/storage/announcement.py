@@ -39,6 +39,7 @@ async def note(connection: Connection, orders: Iterable[Announce]) -> None:
             "what": order.what,
             "submission": order.submission,
             "option": order.option,
+            "until": order.until,
             "happened_at": order.now,
             "position": position,
             "state": WAITING,
@@ -57,7 +58,7 @@ async def untold(connection: Connection, ref: str) -> list[Announce]:
     """What is left to be told of a review, in its order."""
     row = AnnouncementRow
     rows = await connection.execute(
-        select(row.ref, row.account, row.what, row.submission, row.option, row.happened_at.label("now"))
+        select(row.ref, row.account, row.what, row.submission, row.option, row.until, row.happened_at.label("now"))
         .where(row.ref == ref, row.ended_at.is_(None))
         .order_by(row.happened_at, row.position)
     )

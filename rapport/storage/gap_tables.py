@@ -51,7 +51,7 @@ class AnnouncementRow(Base):
     """What the review channel is to be told, by the announcement's key.
 
     Attributes:
-        submission, option, happened_at: As in `Announce`.
+        submission, option, until, happened_at: As in `Announce`.
         position: Its place among those that happened at the same instant.
         state: Of the post in Slack: `waiting`, `posted` or `failed`.
         reason: Why it failed, or waits; never the channel's address.
@@ -66,6 +66,7 @@ class AnnouncementRow(Base):
     what: Mapped[str]
     submission: Mapped[str | None]
     option: Mapped[str | None]
+    until: Mapped[datetime | None]
     happened_at: Mapped[datetime]
     position: Mapped[int]
     state: Mapped[str] = mapped_column(index=True)

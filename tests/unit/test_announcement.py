@@ -43,7 +43,7 @@ def test_answers_by_name_are_told_by_name(answers: dict[str, str]) -> None:
 
 
 def test_a_request_is_told_by_what_it_is_about() -> None:
-    """The channel reads title, stage, date, gap and expectation; the rest stands on the page."""
+    """The channel reads title, stage, date and the four answers; the rest is on the page."""
     request = {"account": "versayce", "title": "No way out", "stage": "pre_trial", "gap": "None", "context": "Secret"}
     assert announcement.quoted(json.dumps(request)) == "Title: No way out\nStage: pre trial\nGap: None"
 
@@ -53,7 +53,7 @@ def test_every_word_has_its_sentence() -> None:
     for what in get_args(Word):
         assert announcement.headline(what, "TR-0007", "Versayce").startswith("TR-0007, Versayce: ")
     told = announcement.headline("said", "TR-0007", "Versayce", "Jun Sato", "Ada Brandt", "in_favour_if")
-    assert told == "TR-0007, Versayce: Jun Sato, for Ada Brandt, answered: in favour if"
+    assert told == "TR-0007, Versayce: Jun Sato, for Ada Brandt, answered: in favor, under conditions"
 
 
 @pytest.mark.parametrize("url", ["http://hooks.example/secret", "ftp://x/secret", "secret", "https:///secret"])

@@ -58,12 +58,33 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(
     lines = [line.strip("*").partition("Versayce: ")[2] for line in posted][2:]
     assert lines[0] == "Tomas Novak submitted a review"
     assert sorted(lines[1:5]) == sorted(
-        f"{name} answered: in favour" for name in ("Jun Sato", "Leila Haddad", "Priya Raman", "Robin Keller")
+        f"{name} answered: in favor"
+        for name in (
+            "Jun Sato (engineering)",
+            "Leila Haddad (product)",
+            "Priya Raman (support)",
+            "Robin Keller (account team)",
+        )
     )
-    assert lines[5] == "Henrik Dahl gave the recommendation: yes"
+    assert lines[5] == "Henrik Dahl (VP of CE) gave the recommendation: yes"
     assert lines[6] == "it is decided: approved"
-    assert lines[7] == "Priya Raman answered: read"
+    assert lines[7] == "Priya Raman (support) answered: read"
     assert lines[8] == "the customer has acknowledged what they were told"
+    posts = [json.loads(one.body)["text"] for one in slack.taken][2:]
+    assert "Monitoring without a way out of the network" in posts[1].splitlines()[0]
+    for words in (
+        "Gap: ",
+        "Why by then: ",
+        "Why it wasn't caught earlier: ",
+        "Customer's expectation: ",
+        "If not met: ",
+        "Design document: https://",
+        "Asked for feedback by ",
+        "engineering, product, support and account team",
+    ):
+        assert words in posts[0], words
+    assert "Henrik Dahl (VP of CE): yes. They carry a third of the growth" in posts[6]
+    assert "recommendation decides" in posts[6]
     assert "a-secret-path" not in history + caplog.text
     assert MAILBOX not in history
 

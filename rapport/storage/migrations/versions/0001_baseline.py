@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("what", sa.String(), nullable=False),
         sa.Column("submission", sa.String(), nullable=True),
         sa.Column("option", sa.String(), nullable=True),
+        sa.Column("until", UtcInstant(timezone=True), nullable=True),
         sa.Column("happened_at", UtcInstant(timezone=True), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
