@@ -50,7 +50,7 @@ def load(name: str, folder: Path | None = None) -> Playbook:
             takes its place.
 
     Raises:
-        UserError: There is none of this name, it cannot be read, or it calls itself by another name.
+        UserError: There is none of this name, or it cannot be read.
     """
     own = _files(folder)
     if name in own:
@@ -69,9 +69,6 @@ def _own(path: Path) -> Playbook:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", field=shown, fix="correct the file's rights") from None
-    found = examine(raw, shown)
-    playbook = found.sound()
-    if playbook.name != path.stem:
-        # Told as a warning to who checks a file that may yet be moved; here it would be recorded under a wrong name.
-        raise next(fault for fault in found.warnings if fault.field == "name").refusal()
-    return playbook
+    playbook = examine(raw, shown).sound()
+    # It is found by the file's name, and so is recorded under that.
+    return playbook if playbook.name == path.stem else playbook.model_copy(update={"name": path.stem})

@@ -241,7 +241,7 @@ def _mails(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
     if file.suffix == ".toml" and file.stem != playbook.name:
-        yield f'name: is "{playbook.name}", and the file is called {file.name}; give both the same name'
+        yield f'name: is "{playbook.name}", and the file is called {file.name}, which counts; give both the same name'
     stages = list(Stage)
     steps = {step.name: step for step in playbook.steps}
     for index, step in enumerate(playbook.steps):
@@ -254,8 +254,11 @@ def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
                 )
         if step.offset is not None and not step.after:
             yield f"{here}.offset: counts from the start of the onboarding; name in after what it should follow, if any"
-        if step.offset is not None and Offset.parse(step.offset).count == 0:
-            yield f"{here}.offset: is no wait at all; take it out"
+        if step.offset is not None and (wait := Offset.parse(step.offset)).count == 0:
+            if wait.unit == "business day":
+                yield f"{here}.offset: waits for the next working hour; take it out if the step is to begin at once"
+            else:
+                yield f"{here}.offset: is no wait at all; take it out"
         if step.gate == "trial" and any(steps[other].gate == "production" for other in step.after):
             yield f"{here}.gate: it follows a step that only begins for production; take it out"
     yield from _crowds(playbook)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -100,7 +100,8 @@ async def look_back(life: Life, scenario: str, says: str) -> Year:
     }
     lines = list(_entries(entries, life.zone))
     lines += [_mail(mail, names, roles.get(mail.person, "Colleague")) for mail in mails]
-    lines.sort(key=_order)
+    places = {step.step: step.position for step in steps}
+    lines.sort(key=lambda line: _order(line, places))
     _begin_before_the_end(lines)
     sent = [line for line in lines if line.state is MessageState.SENT]
     return Year(
@@ -165,13 +166,18 @@ _IN_A_MINUTE: Final = (
 """What people did, what came of it, what ended by that, and what began. The rest, and then the mails, come after."""
 
 
-def _order(line: YearLine) -> tuple[datetime, int, str, str, str]:
-    """One order for what happened in the same minute, whichever of two workflows was written down first."""
+def _order(line: YearLine, places: Mapping[str, int]) -> tuple[datetime, int, int, str, str, str]:
+    """One order for what happened in the same minute, whichever of two workflows was written down first.
+
+    Args:
+        places: Each step's place in the playbook: what waits for another step stands after it.
+    """
     after = len(_IN_A_MINUTE) + (line.kind == "mail")
     rank = next((rank for rank, kinds in enumerate(_IN_A_MINUTE) if line.kind.startswith(kinds)), after)
     # Stages are reached in the order of their lines, which is that of one workflow.
     what = "" if line.kind.startswith("stage.") else line.what
-    return line.at, rank, line.step or "", line.role or "", what
+    place = places.get((line.step or "").partition(".")[0], len(places)) if line.step else -1
+    return line.at, rank, place, line.step or "", line.role or "", what
 
 
 def _begin_before_the_end(lines: list[YearLine]) -> None:

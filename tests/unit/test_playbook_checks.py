@@ -264,8 +264,15 @@ def test_several_faults_of_one_step_are_all_told() -> None:
             changed('after = ["kickoff"]\n', ""),
             "39: warning: note.offset: counts from the start of the onboarding",
         ),
-        (changed('"ours"', '"theirs"'), '1: warning: name: is "theirs", and the file is called ours.toml; give both'),
+        (
+            changed('"ours"', '"theirs"'),
+            '1: warning: name: is "theirs", and the file is called ours.toml, which counts',
+        ),
         (changed('"2 business days"', '"0 days"'), "40: warning: note.offset: is no wait at all"),
+        (
+            changed('"2 business days"', '"0 business days"'),
+            "40: warning: note.offset: waits for the next working",
+        ),
         (
             changed('stage = "kickoff"', 'stage = "kickoff"\ngate = "production"').replace(
                 'stage = "rollout"', 'stage = "rollout"\ngate = "trial"'
