@@ -33,7 +33,7 @@ def _place(words: str = "", person: str = "", ours: str = "", ids: str = "") -> 
 PLACES: Final[Mapping[str, Place]] = MappingProxyType(
     {
         "absences": _place(ids="id member delegate submission"),
-        "accounts": _place(words="name place facts figures", ids="key tam regular_tam review"),
+        "accounts": _place(words="name place facts figures", ids="key tam regular_tam review held"),
         "actions": _place(words="what", ids="id account meeting owner done_by"),
         "announcements": _place(words="reason", ids="key ref account what submission option state"),
         "attachments": _place(words="name content", ids="message type added_by"),
@@ -46,7 +46,7 @@ PLACES: Final[Mapping[str, Place]] = MappingProxyType(
             ids="ref account contact area question channel split_from opened_by state owner escalation merged_into "
             "status",
         ),
-        "contacts": _place(person="name email title schedule work", ids="id account persona"),
+        "contacts": _place(person="name email title schedule work", ids="id account personas"),
         "contracts": _place(ids="id account playbook workflow_id run_id stage"),
         "ended_outside": _place(ids="workflow_id"),
         "gap_links": _place(ids="kind ref"),
