@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, WireModel
@@ -27,7 +27,7 @@ from rapport.rules import receipt
 from rapport.storage.database import Connection
 from rapport.storage.signing import Signer
 from rapport.storage.support_case_tables import CaseRow
-from rapport.storage.tables import MessageRow, SubmissionRow
+from rapport.storage.tables import AccountRow, MessageRow, SubmissionRow
 from rapport.storage.tech_review_tables import (
     ReviewConditionRow,
     ReviewReceiptRow,
@@ -37,6 +37,9 @@ from rapport.storage.tech_review_tables import (
 )
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new, put
+
+OPEN: Final = "open"
+"""What stands for the outcome of a review that has none yet."""
 
 
 class KnownReview(WireModel):
@@ -292,15 +295,19 @@ async def listed(
     open_only: bool = False,
     overdue_only: bool = False,
     words: Sequence[str] = (),
+    scenario: str | None = None,
+    outcome: str | None = None,
     limit: int | None = None,
 ) -> list[KnownReview]:
     """The reviews: what is overdue first, then the newest.
 
     Args:
-        words: Each has to stand somewhere in it: in its title, a request, a remark or the message.
+        words: Each is somewhere in it: in its title, the customer's name, a request, a remark or the message.
+        scenario: One that a request names.
+        outcome: What its latest decided round came to; `OPEN` for what has none.
         limit: How many of them; by default all.
     """
-    query = select(ReviewRow.__table__).where(*_matching(account, open_only, words))
+    query = select(ReviewRow.__table__).where(*_matching(account, open_only, words, scenario, outcome))
     if overdue_only:
         query = query.where(ReviewRow.overdue)
     query = query.order_by(ReviewRow.overdue.desc(), ReviewRow.number.desc()).limit(limit)
@@ -308,21 +315,34 @@ async def listed(
 
 
 async def counted(
-    connection: Connection, account: str | None = None, *, open_only: bool = False, words: Sequence[str] = ()
+    connection: Connection,
+    account: str | None = None,
+    *,
+    open_only: bool = False,
+    words: Sequence[str] = (),
+    scenario: str | None = None,
+    outcome: str | None = None,
 ) -> tuple[int, int]:
     """How many reviews `listed` has, and how many of them are overdue."""
     query = select(func.count().label("total"), func.count(case((ReviewRow.overdue, 1))).label("overdue"))
-    query = query.select_from(ReviewRow).where(*_matching(account, open_only, words))
+    query = query.select_from(ReviewRow).where(*_matching(account, open_only, words, scenario, outcome))
     row = (await connection.execute(query)).one()
     return row.total, row.overdue
 
 
-def _matching(account: str | None, open_only: bool, words: Sequence[str]) -> list[ColumnElement[bool]]:
+def _matching(
+    account: str | None, open_only: bool, words: Sequence[str], scenario: str | None, outcome: str | None
+) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if account is not None:
         found.append(ReviewRow.account == account)
     if open_only:
         found.append(ReviewRow.closed.is_(None))
+    if scenario is not None:
+        named = cast(ReviewRoundRow.scenarios, Text).like(f'%"{_escaped(scenario)}"%', escape="\\")
+        found.append(ReviewRow.ref.in_(select(ReviewRoundRow.ref).where(named)))
+    if outcome is not None:
+        found.append(ReviewRow.outcome.is_(None) if outcome == OPEN else ReviewRow.outcome == outcome)
     for word in words:
         like = f"%{_escaped(word)}%"
         asked = (
@@ -339,6 +359,7 @@ def _matching(account: str | None, open_only: bool, words: Sequence[str]) -> lis
             or_(
                 ReviewRow.title.ilike(like, escape="\\"),
                 ReviewRow.ref.ilike(like, escape="\\"),
+                ReviewRow.account.in_(select(AccountRow.key).where(AccountRow.name.ilike(like, escape="\\"))),
                 ReviewRow.ref.in_(asked),
                 ReviewRow.ref.in_(said),
             )

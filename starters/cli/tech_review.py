@@ -20,7 +20,17 @@ from starters.cli.meeting import print_meeting
 from starters.services import LISTED, Actor, Services, member_named
 from starters.use_cases import tech_review, tech_review_files, tech_review_record
 from starters.use_cases.meeting import MeetingShown
-from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, Reason, Stance, Submitted, WantedMeeting
+from starters.use_cases.tech_review import (
+    Feedback,
+    MeetingNotes,
+    MeetingTime,
+    Outcome,
+    Reason,
+    ReviewSearch,
+    Stance,
+    Submitted,
+    WantedMeeting,
+)
 from starters.use_cases.tech_review_record import Record, RecordFiles
 from starters.views.tech_review import ReviewLine, ReviewPage, ReviewShown
 
@@ -128,9 +138,9 @@ async def show(services: Services, ref: Ref) -> ReviewShown:
     return await tech_review.show(services, ref)
 
 
-def _print_page(found: ReviewPage, search: str) -> str | None:
+def _print_page(found: ReviewPage, search: str, scenario: str | None, outcome: str | None) -> str | None:
     if not found.lines:
-        return "There is no such review." if search else "There is no review."
+        return "No reviews match." if search or scenario or outcome else "There are no reviews."
     _print_lines(found.lines)
     if further := found.total - len(found.lines):
         more = amount(further, "more comes", "more come")
@@ -143,11 +153,17 @@ async def list_(
     services: Services,
     json: bool,
     account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
-    search: Annotated[str, typer.Option("--search", help="Words that all have to stand somewhere in it.")] = "",
+    search: Annotated[str, typer.Option("--search", help="Words in the customer's name, request, feedback.")] = "",
+    scenario: Annotated[str | None, typer.Option("--scenario", help="A scenario that the request names.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option("--outcome", help=f"What it came to: {', '.join(get_args(Outcome))}.")
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
 ) -> ReviewPage:
     """The reviews: what is overdue first, then the newest."""
-    return await tech_review.page(services, account, search, also_closed=not open_, most=None if json else LISTED)
+    given = {"account": account, "scenario": scenario, "outcome": outcome}
+    asked = {"search": search, "open": open_} | {name: text for name, text in given.items() if text is not None}
+    return await tech_review.page(services, check(ReviewSearch, asked, ""), most=None if json else LISTED)
 
 
 @command(app, show="It stands on record.")

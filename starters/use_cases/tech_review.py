@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from temporalio.client import WorkflowHandle
 from temporalio.common import (
     SearchAttributeKey,
@@ -507,30 +507,40 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
 # Looking
 
 
+Outcome = Literal["open", "approved", "declined", "supported", "supported_if", "unsupported", "withdrawn"]
+"""What a review can be looked for by: its outcome, or that there is none yet."""
+
+
+class ReviewSearch(InputModel):
+    """Which reviews are looked for: all that is given has to hold.
+
+    Attributes:
+        account: The customer's key.
+        scenario: One of `reviews.toml` that a request names.
+        outcome: What it came to, or `open`.
+        search: Words that are all somewhere in it: in the customer's name, a request, a remark or the message.
+        open: Only those that are not over.
+    """
+
+    account: str | None = None
+    scenario: str | None = None
+    outcome: Outcome | None = None
+    search: Annotated[str, StringConstraints(max_length=200)] = ""
+    open: bool = False
+
+
 @requires(Action.READ)
-async def listed(
-    services: Services, account: str | None = None, search: str = "", *, also_closed: bool = True
-) -> list[ReviewLine]:
+async def listed(services: Services, wanted: ReviewSearch | None = None) -> list[ReviewLine]:
     """The reviews: what is overdue first, then the newest.
 
-    Args:
-        search: Words that all have to stand somewhere in it: in a request, a remark or the message.
-
     Raises:
-        UserError: There is no such account.
+        UserError: There is no such account or scenario.
     """
-    return list((await page(services, account, search, also_closed=also_closed)).lines)
+    return list((await page(services, wanted)).lines)
 
 
 @requires(Action.READ)
-async def page(
-    services: Services,
-    account: str | None = None,
-    search: str = "",
-    *,
-    also_closed: bool = True,
-    most: int | None = None,
-) -> ReviewPage:
+async def page(services: Services, wanted: ReviewSearch | None = None, *, most: int | None = None) -> ReviewPage:
     """As `listed`, with how many there are.
 
     Args:
@@ -539,14 +549,24 @@ async def page(
     Raises:
         UserError: As `listed`.
     """
-    words = search.split()[:10]
+    wanted = wanted or ReviewSearch()
+    if wanted.scenario is not None and wanted.scenario not in (known_ := scenarios(services.settings.data)):
+        raise UserError(
+            f'there is no scenario "{wanted.scenario[:40]}"', field="scenario", fix=suggestion(wanted.scenario, known_)
+        )
+    asked: dict[str, Any] = {
+        "open_only": wanted.open,
+        "words": wanted.search.split()[:10],
+        "scenario": wanted.scenario,
+        "outcome": wanted.outcome,
+    }
     async with services.store.reading() as connection:
-        if account is not None:
-            await accounts.account(connection, account)
-        found = await tech_review.listed(connection, account, open_only=not also_closed, words=words, limit=most)
+        if wanted.account is not None:
+            await accounts.account(connection, wanted.account)
+        found = await tech_review.listed(connection, wanted.account, **asked, limit=most)
         total, late = len(found), sum(one.overdue for one in found)
         if total == most:
-            total, late = await tech_review.counted(connection, account, open_only=not also_closed, words=words)
+            total, late = await tech_review.counted(connection, wanted.account, **asked)
         known = await sweep.known_ended(connection)
     still, checked = await standstill.all_ended(services, known)
     lines = (ReviewLine(**line_of(one, still.get(review_id(one.ref))) | {"checked": checked}) for one in found)

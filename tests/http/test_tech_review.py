@@ -16,6 +16,7 @@ from rapport.storage.database import Store
 from starters.http.app import create_app
 from starters.services import Services
 from starters.use_cases import account as accounts, tech_review, timeline, token
+from starters.use_cases.tech_review import ReviewSearch
 from tests.conftest import Installation, account, by
 from tests.support.tech_review import CE, ENGINEER, asked, in_phase, people, request, standing
 
@@ -57,6 +58,10 @@ async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Instal
         assert (shown["remarks"][0]["who"], shown["remarks"][0]["text"]) == ("Jun Sato", "Only with <a> signature")
         found = (await api.get("/v1/reviews", params={"search": "signature", "account": key})).json()
         assert [one["ref"] for one in found] == [ref]
+        none = await api.get("/v1/reviews", params={"outcome": "declined", "account": key})
+        assert none.json() == []
+        assert (await api.get("/v1/reviews", params={"outcome": "perhaps"})).status_code == 422
+        assert (await api.get("/v1/reviews", params={"scenario": "nowhere"})).status_code == 422
         meeting = await api.post(f"/v1/reviews/{ref}/request-meeting", json={"as": ENGINEER, "reason": "Quicker"})
         assert meeting.status_code == 200
         changed = await api.put(f"/v1/reviews/{ref}", json=body | {"gap": "Another one"})
@@ -100,7 +105,7 @@ async def test_the_same_review_asked_for_twice_at_once_is_one(here: Installation
     stands = (await tech_review.show(here.services, refs[0])).request["gap"]
     assert {gap for _, gap in answers} == {stands, None}, "whoever asked for something else hears of it"
     await apart.close()
-    there = [one.ref for one in await tech_review.listed(here.services, key, also_closed=False)]
+    there = [one.ref for one in await tech_review.listed(here.services, ReviewSearch(account=key, open=True))]
     assert there == [refs[0]] == sorted(set(refs))
     await asked(here, refs[0], "feedback_engineering")
     with pytest.raises(UserError, match=f"stands already, as {refs[0]}") as again:

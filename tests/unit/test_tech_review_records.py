@@ -186,6 +186,32 @@ async def test_what_is_overdue_comes_first_however_old_it_is(store: Store) -> No
         assert await tech_review.counted(connection, words=["another"]) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "older", "newer"),
+    [
+        ({"scenario": "air_gapped"}, False, True),
+        ({"scenario": "air"}, False, False),
+        ({"outcome": "approved"}, True, False),
+        ({"outcome": "declined"}, False, False),
+        ({"outcome": tech_review.OPEN}, False, True),
+        ({"words": ["VERSAYCE"]}, True, True),
+        ({"words": ["another"], "scenario": "air_gapped", "outcome": "open"}, False, True),
+        ({"words": ["another"], "outcome": "approved"}, False, False),
+    ],
+)
+async def test_a_search_finds_by_customer_scenario_outcome_and_words(
+    store: Store, wanted: dict[str, Any], older: bool, newer: bool
+) -> None:
+    """All that is asked for has to hold, the customer's name is one of the words, and a scenario is named whole."""
+    async with store.writing() as connection:
+        first = await begun(connection)
+        second = Told(connection, first.member)
+        await second.ask("2", title="Another", scenarios=("air_gapped", "docker_compose"))
+        found = [one.ref for one in await tech_review.listed(connection, **wanted)]
+        assert found == [ref for ref, there in ((second.ref, newer), (first.ref, older)) if there]
+        assert await tech_review.counted(connection, **wanted) == (len(found), 0)
+
+
 async def test_receipts_need_nothing_but_the_database(store: Store) -> None:
     """Whoever has the same database and the same secret signs with the same key; no file is read or written."""
     async with store.writing() as connection:

@@ -31,7 +31,7 @@ from starters.use_cases import (
     timeline,
 )
 from starters.use_cases.record_check import verify_record
-from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime
+from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, ReviewSearch
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of, until
 from tests.support.tech_review import (
@@ -638,8 +638,10 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Installa
     assert "Costs &lt;more> than it brings" in markdown
     assert "Costs &lt;more&gt; than it brings" in html
     for search in ("satellites registry", "brings costs", ref.lower(), "each SITE"):
-        assert [one.ref for one in await tech_review.listed(skipping.services, search=search)] == [ref], search
-    assert not await tech_review.listed(skipping.services, search="satellites nowhere")
+        assert [one.ref for one in await tech_review.listed(skipping.services, ReviewSearch(search=search))] == [ref], (
+            search
+        )
+    assert not await tech_review.listed(skipping.services, ReviewSearch(search="satellites nowhere"))
     verified = await audit.verify(skipping.services)
     # The recommendation, three votes, the verdict, the approval, the reading and the acknowledgement.
     assert (verified.whole, verified.receipts) == (True, 8)

@@ -13,7 +13,16 @@ from starters.http.auth import Bearer, TheServices
 from starters.use_cases import audit, tech_review, tech_review_record
 from starters.use_cases.audit import Key
 from starters.use_cases.meeting import MeetingShown
-from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, Reason, Submitted, WantedMeeting
+from starters.use_cases.tech_review import (
+    Feedback,
+    MeetingNotes,
+    MeetingTime,
+    Outcome,
+    Reason,
+    ReviewSearch,
+    Submitted,
+    WantedMeeting,
+)
 from starters.use_cases.tech_review_record import Record
 from starters.views.tech_review import ReviewLine, ReviewShown
 
@@ -24,11 +33,14 @@ router = api_router()
 async def list_reviews(
     services: TheServices,
     account: Annotated[str | None, Query()] = None,
+    scenario: Annotated[str | None, Query()] = None,
+    outcome: Annotated[Outcome | None, Query()] = None,
     search: Annotated[str, Query(max_length=200)] = "",
     open_: Annotated[bool, Query(alias="open")] = False,
 ) -> list[ReviewLine]:
-    """What is overdue first, then the newest; with `search`, the reviews in which all of its words stand somewhere."""
-    return await tech_review.listed(services, account, search, also_closed=not open_)
+    """What is overdue first, then the newest: by customer, scenario, outcome, and words that are somewhere in them."""
+    wanted = ReviewSearch(account=account, scenario=scenario, outcome=outcome, search=search, open=open_)
+    return await tech_review.listed(services, wanted)
 
 
 @router.post("/reviews", status_code=status.HTTP_201_CREATED)

@@ -141,7 +141,7 @@ async def account_page(
         cases=await support_case.listed(visit.services, key),
         actions=await action.listed(visit.services, key),
         minutes=await meeting.with_minutes(visit.services, key),
-        reviews=await tech_review.listed(visit.services, key),
+        reviews=await tech_review.listed(visit.services, tech_review.ReviewSearch(account=key)),
         gaps=await gap.listed(visit.services, account=key),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse
@@ -25,7 +25,15 @@ from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import account as accounts, support_case, tech_review, tech_review_record, triage
 from starters.use_cases.meeting import MeetingShown
-from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, Reason, WantedMeeting
+from starters.use_cases.tech_review import (
+    Feedback,
+    MeetingNotes,
+    MeetingTime,
+    Outcome,
+    Reason,
+    ReviewSearch,
+    WantedMeeting,
+)
 from starters.use_cases.triage import Matter
 from starters.views.tech_review import ReviewShown
 
@@ -43,6 +51,13 @@ PHASES: Final = {
 }
 
 
+OUTCOMES: Final = {
+    name: {"open": "Not decided yet", "withdrawn": "Withdrawn"}.get(name) or OPTIONS[name].capitalize()
+    for name in get_args(Outcome)
+}
+"""What a list of reviews can be narrowed to, in words."""
+
+
 class PhaseMark(NamedTuple):
     """One phase, and how far the review is with it."""
 
@@ -51,10 +66,25 @@ class PhaseMark(NamedTuple):
 
 
 @router.get("/reviews")
-async def listed(visit: TheVisit, search: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """The reviews, what is overdue first, then the newest; or those in which all words of a search stand."""
-    found = await tech_review.page(visit.services, search=search, most=LISTED)
-    return await visit.page("reviews.html", found=found, search=search, asks=ASKS)
+async def listed(
+    visit: TheVisit,
+    account: Annotated[str, Query(max_length=64)] = "",
+    scenario: Annotated[str, Query(max_length=64)] = "",
+    outcome: Annotated[str, Query(max_length=20)] = "",
+    search: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """The reviews, what is overdue first, then the newest: by customer, scenario, outcome, and words in them."""
+    typed = {"account": account, "scenario": scenario, "outcome": outcome, "search": search}
+    wanted = check(ReviewSearch, {name: text for name, text in typed.items() if text}, "")
+    return await visit.page(
+        "reviews.html",
+        found=await tech_review.page(visit.services, wanted, most=LISTED),
+        typed=typed,
+        asks=ASKS,
+        accounts=[(line.account, line.name) for line in await accounts.portfolio(visit.services)],
+        scenarios={name: one.title for name, one in scenarios(visit.services.settings.data).items()},
+        outcomes=OUTCOMES,
+    )
 
 
 @router.get("/reviews/new")
