@@ -84,12 +84,13 @@ class Design(InputModel):
 
 ASKED: Final = {
     "stage": (
-        'write "pre_trial", "pre_production" or "post_sale"',
+        "choose before a trial (`pre_trial`), before production (`pre_production`) or after the sale (`post_sale`)",
         "it says who is heard",
     ),
     "ask": (
-        'write "non_standard_requirement", "unplanned_engineering", "best_practice_validation" or '
-        '"tradeoff_or_timeline"',
+        "choose a non-standard requirement (`non_standard_requirement`), unplanned engineering "
+        "(`unplanned_engineering`), whether this is a supported practice (`best_practice_validation`), or a trade-off "
+        "or a timeline (`tradeoff_or_timeline`)",
         "it says whose yes is needed",
     ),
     "gap": (

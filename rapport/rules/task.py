@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rapport.model.task import Decision, Quorum, Seat, TaskOption, TaskPhase
+from rapport.rules.wording import listed
 
 # Whose word fills a seat when several of its holders have spoken.
 _RANK: Final = {"assignee": 0, "delegate": 1, "backup": 2, "manager": 3}
@@ -48,7 +49,7 @@ def judge(
         return "you are not asked to decide this"
     chosen = next((option for option in options if option.id == decision.option), None)
     if chosen is None:
-        return f"there is no such option; choose one of {', '.join(option.id for option in options)}"
+        return f"this isn't one of the answers: choose {listed([option.title for option in options], 'or')}"
     if chosen.needs_reason and not reason_given:
         return f"{chosen.title} needs a reason; please add one"
     return None

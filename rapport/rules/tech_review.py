@@ -326,8 +326,8 @@ def feedback(side: str) -> TaskDefinition:
         task="review",
         question=_FEEDBACK[side],
         options=(
-            TaskOption(id="in_favour", title="In favour"),
-            TaskOption(id="in_favour_if", title="In favour, under conditions", needs_reason=True),
+            TaskOption(id="in_favour", title="In favor"),
+            TaskOption(id="in_favour_if", title="In favor, under conditions", needs_reason=True),
             TaskOption(id="against", title="Against", needs_reason=True),
             TaskOption(id="no_objection", title="Nothing to add"),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def amount(count: int, one: str, many: str | None = None) -> str:
@@ -15,10 +15,19 @@ def amount(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], word: str = "and") -> str:
     """One or several names: "engineering, product and support"."""
     *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def choices(titles: Iterable[tuple[str, str]]) -> str:
+    """What can be chosen, by its titles; with what to type in backticks, which a page leaves out.
+
+    Args:
+        titles: Each id with its title.
+    """
+    return listed([f"“{title}” (`{id_}`)" for id_, title in titles], "or")
 
 
 def noun(title: str) -> str:

@@ -30,6 +30,7 @@ from rapport.model.task import (
 from rapport.model.tech_review import Settlement, is_review_ref
 from rapport.rules import audience, drafting
 from rapport.rules.todo_template import READ_DRAFTS, SEND
+from rapport.rules.wording import choices
 from rapport.storage import access, account, agenda, sweep, task as records, timeline
 from rapport.storage.access import Link
 from rapport.storage.agenda import Agenda, Item
@@ -346,8 +347,8 @@ def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | No
     """Refuse at once what no workflow would take; what a task offers never changes."""
     chosen = next((one for one in definition.options if one.id == option), None)
     if chosen is None:
-        known = ", ".join(one.id for one in definition.options)
-        raise UserError(f'there is no option "{option[:40]}"', field="option", fix=f"choose one of {known}")
+        known = choices((one.id, one.title) for one in definition.options)
+        raise UserError(f'there is no answer "{option[:40]}"', field="option", fix=f"choose {known}")
     if chosen.needs_reason and reason is None:
         raise UserError(f"{chosen.title} needs a reason", field="reason", fix="add one")
 

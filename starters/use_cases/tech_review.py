@@ -45,6 +45,7 @@ from rapport.model.tech_review import (
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
 from rapport.rules.gate import seen_for_the_trial
+from rapport.rules.wording import choices
 from rapport.storage import account as accounts, gate, support_case, sweep, task as task_records, tech_review, timeline
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
@@ -336,7 +337,7 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
         raise UserError(
             "is missing, and your side is asked",
             field="stance",
-            fix="choose in_favour, in_favour_if, against or no_objection",
+            fix=f"choose {choices((one.id, one.title) for one in asked.definition.options)}",
         )
     if asked is not None and written.stance is not None:
         try:

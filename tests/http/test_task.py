@@ -204,7 +204,7 @@ async def test_a_request_names_the_text_that_is_missing(here: Installation) -> N
 @pytest.mark.parametrize(
     ("option", "email", "words", "status"),
     [
-        ("maybe", MANAGER, "there is no option “maybe”", 422),
+        ("maybe", MANAGER, "there is no answer “maybe”", 422),
         ("deny", MANAGER, "Deny needs a reason", 422),
         ("approve", TAM.email, "you asked for this yourself; somebody else has to decide it", 403),
         ("approve", STRANGER, "you are not asked to decide this", 403),

@@ -80,7 +80,7 @@ def test_a_task_is_asked_for_talked_about_and_decided_on_the_command_line(data: 
     wait_for(lambda: asked(data, "task", "show", TASK)["phase"] == "open", "the answer")
 
     decide = ("task", "decide", TASK, "--as", INES, "--option")
-    assert refused(data, *decide, "maybe") == (2, 'there is no option "maybe"')
+    assert refused(data, *decide, "maybe") == (2, 'there is no answer "maybe"')
     assert refused(data, *decide, "deny") == (2, "Deny needs a reason")
     assert refused(data, "task", "decide", TASK, "--as", "nobody@foobar.example", "--option", "deny")[0] == 2
     own = "you asked for this yourself; somebody else has to decide it"

@@ -113,7 +113,7 @@ def test_a_decision_on_an_old_round_is_void() -> None:
 
 def test_an_unknown_option_is_answered_with_the_known_ones() -> None:
     """Whoever names no option is told which there are."""
-    assert verdict(option="maybe") == "there is no such option; choose one of approve, deny, defer"
+    assert verdict(option="maybe") == "this isn't one of the answers: choose Approve, Deny or Defer"
 
 
 def test_an_option_can_need_a_reason() -> None:

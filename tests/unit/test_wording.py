@@ -9,7 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from rapport.rules.wording import amount
+from rapport.model.tech_review import ASKED
+from rapport.rules import tech_review
+from rapport.rules.wording import amount, choices
+from starters.http.pages.rendering import coded
 from starters.use_cases import doctor
 
 
@@ -49,3 +52,17 @@ async def test_the_doctor_counts_waits(monkeypatch: pytest.MonkeyPatch, count: i
 
     monkeypatch.setattr(doctor, "open_waits", waits)
     assert (await doctor._waits(cast("Any", SimpleNamespace(snapshot=snapshot)))).what == said
+
+
+def test_a_refused_form_names_what_can_be_chosen_by_its_titles() -> None:
+    """Whoever fills in a form reads no id; whoever types a command reads what to type beside the title."""
+    offered = [(one.id, one.title) for side in tech_review.SIDES for one in tech_review.feedback(side).options]
+    fix = f"choose {choices(offered)}"
+    shown = str(coded(fix))
+    for id_, title in offered:
+        assert f"`{id_}`" in fix
+        assert id_ not in shown
+        assert title in shown
+    for name in ("stage", "ask"):
+        assert "_" not in str(coded(ASKED[name][0]))
+    assert str(coded("run `rapport inbox`")) == "run <code>rapport inbox</code>", "a command stays one"

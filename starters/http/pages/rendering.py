@@ -318,8 +318,13 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!", ":")) else ".") if text else ""
 
 
+_TYPED: Final = re.compile(r" \(`[a-z_]+`\)")
+"""What a refusal says to type for a choice, behind its title."""
+
+
 def coded(text: str) -> Markup:
-    """A text whose parts between backticks are commands to type."""
+    """A text whose parts between backticks are commands to type; what a page lets choose, nobody types."""
+    text = _TYPED.sub("", text)
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(text)
