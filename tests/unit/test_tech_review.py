@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rapport.model.account import Schedule, WorkingHours
+from rapport.model.account import Absence, Availability, Role, Schedule, WorkingHours
+from rapport.model.task import Decision, Holder, Seat
 from rapport.model.tech_review import Ask, ReviewStage
 from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
-from rapport.rules import receipt, tech_review
+from rapport.rules import receipt, task, tech_review
 from rapport.rules.calendar import business_days_until, next_working_instant, working_time
+from rapport.rules.delegation import seats_for
+from rapport.rules.tech_review import Spoken
 
 PRAGUE = Schedule(zone="Europe/Prague")
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -221,28 +224,87 @@ def test_one_person_has_one_vote_however_often_they_are_asked() -> None:
     assert tech_review.votes(third) == {ce_vp: "no", vp_sales: "yes", vp_engineering: "yes"}
 
 
-class Silence(RuleBasedStateMachine):
-    """A review by its rules alone, where anybody may be silent for as long as they like."""
+SUBORDINATES = ("ines", "tom")
+"""Who reports to the VP of CE, and may well be named as a delegate."""
 
-    @initialize(ask=asks, stage=st.sampled_from(list(ReviewStage)))
-    def begin(self, ask: Ask, stage: ReviewStage) -> None:
-        """Somebody asks."""
-        self.ask, self.stage = ask, stage
+delegates = st.sampled_from([None, "eng", "vp", "sal", "boss", *SUBORDINATES])
+
+
+def company(away: dict[str, str | None], boss: str | None) -> dict[str, Availability]:
+    """Those who lead, two who report to the VP of CE, and somebody above them, where they have a manager."""
+    roles = {
+        "eng": Role.VP_ENGINEERING,
+        "vp": Role.CE_VP,
+        "sal": Role.VP_SALES,
+        "boss": Role.ADMINISTRATOR,
+        "ines": Role.TAM_MANAGER,
+        "tom": Role.CE,
+    }
+    managers = {"vp": boss, "ines": "vp", "tom": "vp"}
+    times = {"starts": MONDAY - timedelta(days=1), "ends": MONDAY + timedelta(days=1)}
+    return {
+        one: Availability(
+            member=one,
+            roles=frozenset({role}),
+            left=False,
+            absences=(Absence(**times, delegate=away[one]),) if one in away else (),
+            manager=managers.get(one),
+        )
+        for one, role in roles.items()
+    }
+
+
+class Silence(RuleBasedStateMachine):
+    """A review by its rules alone, where anybody may be silent, away or ask for it themselves, and differ."""
+
+    @initialize(
+        ask=asks,
+        stage=st.sampled_from(list(ReviewStage)),
+        requester=st.sampled_from(["tom", "vp", "eng"]),
+        boss=st.sampled_from([None, "boss", "sal"]),
+    )
+    def begin(self, ask: Ask, stage: ReviewStage, requester: str, boss: str | None) -> None:
+        """Somebody asks: a CE, or one of those who lead."""
+        self.ask, self.stage, self.requester, self.boss = ask, stage, requester, boss
         self.phase = "feedback"
         self.answers: dict[str, str] = {}
+        self.dissent: list[tuple[str, str]] = []
         self.word: str | None = None
+        self.recommends: Holder | None = None
         self.reasoned = False
-        self.votes: dict[str, str] = {}
+        self.heard: dict[str, Spoken] = {}
+        self.spoke: dict[str, Holder] = {}
+        self.empty: tuple[str, ...] = ()
         self.committed: str | None = None
+        self.commits: Holder | None = None
         self.verdict: ReviewVerdict | None = None
         self.told = False
         self.late = False
+        self.away: dict[str, str | None] = {}
+
+    def seats(self, assign: tuple[str, ...]) -> tuple[Seat, ...]:
+        """Who holds these seats now."""
+        return seats_for(assign, company(self.away, self.boss), self.requester, MONDAY, entitled=True)
+
+    @rule(who=st.sampled_from(["eng", "vp", "sal", "boss"]), delegate=delegates)
+    def goes_away(self, who: str, delegate: str | None) -> None:
+        """One of those who lead is away, and names anybody to stand in for them, or nobody."""
+        self.away[who] = delegate
+
+    @rule(who=st.sampled_from(["eng", "vp", "sal", "boss"]))
+    def comes_back(self, who: str) -> None:
+        """And is back."""
+        self.away.pop(who, None)
 
     @precondition(lambda self: self.phase == "feedback")
-    @rule(data=st.data())
-    def answer(self, data: st.DataObject) -> None:
-        """One side answers."""
-        self.answers[data.draw(st.sampled_from(tech_review.heard(self.stage)))] = "in_favour"
+    @rule(data=st.data(), stance=st.sampled_from(["in_favour", "against"]))
+    def answer(self, data: st.DataObject, stance: str) -> None:
+        """One of a side answers: the first speaks for it, and every other word is kept as theirs."""
+        side = data.draw(st.sampled_from(tech_review.heard(self.stage)))
+        if side in self.answers:
+            self.dissent.append((side, stance))
+        else:
+            self.answers[side] = stance
 
     @precondition(lambda self: self.phase == "feedback")
     @rule()
@@ -253,13 +315,17 @@ class Silence(RuleBasedStateMachine):
     @precondition(lambda self: self.phase == "recommendation")
     @rule(index=st.integers(0, 2), reasoned=st.booleans())
     def recommend(self, index: int, reasoned: bool) -> None:
-        """The VP of CE says something, with a reason or without."""
+        """Who is entitled to says something, with a reason or without; where nobody is, leadership decides at once."""
         answered = tech_review.ENGINEERING in self.answers
-        options = tech_review.recommendation(self.ask, engineering_answered=answered).options
-        option = options[index % len(options)]
+        definition = tech_review.recommendation(self.ask, engineering_answered=answered)
+        (seat,) = self.seats(definition.assign)
+        if not seat.holders:
+            self.phase = "leadership"
+            return
+        option = definition.options[index % len(definition.options)]
         if option.needs_reason and not reasoned:
             return
-        self.word, self.reasoned = option.id, reasoned
+        self.word, self.reasoned, self.recommends = option.id, reasoned, seat.holders[0]
         assert answered or reasoned
         verdict = tech_review.of_recommendation(option.id)
         if verdict is ReviewVerdict.APPROVED and tech_review.needs_commitment(self.ask):
@@ -272,9 +338,11 @@ class Silence(RuleBasedStateMachine):
     @precondition(lambda self: self.phase == "commitment")
     @rule(word=st.none() | words)
     def commit(self, word: str | None) -> None:
-        """The VP Engineering commits, refuses, or is silent."""
-        self.committed = word
-        if word == "yes":
+        """The VP Engineering, or who may act for them, commits, refuses, or is silent."""
+        (seat,) = self.seats(tech_review.COMMITMENT.assign)
+        if seat.holders and word is not None:
+            self.committed, self.commits = word, seat.holders[0]
+        if self.committed == "yes":
             self.verdict, self.phase = ReviewVerdict.APPROVED, "message"
         else:
             self.phase = "leadership"
@@ -282,14 +350,27 @@ class Silence(RuleBasedStateMachine):
     @precondition(lambda self: self.phase == "leadership")
     @rule(said=st.lists(st.none() | words, min_size=3, max_size=3))
     def deadline_of_leadership(self, said: list[str | None]) -> None:
-        """The deadline comes; those who were silent before may have spoken by now."""
-        silent = tech_review.still_silent(tech_review.LEADERSHIP, self.votes)
-        self.votes |= {seat: word for seat, word in zip(silent, said, strict=False) if word}
-        verdict = tech_review.of_leadership(self.ask, tech_review.LEADERSHIP, self.votes)
+        """The deadline comes; those who were silent before may have spoken by now, for the seats that they hold."""
+        silent = tech_review.still_silent(tech_review.LEADERSHIP, self.heard)
+        seats = self.seats(tech_review.panel(self.ask, silent).assign)
+        spoken = [(seat, word) for seat, word in zip(seats, said, strict=False) if word and seat.holders]
+        decisions = [
+            Decision(id=seat.id, round=1, option=word, by=seat.holders[0].member, submission=seat.id, at=MONDAY)
+            for seat, word in spoken
+        ]
+        filled, said_by_seat = task.filled(seats, decisions), task.votes(seats, decisions)
+        before = set(self.heard)
+        self.heard = tech_review.one_vote_each(self.heard, filled, said_by_seat)
+        holders = {(seat.id, one.member): one for seat in seats for one in seat.holders}
+        for seat_id in set(self.heard) - before:
+            self.spoke[seat_id] = holders[seat_id, self.heard[seat_id].person]
+        self.empty = tuple(seat.id for seat in seats if not seat.holders)
+        votes = tech_review.votes(self.heard)
+        verdict = tech_review.of_leadership(self.ask, tech_review.LEADERSHIP, votes, self.empty)
         if verdict is not None:
             self.verdict, self.phase = verdict, "message"
         else:
-            assert tech_review.still_silent(tech_review.LEADERSHIP, self.votes), "somebody is left to be asked"
+            assert not votes or tech_review.still_silent(tech_review.LEADERSHIP, (*votes, *self.empty))
 
     @precondition(lambda self: self.phase == "message")
     @rule()
@@ -302,16 +383,51 @@ class Silence(RuleBasedStateMachine):
         """The customer's date comes."""
         self.late = True
 
+    def is_entitled(self, role: Role, holder: Holder) -> bool:
+        """Whether somebody may speak for a seat: who has the role, a delegate who was named, or who is above them."""
+        if holder.member == self.requester:
+            return False
+        if holder.via == "assignee":
+            return role in company({}, self.boss)[holder.member].roles
+        reports = holder.member in SUBORDINATES and self.requester == "vp"
+        return holder.via in ("delegate", "manager") and not reports
+
     @invariant()
     def silence_is_never_a_yes(self) -> None:
-        """Whatever is a yes has the yes of somebody entitled behind it."""
+        """Whatever is a yes has the yes of somebody entitled behind it, whoever is away, asks, or stands in."""
         if self.verdict is None or not self.verdict.is_yes:
             return
-        yes = [seat for seat, word in self.votes.items() if word == "yes"]
-        assert self.word in ("yes", "supported", "supported_if") or len(yes) > len(tech_review.LEADERSHIP) / 2
+        yes = [seat for seat, one in self.heard.items() if one.word == "yes"]
+        recommended = self.word in ("yes", "supported", "supported_if")
+        assert recommended or len(yes) > len(tech_review.LEADERSHIP) / 2
+        if recommended and self.recommends is not None:
+            assert self.is_entitled(Role.CE_VP, self.recommends)
         if self.ask is Ask.UNPLANNED_ENGINEERING:
-            assert self.committed == "yes" or tech_review.VP_ENGINEERING in yes
-        assert tech_review.ENGINEERING in self.answers or self.reasoned
+            committed = self.committed == "yes" and self.commits is not None
+            assert committed or tech_review.VP_ENGINEERING in yes, "nobody else commits engineering"
+        assert tech_review.ENGINEERING in self.answers or self.reasoned or yes
+
+    @invariant()
+    def each_vote_is_of_another_person_who_may_give_it(self) -> None:
+        """One person has one vote, and nobody votes for a seat that they may not fill."""
+        people = [one.person for one in self.heard.values()]
+        assert len(set(people)) == len(people)
+        assert set(self.heard) <= set(tech_review.LEADERSHIP)
+        for seat, holder in self.spoke.items():
+            assert self.is_entitled(Role(seat.removeprefix("role:")), holder)
+
+    @invariant()
+    def a_veto_stands(self) -> None:
+        """Unplanned engineering that its VP refuses in leadership is declined, however many others say yes."""
+        refused = self.heard.get(tech_review.VP_ENGINEERING)
+        if self.ask is Ask.UNPLANNED_ENGINEERING and refused is not None and refused.word == "no":
+            assert self.verdict is not ReviewVerdict.APPROVED
+
+    @invariant()
+    def a_side_has_one_answer(self) -> None:
+        """Who speaks first speaks for their side; no other word replaces it, and none is lost."""
+        assert set(self.answers) <= set(tech_review.heard(self.stage))
+        assert all(side in self.answers for side, _ in self.dissent)
 
     @invariant()
     def it_ends_or_is_overdue(self) -> None:
