@@ -13,7 +13,7 @@ from temporalio import activity
 
 from rapport import clock
 
-BEAT_SECONDS = 2.0
+CLOCK_SECONDS = 2.0
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _KNOWN: Final[ContextVar[datetime]] = ContextVar("known", default=_LONG_AGO)
@@ -53,7 +53,7 @@ async def heartbeats() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(CLOCK_SECONDS)
             activity.heartbeat()
 
     beating = asyncio.create_task(beat())

@@ -336,7 +336,7 @@ class Planning:
             return Gathered(proposal=proposal, vacant=vacant, ask_again=ask_again)
         if asked_newly and not vacant:
             proposal = self._opened(company, question.step, proposal, present)
-        left = [slot for slot in slots if not asked_newly or slot.start >= proposal.deadline + quorum.NOTICE]
+        left = [slot for slot in slots if not asked_newly or slot.start >= proposal.deadline + quorum.LEAST_NOTICE]
         moved = asked_newly or tam != before.tam
         anew = bool(before.slots) and moved and not vacant and not left
         return Gathered(proposal=proposal, vacant=vacant, anew=anew, ask_again=ask_again)

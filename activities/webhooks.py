@@ -15,10 +15,10 @@ import httpx
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-TIMEOUT: Final = 15.0
+RECEIVER_SECONDS: Final = 15.0
 """Seconds that a receiver has to answer."""
 
-LONGEST: Final = timedelta(hours=1)
+LONGEST_ASKED_WAIT: Final = timedelta(hours=1)
 """The longest wait that a receiver can ask for."""
 
 HOOK_GIVES_UP: Final = timedelta(hours=48)
@@ -81,7 +81,7 @@ async def post(http: httpx.AsyncClient, hook: Hook, id_: str, content: bytes, no
             hook.url.get_secret_value(),
             content=content,
             headers=hook.headers(id_, content, now),
-            timeout=TIMEOUT,
+            timeout=RECEIVER_SECONDS,
             follow_redirects=False,
         )
     except (httpx.HTTPError, httpx.InvalidURL):
@@ -100,10 +100,10 @@ def _wait(text: str | None, now: datetime) -> timedelta | None:
     if not text:
         return None
     if text.strip().isdecimal():
-        wait = timedelta(seconds=min(int(text.strip()[:9]), LONGEST.total_seconds()))
+        wait = timedelta(seconds=min(int(text.strip()[:9]), LONGEST_ASKED_WAIT.total_seconds()))
     else:
         try:
             wait = parsedate_to_datetime(text) - now
         except (ValueError, TypeError):
             return None
-    return max(timedelta(seconds=1), min(wait, LONGEST))
+    return max(timedelta(seconds=1), min(wait, LONGEST_ASKED_WAIT))

@@ -29,7 +29,7 @@ from rapport.rules.morning import EVERY
 MORNINGS: Final = "morning"
 """The schedule that looks every half hour for members whose working day has begun."""
 
-SWEEPS: Final = ids.SWEEP
+SWEEP_SCHEDULE: Final = ids.SWEEP_ID
 """The schedule that looks for what is on record and nobody is at work on."""
 
 LATE_ROUNDS: Final = 5
@@ -45,7 +45,7 @@ async def register_schedules(client: Client, task_queue: str, sweep_seconds: int
     Args:
         sweep_seconds: How often it is looked for what nobody is at work on.
     """
-    for name, wanted in ((MORNINGS, _mornings(task_queue)), (SWEEPS, _sweeps(task_queue, sweep_seconds))):
+    for name, wanted in ((MORNINGS, _mornings(task_queue)), (SWEEP_SCHEDULE, _sweeps(task_queue, sweep_seconds))):
         await _register(client, name, wanted)
 
 
@@ -89,7 +89,7 @@ def _sweeps(task_queue: str, seconds: int) -> Schedule:
         action=ScheduleActionStartWorkflow(
             SWEEP.name,
             SweepStart(patience=LATE_ROUNDS * seconds),
-            id=SWEEPS,
+            id=SWEEP_SCHEDULE,
             task_queue=task_queue,
             static_summary="Find what nobody is at work on",
         ),

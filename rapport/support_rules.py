@@ -22,7 +22,7 @@ from rapport.rules import wording
 from rapport.rules.calendar import wall
 from rapport.rules.sla import Promise
 
-FILE: Final = "support.toml"
+SUPPORT_FILE: Final = "support.toml"
 
 _AMOUNT: Final = re.compile(r"(\d{1,4}) (minute|hour)s?")
 _LONGEST: Final = timedelta(hours=1000)
@@ -271,14 +271,14 @@ def load(data: Path | None = None) -> DeskRules:
     Raises:
         UserError: The file cannot be read, or something in it is wrong; it names file, line and fix.
     """
-    shipped = parse_toml(files("rapport").joinpath(FILE).read_bytes(), FILE)
-    own = data / FILE if data is not None else None
+    shipped = parse_toml(files("rapport").joinpath(SUPPORT_FILE).read_bytes(), SUPPORT_FILE)
+    own = data / SUPPORT_FILE if data is not None else None
     if own is None or not own.exists():
-        return check(DeskRules, shipped, FILE)
+        return check(DeskRules, shipped, SUPPORT_FILE)
     try:
         raw = own.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", field=FILE, fix="correct its rights") from None
+        raise UserError(f"cannot be read: {error.strerror}", field=SUPPORT_FILE, fix="correct its rights") from None
     return read(raw, shipped)
 
 
@@ -289,20 +289,22 @@ def read(raw: bytes, shipped: Mapping[str, Any]) -> DeskRules:
         UserError: As `load`.
     """
     try:
-        data = parse_toml(raw, FILE)
+        data = parse_toml(raw, SUPPORT_FILE)
     except UserError as refusal:
         at = _AT_LINE.search(refusal.problem)
         if at is None:
             raise
         problem = _AT_LINE.sub("", refusal.problem)
-        raise UserError(problem, field=f"{FILE}:{at[1]}", fix=refusal.fix) from None
+        raise UserError(problem, field=f"{SUPPORT_FILE}:{at[1]}", fix=refusal.fix) from None
     try:
         return check(DeskRules, {**shipped, **data}, "")
     except UserError as refusal:
         places = lines(raw.decode())
         first, *others = [
             UserError(
-                fault.problem, field=f"{FILE}:{line_of(place_of(fault.field), places)}: {fault.field}", fix=fault.fix
+                fault.problem,
+                field=f"{SUPPORT_FILE}:{line_of(place_of(fault.field), places)}: {fault.field}",
+                fix=fault.fix,
             )
             for fault in (refusal, *refusal.others)
         ]

@@ -29,7 +29,7 @@ MAX_LISTED: Final = 5000
 """How many running workflows are looked at."""
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
-CONNECT_SECONDS: Final = 10.0
+TEMPORAL_SECONDS: Final = 10.0
 
 LETTING_PASS: Final = timedelta(hours=1)
 """How long a time-skipping server may take to let time pass: all that falls due meanwhile is done before."""
@@ -69,7 +69,7 @@ async def connect(address: str | None = None) -> Client:
     config["target_host"] = target = address or config.get("target_host", DEFAULT_ADDRESS)
     try:
         # Temporal's own limits do not bound the first connection.
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(TEMPORAL_SECONDS):
             return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=_runtime())
     except (RuntimeError, RPCError, TimeoutError):
         raise UserError(

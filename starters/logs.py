@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-MAX_BYTES: Final = 5_000_000
+MAX_LOG: Final = 5_000_000
 """How large a log grows before it takes the place of the one before it: twice this is kept of each."""
 
 _CHUNK: Final = 65_536
@@ -49,7 +49,7 @@ def _keep(read: int, path: Path) -> None:
 
 
 def _write(path: Path, chunk: bytes) -> None:
-    if path.exists() and path.stat().st_size + len(chunk) > MAX_BYTES:
+    if path.exists() and path.stat().st_size + len(chunk) > MAX_LOG:
         path.replace(path.with_name(f"{path.name}.1"))
     with _open(path) as file:
         file.write(chunk)

@@ -34,7 +34,7 @@ from workflows.waiting import Alarm
 REPEAT: Final = timedelta(minutes=5)
 """How long a case may take to confirm that it has heard; then the desk says it again."""
 
-AT_ONCE: Final = 200
+TOLD_AT_ONCE: Final = 200
 """How many cases are told in one breath; Temporal takes at most 2,000 signals under way."""
 
 
@@ -207,8 +207,8 @@ class SupportDesk:
 
     async def _tell(self, words: list[Assigned]) -> None:
         """Tell cases; one that is gone needs nobody any more."""
-        for first in range(0, len(words), AT_ONCE):
-            some = words[first : first + AT_ONCE]
+        for first in range(0, len(words), TOLD_AT_ONCE):
+            some = words[first : first + TOLD_AT_ONCE]
             heard = await asyncio.gather(*(self._signal(word.ref, "assigned", word) for word in some))
             for word, there in zip(some, heard, strict=True):
                 if not there:

@@ -14,7 +14,7 @@ from workflows.outcomes import done
 from workflows.waiting import TodoOwner, ask
 
 STEP = "escalation"
-OPTIONS = (
+ENGINEERS_OPTIONS = (
     TaskOption(id="answer", title="Here is the answer", needs_reason=True),
     TaskOption(id="defect", title="It is a defect", needs_reason=True),
     TaskOption(id="not_ours", title="It belongs to another team", needs_reason=True),
@@ -35,7 +35,7 @@ async def ask_engineering(
     definition = TaskDefinition(
         task="approval",
         question=f"What is the answer to {ref}? It goes to the support engineer, never to the customer",
-        options=OPTIONS,
+        options=ENGINEERS_OPTIONS,
         assign=found.assign,
     )
     given = TaskStart(

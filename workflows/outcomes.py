@@ -62,6 +62,13 @@ class OfAccount(Protocol):
 G = TypeVar("G", bound=OfAccount)
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
+STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
+
+
+def found_by(account: str) -> TypedSearchAttributes:
+    """What Temporal's UI finds a workflow of an account by."""
+    return TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)])
+
 
 REFUSED: Final = "Refused"
 """The type of an error whose text is shown as it is, and that trying again does not change."""
@@ -301,7 +308,6 @@ async def started(
         policy: Nothing also where it has ever run, or come to its own end, as far back as Temporal remembers.
     """
     of = given.account
-    found_by = TypedSearchAttributes([SearchAttributePair(ACCOUNT, of)]) if of is not None else None
     try:
         return await workflow.start_child_workflow(
             kind.name,
@@ -310,7 +316,7 @@ async def started(
             result_type=kind.gives,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             id_reuse_policy=policy,
-            search_attributes=found_by,
+            search_attributes=found_by(of) if of is not None else None,
             static_summary=summary,
             static_details=about or None,
         )

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from rapport.mail.compose import readable
 
 MAX_MAILS: Final = 2_000
-MAX_BYTES: Final = 10_000_000
+MAX_CAUGHT: Final = 10_000_000
 _NAME = re.compile(r"^(\d{8})-(\d+)\.eml$")
 
 
@@ -54,7 +54,7 @@ class Catcher:
             raise ValueError("the mail catcher listens on the loopback only")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="catcher.rapport.example", data_size_limit=MAX_BYTES, loop=loop), host, port
+            lambda: SMTP(self, hostname="catcher.rapport.example", data_size_limit=MAX_CAUGHT, loop=loop), host, port
         )
         return int(self._server.sockets[0].getsockname()[1])
 

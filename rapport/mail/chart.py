@@ -14,7 +14,7 @@ from rapport.rules import figures
 from rapport.rules.figures import Bar
 
 FULL: Final = "#0f6b5c"
-LAST: Final = "#14211f"
+LAST_BAR: Final = "#14211f"
 BELOW: Final = "#a12d1b"
 TRACK: Final = "#ece8de"
 
@@ -65,7 +65,7 @@ def _row(bar: Bar, unit: str, share: int, *, last: bool) -> Markup:
         cell=_CELL,
         weight=weight,
         label=bar.label,
-        drawn=_drawn(share, BELOW if bar.value < 0 else LAST if last else FULL),
+        drawn=_drawn(share, BELOW if bar.value < 0 else LAST_BAR if last else FULL),
         value=figures.figure(bar.value, unit),
     )
 

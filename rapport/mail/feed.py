@@ -19,7 +19,7 @@ from recurring_ical_events import CalendarQuery, ComponentsWithName, Series  # t
 
 from rapport.model.base import zone_name
 
-MAX_BYTES: Final = 5 * 1024 * 1024
+MAX_FEED: Final = 5 * 1024 * 1024
 MAX_OCCURRENCES: Final = 10_000
 MAX_ZONES: Final = 50
 
@@ -68,7 +68,7 @@ def busy(calendar: bytes, first: datetime, last: datetime, zone: str) -> list[In
     if last <= first:
         raise ValueError("the window must end after it starts")
     here = ZoneInfo(zone_name(zone))
-    if len(calendar) > MAX_BYTES:
+    if len(calendar) > MAX_FEED:
         raise ValueError("The calendar is larger than 5 MB.")
     try:
         found = list(_intervals(_parse(calendar), first.astimezone(UTC), last.astimezone(UTC), here))

@@ -15,9 +15,9 @@ from rapport.storage import account, support_case, timeline
 from rapport.storage.database import Connection
 from rapport.storage.support_case import Case, Said
 
-ERASED: Final = "(this text was erased)"
+TEXT_ERASED: Final = "(this text was erased)"
 
-WORDS: Final = {
+CASE_WORDS: Final = {
     "answer": "answered the customer",
     "note": "added an internal note",
     "context": "added context",
@@ -56,7 +56,7 @@ def told(kind: str, text: str | None) -> str | None:
 def did(kind: str, by: str | None) -> str:
     """What somebody did, after their name; what the customer said may have been noted by one of ours."""
     logged = kind == "customer_said" and by is not None and by.startswith("m_")
-    return WORDS.get("customer_logged" if logged else kind, kind.replace("_", " "))
+    return CASE_WORDS.get("customer_logged" if logged else kind, kind.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
     return {
         "ref": case.ref,
         "heading": heading(case.said) or case.ref,
-        "question": case.said or ERASED,
+        "question": case.said or TEXT_ERASED,
         "contact": file.names.get(case.contact, "someone who has left"),
         "partner": case.partner,
         "area": case.area.replace("_", " "),
@@ -111,7 +111,7 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
         "state": case.state,
         "opened": case.opened_at,
         "owner": file.owner.name if file.owner else None,
-        "said": file.said if facts.said is None or file.said else ERASED,
+        "said": file.said if facts.said is None or file.said else TEXT_ERASED,
         "by": file.names.get(facts.by or "", "Someone"),
         "did": did(facts.kind, facts.by),
         "kind": facts.kind,
@@ -126,7 +126,7 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
                 "who": file.names.get(line.by or "", "Someone"),
                 "did": did(line.kind, line.by),
                 "at": line.at,
-                "text": told(line.kind, line.text) if line.submission is None or line.text else ERASED,
+                "text": told(line.kind, line.text) if line.submission is None or line.text else TEXT_ERASED,
             }
             for line in file.log
         ],

@@ -10,7 +10,7 @@ from typing import Final
 TIMEOUT: Final = 20.0
 """Seconds that the command may take."""
 
-LONGEST: Final = 16_384
+LONGEST_TOKEN: Final = 16_384
 """More characters than any provider's token has."""
 
 
@@ -54,7 +54,7 @@ class Tokens:
     async def _run(self) -> str:
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, limit=LONGEST
+                *self._command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, limit=LONGEST_TOKEN
             )
         except (OSError, ValueError):
             raise NoToken from None
@@ -68,6 +68,12 @@ class Tokens:
                 process.kill()
                 await process.wait()
         token = said.decode("ascii", "replace").strip()
-        if process.returncode != 0 or not token or len(token) > LONGEST or not token.isprintable() or " " in token:
+        if (
+            process.returncode != 0
+            or not token
+            or len(token) > LONGEST_TOKEN
+            or not token.isprintable()
+            or " " in token
+        ):
             raise NoToken
         return token

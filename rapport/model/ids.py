@@ -204,5 +204,5 @@ def step_of_to_do(step: str) -> bool:
     return not {UNDELIVERED_STEP, UNWRITTEN_STEP}.isdisjoint(step.split(".")[1:])
 
 
-SWEEP = "sweep"
+SWEEP_ID = "sweep"
 """The workflow, and the schedule, that looks for what nobody is at work on."""

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from rapport.model.base import Email, InputModel, Prose, StepName, WireModel, Zone, name
 from rapport.model.meeting import Agreed
 
-MOST: Final = 40
+MOST_LINES: Final = 40
 """How many actions, blockers or goals the minutes of one meeting hold."""
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=240), AfterValidator(name)]
@@ -72,8 +72,8 @@ class WrittenBlocker(InputModel):
 class WrittenGoals(InputModel):
     """What the customer wants to reach."""
 
-    short_term: Annotated[tuple[Line, ...], Field(max_length=MOST)] = ()
-    long_term: Annotated[tuple[Line, ...], Field(max_length=MOST)] = ()
+    short_term: Annotated[tuple[Line, ...], Field(max_length=MOST_LINES)] = ()
+    long_term: Annotated[tuple[Line, ...], Field(max_length=MOST_LINES)] = ()
 
 
 class WrittenAgreed(InputModel):
@@ -109,11 +109,11 @@ class Minutes(InputModel):
         private_note: For the TAM alone; no mail can speak of it.
     """
 
-    attended: Annotated[tuple[Email, ...], Field(max_length=MOST)] = ()
+    attended: Annotated[tuple[Email, ...], Field(max_length=MOST_LINES)] = ()
     goals: WrittenGoals = WrittenGoals()
-    actions: Annotated[tuple[WrittenAction, ...], Field(max_length=MOST)] = ()
-    blockers: Annotated[tuple[WrittenBlocker, ...], Field(max_length=MOST)] = ()
-    agreed: Annotated[tuple[WrittenAgreed, ...], Field(max_length=MOST)] = ()
+    actions: Annotated[tuple[WrittenAction, ...], Field(max_length=MOST_LINES)] = ()
+    blockers: Annotated[tuple[WrittenBlocker, ...], Field(max_length=MOST_LINES)] = ()
+    agreed: Annotated[tuple[WrittenAgreed, ...], Field(max_length=MOST_LINES)] = ()
     next: Prose | None = None
     note: Prose | None = None
     private_note: Prose | None = None

@@ -13,7 +13,7 @@ from pydantic import Field, HttpUrl, RootModel, model_validator
 from rapport.model.base import InputModel, Name, UserError, WireModel
 from rapport.model.reading import read_toml
 
-FILE: Final = "resources.toml"
+RESOURCES_FILE: Final = "resources.toml"
 
 
 class Resource(InputModel):
@@ -68,8 +68,8 @@ def library(data: Path | None = None) -> Library:
     Raises:
         UserError: A file cannot be read, or something in it is wrong.
     """
-    shelves = dict(read_toml(_File, files("rapport").joinpath(FILE).read_bytes(), FILE).root)
-    own = data / FILE if data is not None else None
+    shelves = dict(read_toml(_File, files("rapport").joinpath(RESOURCES_FILE).read_bytes(), RESOURCES_FILE).root)
+    own = data / RESOURCES_FILE if data is not None else None
     if own is not None and own.exists():
         try:
             raw = own.read_bytes()

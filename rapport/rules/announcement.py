@@ -12,7 +12,7 @@ from rapport.model.announcement import Word
 from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import listed
 
-LONGEST: Final = 2500
+LONGEST_QUOTE: Final = 2500
 """How much of what was said is quoted; the whole stands on the review's page."""
 
 _TOLD: Final[dict[Word, str]] = {
@@ -126,7 +126,7 @@ def quoted(text: str | None) -> str | None:
 
 def cut(text: str) -> str:
     """A text that is not too long to be quoted."""
-    return text if len(text) <= LONGEST else text[:LONGEST].rpartition(" ")[0] + " […]"
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE].rpartition(" ")[0] + " […]"
 
 
 def slack(headline: str, text: str | None, url: str) -> str:

@@ -14,7 +14,7 @@ MAX_TOTAL: Final = 10_000_000
 """The most that one mail carries, in bytes; many relays refuse more than 20 MB, and base64 adds a third."""
 
 MAX_FILES: Final = 10
-MAX_NAME: Final = 100
+MAX_FILE_NAME: Final = 100
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _OPEN: Final = "application/vnd.oasis.opendocument."
@@ -80,8 +80,8 @@ def checked(name: str, content: bytes) -> File:
     except ValueError as error:
         problem, _, fix = str(error).partition("; ")
         raise UserError(problem, field="name", fix=fix) from None
-    if not name or len(name) > MAX_NAME or name.startswith(".") or set(name) & set('/\\:*?"<>|;'):
-        fix = f'write a plain name of at most {MAX_NAME} characters, such as "slides.pdf"'
+    if not name or len(name) > MAX_FILE_NAME or name.startswith(".") or set(name) & set('/\\:*?"<>|;'):
+        fix = f'write a plain name of at most {MAX_FILE_NAME} characters, such as "slides.pdf"'
         raise UserError("is no name for a file", field="name", fix=fix)
     _, dot, ending = name.lower().rpartition(".")
     type_ = TYPES.get(ending) if dot else None

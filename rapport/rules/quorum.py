@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from rapport.model.account import CHAMPION
 from rapport.model.meeting import Booking, MeetingPhase, Proposal, Slot, Vote
 
-NOTICE = timedelta(hours=2)
+LEAST_NOTICE = timedelta(hours=2)
 """A time that begins sooner than this is no longer booked by a vote."""
 
 HAS_ENDED: Final = "the meeting has ended"
@@ -69,7 +69,7 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
 
     Args:
         votes: The latest vote of each person, by their id.
-        now: UTC. Times that begin within `NOTICE` of it are out.
+        now: UTC. Times that begin within `LEAST_NOTICE` of it are out.
     """
     if not proposal.invitees:
         return Tally(PollStanding.STUCK, reason="there is no one to invite")
@@ -78,7 +78,7 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
     possible = [
         slot
         for slot in proposal.slots
-        if slot.start >= now + NOTICE and _suits(slot, proposal.tam, votes, unheard=True)
+        if slot.start >= now + LEAST_NOTICE and _suits(slot, proposal.tam, votes, unheard=True)
     ]
     if not possible:
         return Tally(PollStanding.STUCK, reason="none of the proposed times is possible now")

@@ -8,7 +8,7 @@ from typing import Final
 
 from rapport.model.commands import in_name
 
-ASKED: Final = (
+ASKED_OF_A_DRAFT: Final = (
     ("needed_by", 'the day by which the customer has to know, such as "2026-12-18"'),
     ("needed_why", "what that day means for the customer"),
     ("why_not_caught", "what kept it from being caught in qualification"),
@@ -58,7 +58,7 @@ def draft(facts: Mapping[str, str]) -> str:
         f"# {in_name('rapport review submit FILE')}",
         "",
         *(_line(name, text) for name, text in facts.items() if name != "context"),
-        *(f'{name} = ""   # {what}' for name, what in ASKED),
+        *(f'{name} = ""   # {what}' for name, what in ASKED_OF_A_DRAFT),
         _line("context", facts["context"]),
     ]
     return "\n".join(lines) + "\n"

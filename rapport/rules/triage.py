@@ -9,7 +9,7 @@ from rapport.model.commands import in_name
 from rapport.model.task import TaskDefinition, TaskOption
 from rapport.model.triage import Answers, MatterKind
 
-QUESTIONS: Final[dict[MatterKind, str]] = {
+DOOR_QUESTIONS: Final[dict[MatterKind, str]] = {
     MatterKind.DECISION: (
         "Does a customer need a decision or a commitment of engineering, product and support by a date?"
     ),

@@ -27,7 +27,7 @@ from rapport.storage.upserts import insert_new, put
 OPEN: Final = (CaseState.QUEUED, CaseState.OPEN, CaseState.WAITING)
 """The states in which something is still owed."""
 
-LISTED: Final = 500
+CASES_LISTED: Final = 500
 """How many cases a list has at most."""
 
 
@@ -237,7 +237,7 @@ async def cases(
     states: Iterable[CaseState] = OPEN,
     owner: str | None = None,
     since: datetime | None = None,
-    limit: int = LISTED,
+    limit: int = CASES_LISTED,
 ) -> list[Case]:
     """Cases: those that need somebody first, then the worst, and of those the oldest.
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import delete, literal, select, true
 
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import SWEEP
+from rapport.model.ids import SWEEP_ID
 from rapport.model.sweep import Strays
 from rapport.storage.database import Connection
 from rapport.storage.tables import EndedOutsideRow, SweepRow
@@ -47,7 +47,7 @@ class LastSweep(WireModel):
 async def note(connection: Connection, at: datetime, strays: Strays) -> None:
     """Note that it was looked, and what was found."""
     found = {name: len(some) for name, some in strays}
-    await put(connection, SweepRow, [{"name": SWEEP, "at": at, "found": found}])
+    await put(connection, SweepRow, [{"name": SWEEP_ID, "at": at, "found": found}])
 
 
 _MISSING: Final = "missing"
@@ -116,7 +116,7 @@ async def _note_missing(connection: Connection, now: datetime, since: dict[str, 
 
 async def last(connection: Connection) -> LastSweep | None:
     """The last round; nothing where none was ever begun."""
-    row = (await connection.execute(select(SweepRow.at, SweepRow.found).where(SweepRow.name == SWEEP))).one_or_none()
+    row = (await connection.execute(select(SweepRow.at, SweepRow.found).where(SweepRow.name == SWEEP_ID))).one_or_none()
     return None if row is None else LastSweep(at=row.at, found=row.found)
 
 
@@ -138,7 +138,7 @@ class KnownEnded(NamedTuple):
 async def known_ended(connection: Connection) -> KnownEnded:
     """As `standing_still`, with when it was looked; by one statement, as lists ask it."""
     columns = (EndedOutsideRow.workflow_id, EndedOutsideRow.since, EndedOutsideRow.left_at)
-    anchor = select(literal(SWEEP).label("name")).subquery()
+    anchor = select(literal(SWEEP_ID).label("name")).subquery()
     rows = await connection.execute(
         select(SweepRow.at, *columns)
         .select_from(anchor)

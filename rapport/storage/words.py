@@ -15,7 +15,7 @@ from rapport.storage.support_case_tables import CaseLogRow
 from rapport.storage.tables import SubmissionRow, TimelineRow
 from rapport.storage.timeline import Submission
 
-AT_ONCE: Final = timedelta(minutes=1)
+SAID_AGAIN_WITHIN: Final = timedelta(minutes=1)
 """How soon after its answer a word that is said again is still the same one: the answer may have been lost."""
 
 _REFUSED: Final = frozenset({"decision.refused", "vote.refused", "drafts.refused", "case.refused", "word.refused"})
@@ -77,7 +77,7 @@ async def find(connection: Connection, said: Submission, *, by_state: bool = Fal
     became = await outcome(connection, last.id)
     if last.answered_at is None and became is None:
         return Submission.model_validate(last._mapping)
-    lately = last.answered_at is not None and said.at - last.answered_at <= AT_ONCE and not by_state
+    lately = last.answered_at is not None and said.at - last.answered_at <= SAID_AGAIN_WITHIN and not by_state
     if last.answered_at is not None and not (lately and (became is None or became.accepted)):
         return None
     others = select(SubmissionRow.id).where(mine, SubmissionRow.at > last.at).limit(1)

@@ -17,7 +17,7 @@ from starters.use_cases.cadence import CadenceShown
 
 app = typer.Typer(help="What recurs: standing meetings and reviews.", no_args_is_help=True)
 
-SHOWN: Final = 8
+DATES_SHOWN: Final = 8
 """How many dates of a standing meeting are listed."""
 
 Step = Annotated[str, typer.Argument(help="The standing meeting's step, such as weekly.")]
@@ -50,7 +50,7 @@ def _print(shown: CadenceShown) -> None:
                 out.print(f"That of {rhythm.meeting}: `rapport meeting show {shown.account} {rhythm.step}`")
         elif rhythm.dates:
             rows = table("date", "takes place", "")
-            for one in rhythm.dates[:SHOWN]:
+            for one in rhythm.dates[:DATES_SHOWN]:
                 note = f"off: {one.off}" if one.off else "moved" if one.moved_from else ""
                 rows.add_row(one.day.isoformat(), when(one.start), note)
             out.print(rows)

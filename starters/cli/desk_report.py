@@ -12,7 +12,7 @@ from rapport.model.account import WEEKDAYS
 from rapport.model.base import UserError
 from rapport.rules.desk_report import DeskReport
 from rapport.rules.wording import amount
-from rapport.support_rules import FILE
+from rapport.support_rules import SUPPORT_FILE
 from starters.cli.common import command, out, table, when
 from starters.services import Services
 from starters.use_cases import desk_report
@@ -59,7 +59,8 @@ def print_rules(found: RulesShown) -> None:
     out.print(_on_call(found), soft_wrap=True)
     if found.older_since is not None:
         out.print(
-            f"[yellow]{FILE} has changed: the desk still goes by what was read {when(found.older_since)}.[/yellow] "
+            f"[yellow]{SUPPORT_FILE} has changed: "
+            f"the desk still goes by what was read {when(found.older_since)}.[/yellow] "
             f"To have it read these: {found.restart}.",
             soft_wrap=True,
         )

@@ -12,7 +12,7 @@ from rapport.model.base import UserError
 from rapport.model.commands import in_name
 from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
-from rapport.storage.support_case import LISTED
+from rapport.storage.support_case import CASES_LISTED
 from starters.cli.common import (
     command,
     out,
@@ -69,8 +69,8 @@ def _print_list(found: list[CaseLine]) -> None:
     if found:
         print_cases(found)
         print_checked(found[0].checked)
-        if len(found) == LISTED:
-            out.print(f"These are the first {LISTED}; --account and --owner show fewer.")
+        if len(found) == CASES_LISTED:
+            out.print(f"These are the first {CASES_LISTED}; --account and --owner show fewer.")
     else:
         out.print("No case is open.")
 

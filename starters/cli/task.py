@@ -115,7 +115,7 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
         line, count = alike[0], len(alike)
         due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
         span = f"since {when(line.since)}\ndue {due}"
-        options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options) or "ends automatically"
+        options = PHASE_WORDS.get(line.phase) or ", ".join(option.id for option in line.options) or "ends automatically"
         instead = f", for {line.on_behalf_of}" if line.on_behalf_of else ""
         second = options + instead if mine else ", ".join(line.assignees) or "nobody"
         title = line.title if count == 1 else f"{line.matter} ({count} tasks)"
@@ -131,7 +131,7 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
     out.print(f"\n{how}:\n  rapport task show {lines[0].task.removeprefix('task/')}", markup=False, soft_wrap=True)
 
 
-PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}
+PHASE_WORDS = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}
 """What a list says instead of the options, of a task that does not simply wait for a decision."""
 
 

@@ -18,7 +18,7 @@ _LEAST: Final = 4096
 
 Means = Literal["tmpfs", "limit", "none"]
 
-WORDS: Final[dict[Means, str]] = {
+DISK_WORDS: Final[dict[Means, str]] = {
     "tmpfs": "a disk in memory, mounted for the drill alone",
     "limit": "a limit on how large files may grow (this system lets no user mount a disk); the database meets it as an "
     "I/O error, not as a full disk",

@@ -35,7 +35,7 @@ T = TypeVar("T")
 Missing = Callable[[DrillRecords], list[str]]
 """What of an acknowledged act is not on record, in words."""
 
-AT_ONCE: Final = 4
+PEOPLE_AT_ONCE: Final = 4
 MAY_BE_REFUSED: Final = ("vote", "vote by link", "decision", "feedback", "review")
 """What others may have settled meanwhile, or the act itself where its first answer got lost on the way."""
 
@@ -43,13 +43,13 @@ BEGINNINGS: Final = ("onboarding", "case", "review")
 """After these Rapport has much to do."""
 
 AGAIN_SECONDS: Final = 1.0
-ANSWER_SECONDS: Final = 30.0
-LOOK_SECONDS: Final = 0.3
+PATIENCE_SECONDS: Final = 30.0
+TASK_LOOK_SECONDS: Final = 0.3
 
 TAM: Final = "robin.keller@foobar.example"
 MANAGER: Final = "ines.moreau@foobar.example"
 CE: Final = "tomas.novak@foobar.example"
-SIDES: Final = {
+SIDE_SPEAKERS: Final = {
     "engineering": "jun.sato@foobar.example",
     "product": "leila.haddad@foobar.example",
     "support": "priya.raman@foobar.example",
@@ -127,7 +127,7 @@ class Crowd:
         self._http = httpx.AsyncClient(
             base_url=self.private.settings.public_url,
             headers={"Authorization": f"Bearer {self.private.token}"},
-            timeout=ANSWER_SECONDS,
+            timeout=PATIENCE_SECONDS,
         )
 
     @property
@@ -147,7 +147,7 @@ class Crowd:
 
     async def begin(self) -> None:
         """Bring in whom every account needs. Some at once, as contracts come in batches at the end of a quarter."""
-        files = [self._file(f"first-{number}") for number in range(1, AT_ONCE + 1)]
+        files = [self._file(f"first-{number}") for number in range(1, PEOPLE_AT_ONCE + 1)]
         accounts = [self._call("account", one["account"]["key"], "PUT", "/v1/accounts", one, _nothing) for one in files]
         members = [self._call("members", "members", "PUT", "/v1/members", self._members, _nothing) for _ in files]
         await asyncio.gather(*accounts, *members)
@@ -357,7 +357,7 @@ class Crowd:
                 return ["the review is not on record"]
             if not review.projected:
                 return ["its review was never begun"]
-            tasks = {side: task_id(review.ref, f"feedback_{side}", 1) for side in SIDES}
+            tasks = {side: task_id(review.ref, f"feedback_{side}", 1) for side in SIDE_SPEAKERS}
             unasked = [side for side, task in tasks.items() if not records.of_workflow(task, "review_asked")]
             found = [f"{side} was not asked" for side in unasked]
             return found + ([] if records.of_email(key, "review_submitted") else ["nobody was told of it"])
@@ -367,7 +367,7 @@ class Crowd:
             return
         opened |= answer
         ref = answer["ref"]
-        sides = list(SIDES)
+        sides = list(SIDE_SPEAKERS)
         dice.shuffle(sides)
         for side in sides:
             await self._feedback(ref, side)
@@ -377,7 +377,7 @@ class Crowd:
     async def _feedback(self, ref: str, side: str) -> None:
         task = task_id(ref, f"feedback_{side}", 1)
         await self._task(task, "open")
-        email = SIDES[side]
+        email = SIDE_SPEAKERS[side]
         who = await self._member(email)
 
         def missing(records: DrillRecords) -> list[str]:
@@ -466,7 +466,7 @@ class Crowd:
             found: T | None = await self.private.read(look)
             if found is not None:
                 return found
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(TASK_LOOK_SECONDS)
         raise Unfinished(what)
 
     async def _task(self, task: str, phase: str) -> None:
@@ -512,7 +512,7 @@ class Crowd:
                     return found[1]
             if await self.private.read(will_not_come):
                 return None
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(TASK_LOOK_SECONDS)
         raise Unfinished(f"{email}: the mail with the times", email)
 
     async def _recommendation(self, ref: str) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from rapport.model.base import Refused, UserError
 
-START_SECONDS: Final = 60.0
+PART_START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 
 # In the process itself, before it becomes the part: a `preexec_fn` may hang where other threads run, as Temporal's
@@ -83,7 +83,7 @@ class Part:
 
     async def answers(self) -> None:
         """Wait until it answers. Raises as `start`."""
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + PART_START_SECONDS
         while not await self.ready():
             if not self.runs or time.monotonic() > until:
                 tail = self.log.read_text(errors="replace").strip().splitlines()[-1:]

@@ -14,7 +14,7 @@ from typing import Final
 from rapport.model.base import Refused, UserError
 from starters.drill.parts import Part
 
-USER: Final = "rapport"
+DATABASE_USER: Final = "rapport"
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 # A killed process loses nothing without fsync, a power cut would; small segments meet a full disk soon.
 _SETTINGS: Final = ("fsync=off", "listen_addresses=", "max_wal_size=32MB", "min_wal_size=2MB", "max_connections=100")
@@ -51,7 +51,7 @@ async def make(where: Path, folder: Path, log: Path) -> Part:
     _own(folder, user)
     data = folder / "data"
     made = await asyncio.create_subprocess_exec(
-        *(where / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"),
+        *(where / "initdb", "-D", data, "-U", DATABASE_USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"),
         "--wal-segsize=1",
         user=user,
         cwd="/",
@@ -71,7 +71,9 @@ async def make(where: Path, folder: Path, log: Path) -> Part:
     # With SIGQUIT it ends at once, and its children with it, as after a crash.
     part = Part("the database", command, log, ready, user=user, mercy=signal.SIGQUIT)
     await part.start()
-    created = await asyncio.create_subprocess_exec(where / "createdb", "-h", folder, "-U", USER, USER, cwd="/")
+    created = await asyncio.create_subprocess_exec(
+        where / "createdb", "-h", folder, "-U", DATABASE_USER, DATABASE_USER, cwd="/"
+    )
     if await created.wait():
         raise UserError("createdb failed", field="--postgres", kind=Refused.UNREACHABLE)
     return part

@@ -34,7 +34,7 @@ from starters.drill import postgres
 from starters.drill.disk import Disk
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
-from starters.drill.relay import USER, Conduct, DrillRelay
+from starters.drill.relay import RELAY_USER, Conduct, DrillRelay
 from starters.further_worker import environment
 from starters.installation import Ports
 from starters.stack import server_command, take_port
@@ -230,7 +230,7 @@ async def _database(
     server = await postgres.make(postgres.programs(), where, folder / "postgres.log")
     proxy = Proxy(where / ".s.PGSQL.5432", take_port(0, "--port"))
     await proxy.mend()
-    return server, proxy, f"postgresql+asyncpg://{postgres.USER}@/{postgres.USER}?host={where}"
+    return server, proxy, f"postgresql+asyncpg://{postgres.DATABASE_USER}@/{postgres.DATABASE_USER}?host={where}"
 
 
 def where_it_listens(address: str) -> Path | tuple[str, int]:
@@ -272,7 +272,7 @@ def _settings(data: Path, proxy: Proxy | None, direct: str | None) -> Settings:
         "data": data,
         "secret": SecretStr(secrets.token_urlsafe(32)),
         "public_url": f"http://127.0.0.1:{take_port(0, '--port')}",
-        "smtp_url": SecretStr(f"smtp://{USER}:{Conduct().password}@127.0.0.1:{take_port(0, '--port')}"),
+        "smtp_url": SecretStr(f"smtp://{RELAY_USER}:{Conduct().password}@127.0.0.1:{take_port(0, '--port')}"),
         "mail_from": "onboarding@foobar.example",
         "mail_mode": "live",
         # What is drilled is the product, not the hour.

@@ -26,9 +26,9 @@ from rapport.model.base import WireModel
 
 CONDUCT: Final = "conduct.json"
 TAKEN: Final = "taken.jsonl"
-REFUSED: Final = "refused"
+RELAY_REFUSED: Final = "refused"
 MET: Final = "met"
-USER: Final = "drill"
+RELAY_USER: Final = "drill"
 LOOK_SECONDS: Final = 0.1
 
 
@@ -102,7 +102,7 @@ class DrillRelay:
 
     def refused(self) -> Counter[str]:
         """How many mails it refused for good, by address."""
-        file = self.folder / REFUSED
+        file = self.folder / RELAY_REFUSED
         return Counter(file.read_text().splitlines() if file.exists() else ())
 
     def met(self) -> bool:
@@ -211,7 +211,7 @@ class _Server:
 
     def _refuse(self, to: str, answer: str) -> None:
         if answer.startswith("5"):
-            with (self._folder / REFUSED).open("a") as file:
+            with (self._folder / RELAY_REFUSED).open("a") as file:
                 file.write(f"{to}\n")
 
     def _keep(self, to: str, wire: bytes) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from rapport.model.base import Refused, UserError
 from starters.drill import disk, reckoning
 from starters.drill.faults import FAULTS, Fault, told_by, why_not
-from starters.drill.load import ANSWER_SECONDS, Crowd
+from starters.drill.load import PATIENCE_SECONDS, Crowd
 from starters.drill.plan import Beat, Story, plan
 from starters.drill.private import Commands, Private, running
 from starters.drill.report import DrillFaultShown, DrillReport, ReportLine
@@ -139,7 +139,7 @@ async def _drilled(given: DrillOptions, private: Private, tell: Tell) -> DrillRe
         tell("counting")
         crowd.over = True
         # Whoever is in the middle of asking hears first, and then says what they waited for.
-        await asyncio.wait(stories, timeout=ANSWER_SECONDS + 5)
+        await asyncio.wait(stories, timeout=PATIENCE_SECONDS + 5)
         found, records, doctor = await reckoning.reckon(private, crowd)
     finally:
         for story in stories:
@@ -156,7 +156,7 @@ async def _drilled(given: DrillOptions, private: Private, tell: Tell) -> DrillRe
         minutes=given.minutes,
         seconds=round(time.monotonic() - began, 1),
         database="SQLite" if private.proxy is None else "PostgreSQL",
-        disk=disk.WORDS[private.disk.means],
+        disk=disk.DISK_WORDS[private.disk.means],
         well=not findings,
         findings=tuple(findings),
         acknowledged=dict(sorted(Counter(act.kind for act in crowd.acts).items())),

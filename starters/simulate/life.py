@@ -38,7 +38,7 @@ from starters.simulate.sources import Source
 from starters.use_cases import onboarding
 from worker import STEADY, build
 
-HOST: Final = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
 _NEWS: Final = select(
     exists().where(
         MessageRow.account == bindparam("of"),
@@ -188,12 +188,12 @@ async def beginning(source: Source, begins: datetime) -> AsyncIterator[Life]:
             shutil.copytree(source.playbooks, data / PLAYBOOKS)
         environment = await parts.enter_async_context(time_skipping(find("temporal-test-server")))
         catcher = Catcher(data / "mail")
-        port = await catcher.start(HOST, 0)
+        port = await catcher.start(LOOPBACK, 0)
         parts.push_async_callback(catcher.stop)
         # Nothing of this machine's settings counts: the same input gives the same year everywhere.
         settings = Settings.model_construct(
             data=data,
-            smtp_url=SecretStr(f"smtp://{HOST}:{port}"),
+            smtp_url=SecretStr(f"smtp://{LOOPBACK}:{port}"),
             mail_mode="live",
             mail_from=source.sender,
             secret=SecretStr("a secret of a simulation"),

@@ -21,7 +21,7 @@ from starters.services import Services, present
 
 DAYS: Final = 28
 """How many days a report covers unless told otherwise."""
-MOST: Final = 400
+MOST_DAYS: Final = 400
 """How many days it covers at most."""
 
 
@@ -144,6 +144,8 @@ def _days(rules: DeskRules, first: date | None, last: date | None) -> tuple[date
     first = first or last - timedelta(days=DAYS - 1)
     if last < first:
         raise UserError("comes before the first day", field="to", fix="write the earlier day as from")
-    if (last - first).days >= MOST:
-        raise UserError(f"is more than {MOST} days after the first", field="to", fix="report on fewer days at once")
+    if (last - first).days >= MOST_DAYS:
+        raise UserError(
+            f"is more than {MOST_DAYS} days after the first", field="to", fix="report on fewer days at once"
+        )
     return first, last

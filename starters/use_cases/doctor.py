@@ -33,7 +33,7 @@ from rapport.rules import sla
 from rapport.rules.message import ways_on
 from rapport.rules.support_case import way_on as way_on_of_case
 from rapport.rules.wording import amount
-from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
+from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEP_SCHEDULE, registered
 from rapport.settings import Settings
 from rapport.storage import account as accounts, announcement, gap as gaps, support_case, sweep, tech_review
 from rapport.storage.database import Store
@@ -55,7 +55,7 @@ MOST_WORKFLOWS: Final = 100
 DESCRIBED_AT_ONCE: Final = 20
 """Of how many workflows Temporal is asked at the same time."""
 
-SETTLE_SECONDS: Final = 2.0
+LASTING_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
 
 BEGUN: Final = timedelta(minutes=1)
@@ -80,7 +80,7 @@ RELAY_SECONDS: Final = 30.0
 
 SHORT_SECRET: Final = 16
 
-LITTLE: Final = 200_000_000
+LITTLE_SPACE: Final = 200_000_000
 """Fewer bytes than this on the disk call for somebody before it is full."""
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -230,10 +230,10 @@ async def _support_rules(settings: Settings, store: Store | None) -> Check:
                 verdict=CheckVerdict.TROUBLE,
                 what=f"{amount(len(unfit), 'address')} on call can't take cases; during these turns, support leads "
                 "are paged instead",
-                fix=f"correct [on_call] in {support_rules.FILE}, or the roles with `rapport member import`",
+                fix=f"correct [on_call] in {support_rules.SUPPORT_FILE}, or the roles with `rapport member import`",
                 findings=tuple(
                     Finding(
-                        where=f"{support_rules.FILE}: on_call.members",
+                        where=f"{support_rules.SUPPORT_FILE}: on_call.members",
                         problem=f"{email} {why}",
                         fix="name a support engineer instead, or give them that role",
                     )
@@ -244,12 +244,13 @@ async def _support_rules(settings: Settings, store: Store | None) -> Check:
         async with store.reading() as connection:
             read = await sweep.rules_read(connection)
         if read is not None and read.digest != rules.digest:
-            what = f"{support_rules.FILE} has changed since the workers read it at {read.at:%Y-%m-%d %H:%M} UTC"
+            what = f"{support_rules.SUPPORT_FILE} has changed since the workers read it at {read.at:%Y-%m-%d %H:%M} UTC"
             return Check(check="support rules", verdict=CheckVerdict.NOTE, what=what, fix=settings.restart)
     paging = settings.paging_webhook_url is not None
     served = sla.hours(rules.promise(1), rota=rules.on_call is not None, paging=paging)
     if served.reason is not None:
-        fix = f"write [on_call] into {support_rules.FILE} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
+        where = support_rules.SUPPORT_FILE
+        fix = f"write [on_call] into {where} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
         return Check(check="support rules", verdict=CheckVerdict.NOTE, what=f"severity 1 {served.reason}", fix=fix)
     return Check(check="support rules", verdict=CheckVerdict.OK, what="can be read")
 
@@ -327,8 +328,8 @@ async def _database(settings: Settings) -> tuple[Check, Store | None]:
         verdict = CheckVerdict.TROUBLE if fault.answers else CheckVerdict.UNREACHABLE
         return Check(check="database", verdict=verdict, what=f"{store.name}: {fault.problem}", fix=fault.fix), None
     folder = store.file.parent if store.file is not None else settings.data
-    left = shutil.disk_usage(folder).free if folder.is_dir() else LITTLE
-    if left < LITTLE:
+    left = shutil.disk_usage(folder).free if folder.is_dir() else LITTLE_SPACE
+    if left < LITTLE_SPACE:
         what = f"{store.name} answers and is up to date; only {left // 1_000_000} MB are left in {folder}"
         fix = "free some space there, or move it to a larger disk: nothing is recorded once it is full"
         return Check(check="database", verdict=CheckVerdict.TROUBLE, what=what, fix=fix), store
@@ -376,7 +377,7 @@ async def _schedule(client: Client, settings: Settings) -> Check:
     if found.schedule.state.paused:
         fix = "unpause the schedule `morning` in Temporal's UI, unless this is meant"
         return Check(check="schedule", verdict=CheckVerdict.NOTE, what="the morning mails are paused", fix=fix)
-    if await registered(client, SWEEPS) is None:
+    if await registered(client, SWEEP_SCHEDULE) is None:
         return Check(check="schedule", verdict=CheckVerdict.TROUBLE, what="no sweep is scheduled", fix=_SETUP)
     return Check(check="schedule", verdict=CheckVerdict.OK, what="the morning mails and the sweep are scheduled")
 
@@ -741,7 +742,7 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
     listed = await running(client, LASTING, settings.task_queue)
     suspects = listed ^ await _shown(store)
     if suspects:
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(LASTING_SECONDS)
     shown = await _shown(store) if suspects else set()
     found, closing = [], 0
     for id_, alive in (await _described(client, sorted(suspects))).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
@@ -15,7 +15,7 @@ from rapport.storage import account as accounts, late_reply, timeline
 from rapport.storage.database import Connection
 from rapport.storage.late_reply import LateReply
 from starters.services import Services, answered, present
-from workflows.outcomes import ACCOUNT
+from workflows.outcomes import found_by
 from workflows.task import HumanTask
 
 Became = Literal["held", "called_off", "no_time", "unreported", "closed", "ended"]
@@ -101,7 +101,7 @@ async def _put(services: Services, start: TaskStart, id_: str) -> None:
         id=id_,
         task_queue=services.settings.task_queue,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, start.account)]),
+        search_attributes=found_by(start.account),
         static_summary=f"{start.title}, for {start.account}",
         static_details=start.definition.question,
     )

@@ -10,7 +10,6 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import (
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -42,9 +41,7 @@ from starters.use_cases.access import recording_members
 from starters.use_cases.files import refuse_calendars_inside, within_rights
 from starters.views import standstill
 from workflows.onboarding.workflow import Onboarding
-
-ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
-STAGE = SearchAttributeKey.for_keyword("RapportStage")
+from workflows.outcomes import ACCOUNT, STAGE
 
 _TASKS: Final = kinds(DoneBy.TASK)
 

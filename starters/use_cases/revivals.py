@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import ended_outside_id
@@ -16,7 +16,7 @@ from rapport.rules.todo_template import AGAIN
 from rapport.storage import contract as contracts
 from rapport.storage.timeline import Submission
 from starters.services import LATER, Services, answered, present
-from workflows.outcomes import ACCOUNT
+from workflows.outcomes import found_by
 
 BEGUN_AGAIN: Final = "begun again"
 
@@ -33,7 +33,6 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
         UserError: It is not possible, and why.
     """
     word = BeginAgain(by=said.actor, submission=said.id)
-    found_by = TypedSearchAttributes([SearchAttributePair(ACCOUNT, gone.account)])
     handle = await answered(
         services.client.start_workflow(
             ENDED_OUTSIDE.name,
@@ -43,7 +42,7 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal="begin_again",
             start_signal_args=[word],
-            search_attributes=found_by,
+            search_attributes=found_by(gone.account),
             static_summary="Have it go on where it was",
             result_type=StandstillResult,
         ),

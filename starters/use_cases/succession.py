@@ -17,9 +17,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -57,8 +54,7 @@ from starters.use_cases.account import AccountShown
 from starters.use_cases.member import tell_people_changed
 from starters.use_cases.sentences import called
 from workflows.handover import Handover
-
-ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
+from workflows.outcomes import found_by
 
 
 def _filled(value: str) -> str:
@@ -369,7 +365,7 @@ async def _write_to_the_taker(services: Services, account: str) -> None:
                 id=notice_id(said.id),
                 task_queue=services.settings.task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)]),
+                search_attributes=found_by(account),
                 static_summary=f"{account} is handed over: a mail",
             )
     except WorkflowAlreadyStartedError:
@@ -387,7 +383,7 @@ async def _give_back_later(services: Services, account: str, until: datetime) ->
                 id=handover_id(account, until),
                 task_queue=services.settings.task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)]),
+                search_attributes=found_by(account),
                 static_summary=f"{account} goes back to its regular TAM",
             )
     except (RPCError, TimeoutError):

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 from sqlalchemy.exc import IntegrityError
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from rapport.mail.support_case import ERASED
+from rapport.mail.support_case import TEXT_ERASED
 from rapport.model.access import Action
 from rapport.model.account import Contact, Member, Role
 from rapport.model.account_data import Severity
@@ -45,13 +45,13 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import revivals
-from starters.use_cases.onboarding import ACCOUNT
 from starters.use_cases.words import hand_over, heard, once
 from starters.views import standstill, support_case as support_case_views
 from starters.views.support_case import CaseShown
+from workflows.outcomes import found_by
 from workflows.support_case import SupportCase
 
-SETTLE: Final = timedelta(minutes=1)
+BEGINS_WITHIN: Final = timedelta(minutes=1)
 """How long a case may be on record before it counts as one that never began."""
 
 Text = Annotated[Prose, Field(min_length=1)]
@@ -195,7 +195,7 @@ async def _start(services: Services, case: Case) -> None:
 async def start_pending(services: Services) -> int:
     """Start the cases that are on record and never began, because Temporal did not answer; give how many."""
     async with services.store.reading() as connection:
-        pending = await support_case.pending(connection, present() - SETTLE)
+        pending = await support_case.pending(connection, present() - BEGINS_WITHIN)
     for case in pending:
         await _start(services, case)
     return len(pending)
@@ -209,7 +209,7 @@ async def _run(services: Services, start: CaseStart, *, again: bool = False) -> 
         id=case_id(start.ref),
         task_queue=services.settings.task_queue,
         id_reuse_policy=policy,
-        search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, start.account)]),
+        search_attributes=found_by(start.account),
         static_summary=f"{start.ref}: severity {start.severity}, {start.area}",
         static_details=f"`rapport case show {start.ref}`",
     )
@@ -330,7 +330,7 @@ async def merge(services: Services, ref: str, wanted: Merge, actor: Actor) -> Ca
             kind=Refused.CONFLICT,
         )
     done = await _act(services, case, ActKind.MERGE, member.id, actor, None, other=into.ref)
-    await _act(services, into, ActKind.JOIN, member.id, actor, case.said or ERASED, other=case.ref)
+    await _act(services, into, ActKind.JOIN, member.id, actor, case.said or TEXT_ERASED, other=case.ref)
     return done
 
 

@@ -6,14 +6,11 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 from temporalio.client import WorkflowHandle
 from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -66,9 +63,8 @@ from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
 from workflows.meeting import Meeting
+from workflows.outcomes import found_by
 from workflows.tech_review import TechReview
-
-ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 
 Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
 
@@ -226,7 +222,7 @@ async def _start(services: Services, given: ReviewStart) -> None:
                 task_queue=services.settings.task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, given.account)]),
+                search_attributes=found_by(given.account),
                 static_summary=f"Technical review {given.ref}, for {given.account}",
                 static_details=f"`rapport review show {given.ref}`",
             ),

@@ -8,9 +8,6 @@ from typing import Annotated, Final
 
 from pydantic import Field
 from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -33,10 +30,8 @@ from starters.rights import ask, requires
 from starters.services import Actor, Services, member_named, submission
 from starters.use_cases import support_case
 from starters.use_cases.words import heard, once
+from workflows.outcomes import found_by
 from workflows.task import HumanTask
-
-ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
-
 
 BROKEN: Final = 2
 """The severity of what is broken now, unless somebody says how bad it is: an important part does not work."""
@@ -161,7 +156,7 @@ async def _ask_leadership(services: Services, matter: Matter, door: Door, member
             id=id_,
             task_queue=services.settings.task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, matter.account)]),
+            search_attributes=found_by(matter.account),
             static_summary=f"{title}, for {matter.account}",
         )
     except WorkflowAlreadyStartedError:

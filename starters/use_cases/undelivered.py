@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 
 from rapport.mail import claims, outbox
 from rapport.model.access import Action
@@ -20,7 +20,7 @@ from rapport.storage import task as task_records
 from starters.rights import requires
 from starters.services import OPENING_SECONDS, Actor, Services, answered, member_named
 from starters.use_cases import account, task as tasks
-from workflows.outcomes import ACCOUNT
+from workflows.outcomes import found_by
 
 
 @requires(Action.ACT, "task", tasks.of_task)
@@ -94,7 +94,7 @@ async def _asked_at_once(services: Services, start: UndeliveredStart) -> str | N
         task_queue=services.settings.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="ask_now",
-        search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, start.account)]),
+        search_attributes=found_by(start.account),
         static_summary="Take care of an email",
     )
     await answered(starting, f"email {start.key}")

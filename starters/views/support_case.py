@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from rapport import support_rules
-from rapport.mail.support_case import ERASED, WORDS, did, told
+from rapport.mail.support_case import CASE_WORDS, TEXT_ERASED, did, told
 from rapport.model.access import Action
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, UserError, WireModel
@@ -170,7 +170,7 @@ class CaseShown(CaseLine):
 async def listed(
     services: Services, account: str | None = None, *, also_over: bool = False, owner: str | None = None
 ) -> list[CaseLine]:
-    """Cases, `LISTED` of them at most: those that need somebody first, then by severity and age.
+    """Cases, `CASES_LISTED` of them at most: those that need somebody first, then by severity and age.
 
     Args:
         owner: Only whose owner this is, by address.
@@ -227,7 +227,7 @@ async def show(services: Services, ref: str) -> CaseShown:
         case,
         **line.model_dump(),
         workflow_id=case_id(ref),
-        question=case.said or ERASED,
+        question=case.said or TEXT_ERASED,
         first_answered=case.first_answered_at,
         resolved=case.resolved_at,
         team=str(owner) if owner is not None else None,
@@ -260,7 +260,7 @@ def _word(line: Said, names: Mapping[str, str]) -> WordShown:
         kind=line.kind,
         who=names.get(line.by or "", "somebody"),
         what=did(line.kind, line.by),
-        text=told(line.kind, line.text) if line.text or line.submission is None else ERASED,
+        text=told(line.kind, line.text) if line.text or line.submission is None else TEXT_ERASED,
         about=names.get(line.about or "", line.about) if line.about else None,
     )
 
@@ -269,7 +269,9 @@ def _of_reviews(asked: Sequence[KnownReview], names: Mapping[str, str]) -> Itera
     """What became of the reviews that a case needs, as words on it. They stand on record with the reviews."""
     for one in asked:
         by = names.get(one.submitter, "someone who has left")
-        yield WordShown(at=one.submitted, kind="review", who=by, what=WORDS["review"], text=one.title, about=one.ref)
+        yield WordShown(
+            at=one.submitted, kind="review", who=by, what=CASE_WORDS["review"], text=one.title, about=one.ref
+        )
         ended = one.decided or one.closed
         if ended is not None and one.outcome is not None:
             outcome = one.outcome.replace("_", " ")
@@ -314,7 +316,7 @@ def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> Case
     clock = case.status.clock if case.status is not None else None
     return CaseLine.made_of(
         case,
-        heading=heading(case.said) or ERASED,
+        heading=heading(case.said) or TEXT_ERASED,
         contact=names.get(case.contact, "someone who has left"),
         owner=owner.name if owner else None,
         owner_email=owner.email if owner else None,

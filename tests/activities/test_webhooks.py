@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from temporalio.exceptions import ApplicationError
 
 from activities.gap import Gaps
-from activities.webhooks import HOOK_GIVES_UP, LONGEST, Hook, Later, Turned, post
+from activities.webhooks import HOOK_GIVES_UP, LONGEST_ASKED_WAIT, Hook, Later, Turned, post
 from rapport.model.gap import GapSent, GapStart, NewGap
 from rapport.storage import gap
 from rapport.storage.database import Store
@@ -84,11 +84,11 @@ async def test_what_a_receiver_refuses_is_not_tried_again_and_what_it_cannot_tak
     [
         ("37", 37 * SECONDS),
         ("0", SECONDS),
-        ("86400", LONGEST),
-        ("99999999999999999999", LONGEST),
+        ("86400", LONGEST_ASKED_WAIT),
+        ("99999999999999999999", LONGEST_ASKED_WAIT),
         ("Mon, 04 Jan 2100 09:02:00 GMT", 120 * SECONDS),
         ("Mon, 04 Jan 2100 08:00:00 GMT", SECONDS),
-        ("Tue, 05 Jan 2100 09:00:00 GMT", LONGEST),
+        ("Tue, 05 Jan 2100 09:00:00 GMT", LONGEST_ASKED_WAIT),
         ("soon", None),
         ("-5", None),
         (None, None),

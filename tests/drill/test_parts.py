@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 from rapport.model.base import UserError
 from rapport.storage.database import Store
 from starters.cli.main import app
-from starters.drill.disk import WORDS
+from starters.drill.disk import DISK_WORDS
 from starters.drill.faults import FAULTS
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
 from starters.drill.private import refuse_unless_empty, where_it_listens
-from starters.drill.relay import USER, DrillRelay
+from starters.drill.relay import RELAY_USER, DrillRelay
 from starters.drill.report import DrillFaultShown, DrillReport
 from starters.stack import take_port
 from tests.conftest import ROOT
@@ -155,7 +155,7 @@ async def send(port: int, key: str, to: str) -> None:
         mail,
         hostname="127.0.0.1",
         port=port,
-        username=USER,
+        username=RELAY_USER,
         password="right",
         start_tls=False,
     )
@@ -228,7 +228,7 @@ def test_a_full_disk_is_full_for_whoever_drills(tmp_path: Path, who: str) -> Non
     assert done.returncode == 0, done.stderr
     means, found = json.loads(done.stdout)
     assert found == ["fits", {"tmpfs": "ENOSPC", "limit": "EFBIG"}[means], "fits"]
-    assert means in WORDS
+    assert means in DISK_WORDS
     assert not list((place / "disk").iterdir()) or means == "limit", "the mount is gone, and what was in it"
 
 

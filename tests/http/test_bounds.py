@@ -20,7 +20,7 @@ from rapport.rules.attachment import MAX_TOTAL
 from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Store
-from starters.http.app import HEADERS, create_app
+from starters.http.app import SECURITY_HEADERS, create_app
 from starters.http.bounds import LIMITS, limit_of
 from starters.http.serve import listening
 from starters.services import Services, present
@@ -113,7 +113,7 @@ async def test_a_body_without_end_is_cut_off(
     head, _, body = answer.removeprefix("HTTP/1.1 100 Continue\r\n\r\n").partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 413 "), head
     assert "connection: close" in head.lower()
-    for name in HEADERS:
+    for name in SECURITY_HEADERS:
         assert name.lower() in head.lower()
     kind = "application/problem+json" if path.startswith("/v1/") else "text/html"
     assert kind in head

@@ -20,7 +20,7 @@ from rapport import support_rules
 from rapport.settings import Settings
 from rapport.storage import sweep
 from rapport.storage.database import Store
-from rapport.support_rules import FILE
+from rapport.support_rules import SUPPORT_FILE
 from starters.cli import common, desk_report as desk_report_cli, main
 from starters.cli.desk_report import print_rules
 from starters.http.app import create_app
@@ -207,7 +207,7 @@ async def test_the_rules_say_when_turns_begin_who_is_paged_and_what_is_not_read_
     services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No turn yet, no pager, and a file that has changed since the worker started: each is said, and how to mend it."""
-    file = services.settings.data / FILE
+    file = services.settings.data / SUPPORT_FILE
 
     async def said(paging: bool = True) -> str:
         changed = {"paging_webhook_url": SecretStr("https://pager.example/x")} if paging else {}

@@ -35,7 +35,7 @@ from rapport.storage.access import Link
 from rapport.storage.database import Store
 from rapport.storage.tables import Base
 from starters.cli.timeline import by_way_of
-from starters.http.app import HEADERS, create_app
+from starters.http.app import SECURITY_HEADERS, create_app
 from starters.http.auth import SESSION_COOKIE
 from starters.http.pages import router
 from starters.http.pages.drafts import DraftTyped, digest
@@ -410,7 +410,7 @@ async def test_every_response_has_the_headers(house: House) -> None:
 
 def test_the_policy_lets_the_pages_work_and_no_more() -> None:
     """The pages' own policy allows styles, pictures, frames and forms of this server alone."""
-    policy = HEADERS["Content-Security-Policy"]
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
     for needed in ("style-src 'self'", "img-src 'self'", "frame-src 'self'", "form-action 'self'"):
         assert needed in policy
     assert "unsafe" not in policy

@@ -159,7 +159,7 @@ async def test_the_doctor_tells_what_the_database_lacks(here: Installation, tmp_
     silent = "postgresql+asyncpg://x@127.0.0.1:1/x"
     assert await told(silent) == (CheckVerdict.UNREACHABLE, "127.0.0.1:1/x: the database does not answer")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(doctor, "LITTLE", 2**62)
+        patched.setattr(doctor, "LITTLE_SPACE", 2**62)
         verdict, what = await told(settings.database)
     assert verdict is CheckVerdict.TROUBLE
     assert "MB are left in" in what

@@ -32,7 +32,7 @@ def test_slack_is_given_one_link_and_no_markup_of_anybodys(text: str, name: str,
     assert said.endswith(f"\n{link}")
     assert "<" not in said.removesuffix(link)
     assert all(">" not in line.removeprefix(">") for line in said.removesuffix(link).splitlines())
-    assert len(quoted or "") <= announcement.LONGEST + 10
+    assert len(quoted or "") <= announcement.LONGEST_QUOTE + 10
 
 
 @given(st.dictionaries(st.from_regex(r"\A[a-z_]{1,12}\Z"), texts, max_size=4))

@@ -430,7 +430,7 @@ def test_too_many_occurrences_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_feed_that_is_too_large_is_not_looked_at() -> None:
     """More than 5 MB is refused by its size alone."""
     with pytest.raises(ValueError, match=r"^The calendar is larger than 5 MB\.$"):
-        busy(b"x" * (feed.MAX_BYTES + 1), FIRST, LAST, ZURICH)
+        busy(b"x" * (feed.MAX_FEED + 1), FIRST, LAST, ZURICH)
 
 
 def test_the_window_must_make_sense() -> None:

@@ -90,7 +90,7 @@ def asked() -> Iterator[list[tuple[str, Any]]]:
 async def lists(services: Services) -> None:
     """What `rapport case list` and the desk's page read."""
     lines = await support_case_views.listed(services)
-    assert len(lines) == support_case.LISTED
+    assert len(lines) == support_case.CASES_LISTED
     assert [line.state for line in lines[:200]] == ["queued"] * 200
     assert lines[0].contact.startswith("Person ")
     async with services.store.reading() as connection:
@@ -101,7 +101,7 @@ async def lists(services: Services) -> None:
 
 async def everything(services: Services) -> None:
     """What `rapport case list --all` reads."""
-    assert len(await support_case_views.listed(services, also_over=True)) == support_case.LISTED
+    assert len(await support_case_views.listed(services, also_over=True)) == support_case.CASES_LISTED
 
 
 async def one_account(services: Services) -> None:

@@ -79,7 +79,7 @@ print("the last word", file=sys.stderr)
 
 def test_a_programs_log_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much it says, two files of a size are kept, which its owner alone can read, and the newest is in them."""
-    monkeypatch.setattr(logs, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(logs, "MAX_LOG", 100_000)
     log = tmp_path / "temporal.log"
     log.write_text("from before" * 20_000)
     with rotating(log) as said:

@@ -84,7 +84,7 @@ def test_a_time_that_is_too_near_is_not_booked(hours: int) -> None:
     """What begins within two hours is no longer booked by a vote."""
     now = SLOTS[0].start - timedelta(hours=hours) / 4
     tally = quorum.tally(PROPOSAL, said(champion="1", user="1"), now)
-    assert (tally.slot == SLOTS[0]) == (SLOTS[0].start - now >= quorum.NOTICE)
+    assert (tally.slot == SLOTS[0]) == (SLOTS[0].start - now >= quorum.LEAST_NOTICE)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rapport.model.account import Contact, ContactWork, Member, Schedule, Vendor
 from rapport.model.base import UserError
 from rapport.model.playbook import Playbook
 from rapport.model.reading import check, read_toml
-from rapport.model.resources import FILE, Library, library
+from rapport.model.resources import RESOURCES_FILE, Library, library
 from rapport.model.task import Decision, TaskDefinition, TaskOption, TaskPhase
 from rapport.playbooks import load
 from rapport.rules import audience, contact as contacts, details, drafting, escalation, task, todo
@@ -168,13 +168,15 @@ def test_shelves_are_found_by_any_of_their_names() -> None:
 def test_an_installation_has_shelves_of_its_own(tmp_path: Path) -> None:
     """Its table takes the place of a shipped one of the same name; the others stay; a wrong one is refused by field."""
     own = '["{name}"]\ntitle = "{title}"\nlinks = [{{ title = "A", link = "{link}", why = "Because." }}]\n'
-    (tmp_path / FILE).write_text(own.format(name="python", title="Our Python", link="https://docs.foobar.example/py"))
+    (tmp_path / RESOURCES_FILE).write_text(
+        own.format(name="python", title="Our Python", link="https://docs.foobar.example/py")
+    )
     mine = library(tmp_path)
     assert [shelf.title for shelf in mine.about(["python", "go"])] == ["Our Python", "Go"]
     for index, (name, link) in enumerate((("Python", "https://a.example"), ("go", "javascript:alert(1)"))):
         folder = tmp_path / str(index)
         folder.mkdir()
-        (folder / FILE).write_text(own.format(name=name, title="X", link=link))
+        (folder / RESOURCES_FILE).write_text(own.format(name=name, title="X", link=link))
         with pytest.raises(UserError) as refused:
             library(folder)
         assert "resources.toml" in refused.value.field

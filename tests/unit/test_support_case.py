@@ -90,7 +90,9 @@ def test_a_draft_is_a_document_whatever_was_asked(question: str, why: str) -> No
     known = tech_review_draft.known("C-00001", "versayce", support_case.heading(question), question, why, [why])
     made = tomllib.loads(tech_review_draft.draft(known))
     assert made["gap"] == "\n\n".join(text for text in (question, why) if text)
-    assert [made[name] for name, _ in tech_review_draft.ASKED] == [""] * len(tech_review_draft.ASKED)
+    assert [made[name] for name, _ in tech_review_draft.ASKED_OF_A_DRAFT] == [""] * len(
+        tech_review_draft.ASKED_OF_A_DRAFT
+    )
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.triage import Answers, MatterKind
-from rapport.rules.triage import QUESTIONS, triage as door_of
+from rapport.rules.triage import DOOR_QUESTIONS, triage as door_of
 from starters.use_cases import account, task, timeline, triage
 from starters.use_cases.triage import Matter
 from starters.views import support_case
@@ -35,7 +35,7 @@ async def known(installation: Installation) -> None:
 
 def test_every_kind_has_one_door_and_a_way_on() -> None:
     """Whatever is answered, there is a reason and either a command or somebody who is asked; no answer is a review."""
-    assert set(QUESTIONS) == set(MatterKind)
+    assert set(DOOR_QUESTIONS) == set(MatterKind)
     assert door_of(Answers()).door == "review"
     doors = {kind: door_of(Answers(kind=kind), "versayce") for kind in MatterKind}
     assert {kind: door.door for kind, door in doors.items()} == {

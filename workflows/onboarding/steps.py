@@ -9,7 +9,6 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Planning, ResumedWaits, Stagger, WaitEnds
@@ -45,10 +44,8 @@ from workflows.onboarding.per_contact import PerContactSteps
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
-from workflows.outcomes import RUNS, Denied, Known, beside, done, started
+from workflows.outcomes import RUNS, STAGE, Denied, Known, beside, done, started
 from workflows.waiting import Alarm
-
-STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
 
 class Steps:

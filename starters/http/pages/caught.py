@@ -24,9 +24,9 @@ from starters.http.pages.visit import TheVisit
 
 router = APIRouter()
 
-SHOWN: Final = 300
+MAILS_SHOWN: Final = 300
 """How many mails the list shows; the catcher itself keeps more."""
-HEADERS: Final = ("From", "To", "Reply-To", "Date", "Message-ID", "In-Reply-To", "X-Rapport-Key")
+SHOWN_HEADERS: Final = ("From", "To", "Reply-To", "Date", "Message-ID", "In-Reply-To", "X-Rapport-Key")
 _SAFE_TYPES: Final = frozenset({"text/calendar", "application/ics"})
 
 
@@ -73,7 +73,7 @@ def opened(raw: bytes) -> CaughtMail:
     files = [part for part in read.walk() if part.get_content_disposition() == "attachment"]
     return CaughtMail(
         subject=str(read["Subject"] or "(no subject)"),
-        headers=tuple((name, str(read[name])) for name in HEADERS if read[name]),
+        headers=tuple((name, str(read[name])) for name in SHOWN_HEADERS if read[name]),
         html=_text(read.get_body(preferencelist=("html",))),
         text=_text(read.get_body(preferencelist=("plain",))),
         calendar=next((_text(part) for part in read.walk() if part.get_content_type() == "text/calendar"), ""),
@@ -115,13 +115,13 @@ async def caught(visit: TheVisit, _: Operator, catcher: TheCatcher) -> Response:
     """What was caught, newest first."""
     mails = await asyncio.to_thread(catcher.mails)
     days: dict[str, list[object]] = {}
-    for mail in mails[:SHOWN]:
+    for mail in mails[:MAILS_SHOWN]:
         days.setdefault(day(mail.at, "UTC"), []).append(mail)
     return await visit.page(
         "mails.html",
         days=days,
         count=len(mails),
-        older=max(0, len(mails) - SHOWN),
+        older=max(0, len(mails) - MAILS_SHOWN),
         hurried=visit.services.settings.quiet_hours == "ignore",
     )
 

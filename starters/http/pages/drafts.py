@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
@@ -17,15 +17,12 @@ from rapport.model.reading import check
 from rapport.rules.attachment import MAX_TOTAL
 from starters.http.auth import SignedIn, TheServices
 from starters.http.pages.rendering import mail_frame, see_other
-from starters.http.pages.visit import TheVisit, Typed, Visit
+from starters.http.pages.visit import SETTLE_SECONDS, TheVisit, Typed, Visit
 from starters.services import LATER, Actor, Services
 from starters.use_cases import account, message as messages
 from starters.use_cases.message import Edit, MessageShown
 
 router = APIRouter()
-
-SETTLE_SECONDS: Final = 3.0
-"""How long a page waits for released drafts to leave the list before it shows the list again."""
 
 
 @dataclass(frozen=True)

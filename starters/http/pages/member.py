@@ -43,7 +43,7 @@ from starters.views import support_case
 
 router = APIRouter()
 
-RECENT: Final = 40
+RECENT_ENTRIES: Final = 40
 """How many entries of the timeline a page shows at first."""
 
 
@@ -130,8 +130,8 @@ async def account_page(
         known=await account_data.known(visit.services, key),
         messages=list(reversed(lines)),
         drafts=sum(line.state is MessageState.DRAFT for line in lines),
-        days=by_day(told if everything else told[:RECENT], shown.tam.zone),
-        more=0 if everything else max(0, len(told) - RECENT),
+        days=by_day(told if everything else told[:RECENT_ENTRIES], shown.tam.zone),
+        more=0 if everything else max(0, len(told) - RECENT_ENTRIES),
         actor=visit.acting(shown.tam.email).email,
         champion_zone=next((one.zone for one in shown.contacts if CHAMPION in one.personas), None),
         weekdays=list(zip(WEEKDAYS, day_name, strict=True)),

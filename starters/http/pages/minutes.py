@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Response
 
 from rapport.model.base import Refused, UserError
-from rapport.model.minutes import MOST, Minutes
+from rapport.model.minutes import MOST_LINES, Minutes
 from rapport.model.reading import check
 from starters.http.pages.rendering import done_of, see_other
 from starters.http.pages.visit import TheVisit, Typed, Visit
@@ -56,7 +56,7 @@ class MinutesTyped:
         """How many rows the form needs for its actions or blockers."""
         used = [int(found[1]) for one in self.fields if (found := re.fullmatch(rf"{name}-([0-9]{1, 3})-\w+", one))]
         filled = [number for number in used if any(self._row(name, number).values())]
-        return min(MOST, max(ROWS, max(filled, default=-1) + 3))
+        return min(MOST_LINES, max(ROWS, max(filled, default=-1) + 3))
 
     def _row(self, name: str, number: int) -> dict[str, str]:
         parts = ACTIONS if name == "actions" else BLOCKERS
@@ -65,7 +65,7 @@ class MinutesTyped:
 
     def list(self, name: str) -> list[tuple[int, dict[str, str]]]:
         """The rows that hold something, with their numbers."""
-        found = [(number, self._row(name, number)) for number in range(MOST)]
+        found = [(number, self._row(name, number)) for number in range(MOST_LINES)]
         return [(number, row) for number, row in found if row]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
@@ -17,7 +17,7 @@ from rapport.model.task import TaskPhase
 from starters.http.auth import SignInNeeded, session_of
 from starters.http.deciding import acting, check_decider, decider, inbox_of
 from starters.http.pages.rendering import fields, form_token, page, see_other
-from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
+from starters.http.pages.visit import SETTLE_SECONDS, RefusedForm, TheVisit, Typed, Visit, form
 from starters.http.problems import status_of
 from starters.rights import allowed
 from starters.services import BEHIND_LINK, LATER, LISTED, Actor, Services
@@ -25,9 +25,6 @@ from starters.use_cases import account, task as tasks, undelivered
 from starters.views.task import TaskLink, TaskShown, others_there
 
 router = APIRouter()
-
-SETTLE_SECONDS: Final = 3.0
-"""How long a page waits until what was accepted can be seen before it shows the task again."""
 
 
 @dataclass(frozen=True)

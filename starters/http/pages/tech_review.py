@@ -21,7 +21,7 @@ from rapport.model.triage import MatterKind
 from starters.http.auth import TheServices, signed_in
 from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import MAIL_POLICY, done_of
-from starters.http.pages.visit import RefusedForm, TheVisit, Typed, Visit, form
+from starters.http.pages.visit import SETTLE_SECONDS, RefusedForm, TheVisit, Typed, Visit, form
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import account as accounts, support_case, tech_review, tech_review_record, triage
 from starters.use_cases.meeting import MeetingShown
@@ -38,9 +38,6 @@ from starters.use_cases.triage import Matter
 from starters.views.tech_review import ReviewShown
 
 router = APIRouter()
-
-SETTLE_SECONDS: Final = 3.0
-"""How long a page waits until what was accepted can be seen."""
 
 PHASES: Final = {
     ReviewPhase.FEEDBACK: "Feedback",

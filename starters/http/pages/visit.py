@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
@@ -18,6 +18,9 @@ from starters.http.problems import status_of
 from starters.rights import allowed
 from starters.services import Actor, Services
 from starters.use_cases import message, task
+
+SETTLE_SECONDS: Final = 3.0
+"""How long a page waits until what was accepted can be seen before it shows what stands."""
 
 
 @dataclass(frozen=True)
