@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from starters.cli.main import app
 from tests.conftest import ROOT
-from tests.stack.test_demo import demo, rapport
+from tests.stack.test_demo import rapport
 from tests.support.cli import whole
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -22,15 +21,6 @@ def commands(page: Path) -> list[str]:
     """The commands of a page's console blocks, in order."""
     blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A demo for the commands to work on."""
-    folder = tmp_path_factory.mktemp("docs")
-    with demo(folder) as running:
-        running.mails(4)
-        yield folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from rapport.model.ids import new_id
+from rapport.schedules import register_schedules
 from rapport.temporal import connect, register_search_attributes
 from starters.cli.stack import example_account
 from starters.installation import STACK_FILE, Addresses
@@ -53,8 +54,9 @@ async def _running(address: str, data: Path) -> AsyncIterator[None]:
     data.mkdir(exist_ok=True)
     secret = SecretStr(kept(data / "secret"))
     async with installation(client, data, QUEUE, secret=secret) as made:
-        await desk.start(client, QUEUE)
         settings = made.services.settings
+        await register_schedules(client, QUEUE, settings.sweep_seconds)
+        await desk.start(client, QUEUE)
         said = Addresses(
             data=str(data),
             temporal=address,
