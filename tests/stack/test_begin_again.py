@@ -353,16 +353,13 @@ async def test_what_is_canceled_goes_on_only_to_end_in_order(here: Installation)
 @pytest.mark.parametrize("how", ["terminate", "cancel"])
 async def test_a_case_goes_on_where_it_was(here: Installation, how: str) -> None:
     """Ended in Temporal, it says so, and is opened again by the command that it names; who had it has it still."""
-    await desk.open_desk(here, day=None)
+    await desk.open_desk(here, day=None, members=desk.off_duty())
     ref = (await desk.ask(here)).ref
 
     async def owner() -> str | None:
         return (await support_case_views.show(here.services, ref)).owner_email
 
-    async def begun() -> bool:
-        return (await support_case_views.show(here.services, ref)).live
-
-    await until(begun, "the case")
+    await desk.in_state(here, ref, "queued")
     await support_case.assign(here.services, ref, Assign(to=desk.SAM), by(desk.LEAD))
     assert await until(owner, "somebody to have the case") == desk.SAM
     await end(here, case_id(ref), how=how)

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from rapport.model.account import MembersFile, WrittenMember
+from rapport.model.account import WEEKDAYS, MembersFile, WrittenMember
 from rapport.model.ids import case_id, desk_id, new_id
 from rapport.model.support_case import DESK, CaseView, DeskStart, DeskView, Dossier, WrittenCase
 from rapport.storage import account, imports
@@ -64,6 +64,11 @@ def crew(**more: Any) -> MembersFile:
             _member(ENGINEER_WHO_ALSO_SUPPORTS, "support_engineer", "engineering", **more),
         )
     )
+
+
+def off_duty() -> MembersFile:
+    """The crew on a day on which none of the engineers works, whenever this runs: nobody is given a case by itself."""
+    return crew(hours={"days": [WEEKDAYS[(present() + timedelta(days=3)).weekday()]]})
 
 
 async def open_desk(
