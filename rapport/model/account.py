@@ -120,11 +120,15 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 
 
 class WorkingHours(InputModel):
-    """When a person works, in wall time of their own zone."""
+    """When a person works, in wall time of their own zone.
+
+    Attributes:
+        days: Their working days; left out, all but their country's weekend, which is Friday and Saturday in Egypt.
+    """
 
     start: time = time(9)
     end: time = time(17)
-    days: frozenset[Weekday] = frozenset(WEEKDAYS[:5])
+    days: frozenset[Weekday] | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -132,14 +136,14 @@ class WorkingHours(InputModel):
             raise ValueError("has a zone of its own; write wall times such as 09:00:00, the person's zone is known")
         if self.start >= self.end:
             raise ValueError("end must be later than start; write for example start = 09:00:00, end = 17:00:00")
-        if not self.days:
+        if self.days is not None and not self.days:
             raise ValueError('days is empty; name at least one, such as ["mon", "tue"]')
         return self
 
     @field_serializer("days", when_used="json")
-    def _in_the_order_of_the_week(self, days: frozenset[Weekday]) -> list[Weekday]:
+    def _in_the_order_of_the_week(self, days: frozenset[Weekday] | None) -> list[Weekday] | None:
         # A set has another order in each process, and what is written is compared and hashed elsewhere.
-        return [day for day in WEEKDAYS if day in days]
+        return None if days is None else [day for day in WEEKDAYS if day in days]
 
 
 class Schedule(InputModel):

@@ -33,6 +33,7 @@ from rapport.model.step import Offset
 MAX_IDLE_DAYS: Final = 400
 """How many days without work in a row are looked at before a schedule counts as having no working day."""
 
+_SATURDAY_AND_SUNDAY: Final = frozenset({5, 6})
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
 _GRID: Final = tuple(time(hour, minute) for hour in range(24) for minute in (0, 30))
@@ -117,12 +118,19 @@ def whole_days(first: date, last: date, zone: str) -> Interval:
     return Interval(wall(begin, time(), zone), wall(end + _DAY, time(), zone))
 
 
+def is_weekday(day: date, who: Schedule) -> bool:
+    """Whether a day is one of this person's working days of the week: their own, or all but their country's weekend."""
+    if who.hours.days is not None:
+        return WEEKDAYS[day.weekday()] in who.hours.days
+    return day.weekday() not in _weekend(who.country, day.year)
+
+
 def is_business_day(day: date, who: Schedule) -> bool:
     """Whether this person works on this day: one of their weekdays, and no public holiday where they are.
 
     A day whose working hours fall into a gap as a whole is none, such as 30 December 2011 in Apia.
     """
-    if WEEKDAYS[day.weekday()] not in who.hours.days or day in _public_holidays(who.country, who.subdivision, day.year):
+    if not is_weekday(day, who) or day in _public_holidays(who.country, who.subdivision, day.year):
         return False
     shift = _shift(day, who)
     return shift.start < shift.end
@@ -376,6 +384,14 @@ def _change(before: datetime, after: datetime, place: ZoneInfo) -> datetime:
         return (before + timedelta(seconds=seconds)).astimezone(place).utcoffset() != offset
 
     return before + timedelta(seconds=bisect_left(range(int((after - before).total_seconds())), True, key=changed))
+
+
+@cache
+def _weekend(country: str | None, year: int) -> frozenset[int]:
+    """A country's weekend in a year, Monday being 0."""
+    return (
+        _SATURDAY_AND_SUNDAY if country is None else frozenset(holidays.country_holidays(country, years=year).weekend)
+    )
 
 
 @cache

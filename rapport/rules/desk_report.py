@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.account import WEEKDAYS, Schedule, Weekday
 from rapport.model.base import Instant, WireModel
-from rapport.rules.calendar import Interval, intersect, whole_days, working_time
+from rapport.rules.calendar import Interval, intersect, is_weekday, whole_days, working_time
 from rapport.rules.routing import WEIGHTS
 
 _HOUR = timedelta(hours=1)
@@ -270,7 +270,7 @@ def _by_hour_of_week(ticks: Iterable[_Tick]) -> tuple[Hour, ...]:
 def _by_hour_of_day(ticks: Iterable[_Tick], desk: Schedule) -> tuple[Hour, ...]:
     found: dict[int, list[_Tick]] = defaultdict(list)
     for tick in ticks:
-        if WEEKDAYS[tick.local.weekday()] in desk.hours.days:
+        if is_weekday(tick.local.date(), desk):
             found[tick.local.hour].append(tick)
     return tuple(_hour(found[hour], hour) for hour in sorted(found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
@@ -47,6 +47,8 @@ PLACES = (
     ("Asia/Kathmandu", "NP", None),
     ("Asia/Dubai", "AE", None),
     ("Africa/Casablanca", "MA", None),
+    ("Africa/Cairo", "EG", None),
+    ("Asia/Jerusalem", "IL", None),
     ("Australia/Sydney", "AU", "NSW"),
     ("Australia/Lord_Howe", None, None),
     ("Pacific/Auckland", "NZ", "AUK"),
@@ -91,7 +93,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
     """Someone, somewhere, with any working hours on the quarter hour: by day, at night, short and long."""
     zone, country, subdivision = draw(st.sampled_from(PLACES))
     first, last = sorted(draw(st.lists(quarters, min_size=2, max_size=2, unique=True)))
-    working = draw(st.frozensets(st.sampled_from(WEEKDAYS), min_size=1))
+    working = draw(st.none() | st.frozensets(st.sampled_from(WEEKDAYS), min_size=1))
     return Schedule(
         zone=zone, country=country, subdivision=subdivision, hours=WorkingHours(start=first, end=last, days=working)
     )
@@ -157,7 +159,14 @@ def days_off(country: str | None, subdivision: str | None) -> frozenset[date]:
 def works_on(day: date, who: Schedule) -> bool:
     off = days_off(who.country, who.subdivision)
     shift = shift_on(day, who)
-    return day.strftime("%a").lower() in who.hours.days and day not in off and shift.start < shift.end
+    return day.strftime("%a").lower() in days_of(who) and day not in off and shift.start < shift.end
+
+
+def days_of(who: Schedule) -> Container[str]:
+    """The days of the week on which a person works: their own, else their country's."""
+    if who.hours.days is not None:
+        return who.hours.days
+    return ("sun", "mon", "tue", "wed", "thu") if who.country in ("EG", "IL") else WEEKDAYS[:5]
 
 
 def business_days_after(day: date, count: int, who: Schedule) -> list[date]:

@@ -55,7 +55,7 @@ class Person:
         """Whether they sit at their desk."""
         local = now.astimezone(ZoneInfo(self.schedule.zone))
         hours = self.schedule.hours
-        on_duty = WEEKDAYS[local.weekday()] in hours.days and hours.start <= local.time() < hours.end
+        on_duty = WEEKDAYS[local.weekday()] in (hours.days or WEEKDAYS[:5]) and hours.start <= local.time() < hours.end
         return on_duty and not self.is_away(now)
 
     def is_away(self, now: datetime) -> bool:
