@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -124,6 +124,18 @@ def read_instant(text: str, field: str, zone: str = "UTC", *, ends: bool = False
             f"the clocks of {zone} skip that time", field=field, fix="choose another, or write it with its offset"
         )
     return there
+
+
+def read_day(text: str, field: str, fix: str = 'write it as "2026-12-24"') -> date:
+    """Read a day.
+
+    Raises:
+        UserError: The text is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UserError("is not a day", field=field, fix=fix) from None
 
 
 def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:

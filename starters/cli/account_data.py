@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,8 +19,7 @@ from rapport.model.account_data import (
     WrittenRoadmapItem,
     WrittenSample,
 )
-from rapport.model.base import UserError
-from rapport.model.reading import check, read_instant
+from rapport.model.reading import check, read_day, read_instant
 from rapport.model.sheets import SheetRow
 from rapport.rules.figures import course
 from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun
@@ -77,13 +76,6 @@ def _table(
     return show
 
 
-def _date(text: str, field: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UserError("is not a day", field=field, fix='write it as "2026-11-20"') from None
-
-
 async def _instant(services: Services, actor: Actor, text: str | None, field: str) -> datetime | None:
     """An instant that a member wrote, without an offset in their own zone."""
     if text is None:
@@ -138,7 +130,7 @@ async def remove_usage(
     day: Annotated[str | None, typer.Option("--day", help="Only what was measured on it.", metavar="DATE")] = None,
 ) -> ImportResult:
     """Take a metric off the record, with all its measurements; or one of them."""
-    only = _date(day, "--day") if day is not None else None
+    only = read_day(day, "--day") if day is not None else None
     return await account_data.remove_usage(services, account, metric, actor, only)
 
 

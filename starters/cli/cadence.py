@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Final
 
 import typer
 
-from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
-from rapport.model.reading import read_instant
+from rapport.model.reading import read_day, read_instant
 from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services, member_named
 from starters.use_cases import cadence
@@ -23,18 +21,6 @@ DATES_SHOWN: Final = 8
 Step = Annotated[str, typer.Argument(help="The standing meeting's step, such as weekly.")]
 Day = Annotated[str, typer.Argument(help="The date that is meant, as `rapport cadence show` lists it.", metavar="DATE")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; for the timeline.")]
-
-
-def read_day(text: str) -> date:
-    """Read a date.
-
-    Raises:
-        UserError: It is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UserError("is not a date", field="DATE", fix='write it as "2027-01-05"') from None
 
 
 def _print(shown: CadenceShown) -> None:
@@ -83,7 +69,7 @@ async def set_time(
 @command(app, show="Called off; everyone is told.")
 async def skip(services: Services, actor: Actor, account: str, step: Step, day: Day, reason: Reason = None) -> Receipt:
     """Call one date off; the others stay."""
-    return await cadence.skip(services, account, step, read_day(day), actor, reason)
+    return await cadence.skip(services, account, step, read_day(day, "DATE"), actor, reason)
 
 
 @command(app, show="Moved; everyone is told.")
@@ -99,7 +85,7 @@ async def move(
     """Move one date; the others stay."""
     zone = (await member_named(services, actor)).schedule.zone
     instant = read_instant(start, "--start", zone)
-    return await cadence.move(services, account, step, read_day(day), instant, actor, reason)
+    return await cadence.move(services, account, step, read_day(day, "DATE"), instant, actor, reason)
 
 
 @command(app, show="Noted: it was not held.")
@@ -107,4 +93,4 @@ async def report(
     services: Services, actor: Actor, account: str, step: Step, day: Day, reason: Reason = None
 ) -> Receipt:
     """Say that one date was not held; whatever nobody speaks of counts as held."""
-    return await cadence.report(services, account, step, read_day(day), actor, reason)
+    return await cadence.report(services, account, step, read_day(day, "DATE"), actor, reason)

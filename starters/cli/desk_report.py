@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rapport.model.account import WEEKDAYS
-from rapport.model.base import UserError
+from rapport.model.reading import read_day
 from rapport.rules.desk_report import DeskReport
 from rapport.rules.wording import amount
 from rapport.support_rules import SUPPORT_FILE
@@ -39,7 +38,10 @@ async def report(
     ] = None,
 ) -> tuple[DeskReport, tuple[Path, ...]]:
     """Load by hour and week against staffing, what the slack paid for, and what was promised and kept."""
-    found = await desk_report.report(services, _day(first, "--from"), _day(last, "--to"))
+    found = await desk_report.report(
+        services,
+        *(None if text is None else read_day(text, field) for text, field in ((first, "--from"), (last, "--to"))),
+    )
     return found, desk_report.write(found, folder) if folder is not None else ()
 
 
@@ -141,12 +143,3 @@ def _print_week(found: DeskReport) -> None:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
-
-
-def _day(text: str | None, field: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UserError("is no day", field=field, fix='write it as "2026-12-24"') from None

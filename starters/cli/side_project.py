@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from rapport.model.base import UserError
-from rapport.model.reading import check, read_instant
+from rapport.model.reading import check, read_day, read_instant
 from rapport.model.side_project import NewSideProject
 from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services
@@ -27,15 +25,6 @@ def _add_act(name: str, act: Callable[[Services, str, Actor], Awaitable[SideShow
     @command(app, name, show=_print, help=help)
     async def done(services: Services, actor: Actor, id_: Id) -> SideShown:
         return await act(services, id_, actor)
-
-
-def _day(text: str) -> date | None:
-    if text == "never":
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UserError("is no day", field="--on", fix='write it as "2026-12-24", or "never"') from None
 
 
 def _print(found: SideShown | Sequence[SideShown]) -> str | None:
@@ -105,4 +94,5 @@ async def look_again(
     day: Annotated[str, typer.Option("--on", help="When the lead looks again, or never.", metavar="YYYY-MM-DD|never")],
 ) -> SideShown:
     """Set the day on which the lead looks at it again. It is promised to nobody."""
-    return await side_project.look_again(services, id_, _day(day), actor)
+    read = None if day == "never" else read_day(day, "--on", 'write it as "2026-12-24", or "never"')
+    return await side_project.look_again(services, id_, read, actor)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from fastapi import APIRouter, Response
 
 from rapport.model.base import UserError
+from rapport.model.reading import read_day
 from starters import pictures
 from starters.http.pages.visit import TheVisit
 from starters.use_cases import desk_report, side_project
@@ -20,7 +19,8 @@ async def report(visit: TheVisit) -> Response:
     typed = {field: visit.request.query_params.get(field, "").strip() for field in ("from", "to")}
     refusal = None
     try:
-        found = await desk_report.report(visit.services, _day(typed["from"], "from"), _day(typed["to"], "to"))
+        days = (read_day(text, field) if text else None for field, text in typed.items())
+        found = await desk_report.report(visit.services, *days)
     except UserError as refused:
         refusal, found = refused, await desk_report.report(visit.services)
     typed = {"from": typed["from"] or str(found.first), "to": typed["to"] or str(found.last)}
@@ -32,12 +32,3 @@ async def report(visit: TheVisit) -> Response:
         typed=typed,
         refusal=refusal,
     )
-
-
-def _day(text: str, field: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UserError("is no day", field=field, fix='write it as "2026-12-24"') from None
