@@ -89,6 +89,12 @@ async def tam_of(connection: Connection, key: str) -> str | None:
     return tam
 
 
+async def tam_addresses(connection: Connection) -> dict[str, str]:
+    """Who serves each account, by address."""
+    query = select(AccountRow.key, MemberRow.email).join(MemberRow, MemberRow.id == AccountRow.tam)
+    return {row.key: row.email for row in await connection.execute(query)}
+
+
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:
     """One account with its TAM and the vendor, as the last account file gave them.
 

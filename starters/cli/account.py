@@ -10,7 +10,7 @@ import typer
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
 from starters.cli import account_new, succession
-from starters.cli.common import command, out, print_checked, table, when
+from starters.cli.common import by_whom, command, out, print_checked, table, when
 from starters.cli.mail import print_fault
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, message
@@ -77,7 +77,8 @@ def print_portfolio(found: Portfolio) -> None:
     out.print(rows)
     print_checked(lines[0].checked)
     for line in lines:
-        ways = [way for way in (line.unblock, *(one.unblock for one in line.others)) if way]
+        waits = [(line.unblock, line.waiting_on), *((one.unblock, one.waiting_on) for one in line.others)]
+        ways = [way for command, on in waits if (way := by_whom(command, on, line.tam))]
         if ways:
             out.print(f"\nTo move {line.account} on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,9 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
+from rapport.model.account import Role
 from rapport.model.base import Refused, UserError
+from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
@@ -269,6 +271,17 @@ def table(*columns: str) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
+
+
+def by_whom(command: str | None, on: Collection[str], tam: str) -> str | None:
+    """A printed command, complete where the account's TAM can do it: nobody has to look up an address for `--as`.
+
+    Args:
+        on: Whom it waits for, by role or persona; what waits for a customer, the TAM can move on.
+        tam: Their address.
+    """
+    others = {*Role} - {Role.TAM}
+    return command if on and set(on) <= others else read_by(command, tam)
 
 
 def when(instant: datetime | None) -> str:

@@ -14,7 +14,7 @@ from rapport.model.operation import Operate
 from rapport.model.reading import check
 from rapport.rules.attention import told_in
 from rapport.rules.outcome_words import in_words
-from starters.cli.common import command, is_file, out, table, when
+from starters.cli.common import by_whom, command, is_file, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
 from starters.use_cases.files import told_by_line
@@ -111,7 +111,8 @@ def _print(shown: Status) -> None:
     out.print(rows)
     for step in shown.milestones:
         if step.unblock:
-            out.print(f"\nTo move {step.title} on:\n  {step.unblock}", soft_wrap=True, markup=False)
+            way = by_whom(step.unblock, step.waiting_on, shown.tam)
+            out.print(f"\nTo move {step.title} on:\n  {way}", soft_wrap=True, markup=False)
         elif step.waiting_for and not step.waiting_on and step.deadline:
             out.print(f"\n{step.title}: nothing to do until {when(step.deadline)}", soft_wrap=True, markup=False)
 

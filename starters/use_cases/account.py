@@ -104,6 +104,7 @@ class AccountLine(WireModel):
     Attributes:
         others: What waits of its support cases and technical reviews.
         checked: As of when it is known whether any of it was ended in Temporal; nothing if that was never looked at.
+        tam: Who serves it, by address.
     """
 
     account: str
@@ -117,6 +118,7 @@ class AccountLine(WireModel):
     unblock: str | None
     others: tuple[OtherShown, ...] = ()
     checked: Instant | None = None
+    tam: str = ""
 
 
 def read_file(path: Path) -> AccountFile:
@@ -309,6 +311,7 @@ async def portfolio(services: Services) -> list[AccountLine]:
         current = await contracts.latest_of_all(connection)
         waiting = await contracts.first_waiting(connection)
         asked = await task_storage.most_urgent(connection)
+        served_by = await accounts.tam_addresses(connection)
         others = await other_waits(connection)
         missed = await unreached(connection, present())
         known = await sweep.known_ended(connection)
@@ -326,7 +329,7 @@ async def portfolio(services: Services) -> list[AccountLine]:
             ),
             contract,
             still,
-        ).model_copy(update={"checked": checked})
+        ).model_copy(update={"checked": checked, "tam": served_by[key]})
         for key, name in names.items()
         for contract in [current.get(key)]
     ]

@@ -121,6 +121,7 @@ class Status(WireModel):
         welcomed: Whether any of the customer's people was sent an email of its steps, or was told another way.
         ended_since: Since when it stands still, where its workflow was ended in Temporal.
         unblock: The command that has it go on then.
+        tam: Who serves the account, by address.
     """
 
     account: str
@@ -135,6 +136,7 @@ class Status(WireModel):
     welcomed: bool = True
     ended_since: Instant | None = None
     unblock: str | None = None
+    tam: str = ""
 
 
 async def _of_request(_: Connection, request: StartRequest) -> list[Matter]:
@@ -351,7 +353,8 @@ async def status(services: Services, account: str) -> Status:
         UserError: There is no such account, or nothing was started for it.
     """
     async with services.store.reading() as connection:
-        await accounts.account(connection, account)
+        served_by = (await accounts.account(connection, account)).tam
+        tam = await accounts.member(connection, served_by)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         missed = await unreached(connection, present(), account)
@@ -406,6 +409,7 @@ async def status(services: Services, account: str) -> Status:
         welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
         ended_since=ended,
         unblock=standstill.way_on(contract.workflow_id) if ended else None,
+        tam=tam.email,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
-from rapport.model.account import AccountFile
+from rapport.model.account import AccountFile, Role
 from rapport.model.projection import Milestone, Wait
 from rapport.model.reading import read_toml
 from rapport.playbooks import load
@@ -19,6 +19,7 @@ from rapport.settings import Settings
 from rapport.storage import contract as contracts
 from rapport.storage.database import Store
 from rapport.storage.tables import TaskRow
+from starters.cli.common import by_whom
 from starters.services import Services
 from starters.use_cases import account
 from tests.helpers_mail import NOW
@@ -98,3 +99,11 @@ def step(position: int, name: str, wait: Wait) -> Milestone:
         outcome=None,
         wait=wait,
     )
+
+
+@given(st.sets(st.sampled_from([*Role, "primary_champion", "primary_user"])))
+def test_a_way_on_is_complete_wherever_the_tam_can_take_it(on: set[str]) -> None:
+    """What waits for the TAM or for a customer is printed with the TAM's address; a manager's decision is not."""
+    way = by_whom("rapport x --as EMAIL", on, "tam@foobar.example")
+    theirs = not on or "tam" in on or not on <= {*Role}
+    assert way == ("rapport x --as tam@foobar.example" if theirs else "rapport x --as EMAIL")
