@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -26,6 +27,7 @@ class OnboardingState:
 
     Attributes:
         messages: What the onboarding writes to people.
+        pending_projection: Takes what SQL does not know yet, for an activity that does something anyway.
         playbook: The plan that the account follows.
         began: Since when.
         progress: Each step by name, in the playbook's order.
@@ -38,6 +40,7 @@ class OnboardingState:
         self.start = start
         self._owner = owner
         self.messages = owner.messages
+        self.pending_projection = owner.pending_projection
         self.playbook = start.playbook
         self.began = workflow.now()
         self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, self.began, start.at)
@@ -47,9 +50,18 @@ class OnboardingState:
         self._todo_counts: Counter[tuple[str, str]] = Counter()
 
     @property
+    def paused_at(self) -> datetime | None:
+        """Since when the whole stands still, if it does."""
+        return self._owner.paused_at
+
+    @paused_at.setter
+    def paused_at(self, since: datetime | None) -> None:
+        self._owner.paused_at = since
+
+    @property
     def is_paused(self) -> bool:
         """Whether nothing begins and nobody is reminded; what people say is still taken."""
-        return self._owner.paused_at is not None
+        return self.paused_at is not None
 
     def wake(self) -> None:
         """Have the steps looked through once more: something is new."""

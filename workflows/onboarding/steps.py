@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Final
 
 from temporalio import workflow
@@ -15,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.cadence import CadenceStart
     from rapport.model.ids import cadence_id, meeting_id
     from rapport.model.meeting import MeetingResult, MeetingStart, Receipt
-    from rapport.model.onboarding import OnboardingStart
     from rapport.model.operation import Operate, Operation
     from rapport.model.projection import Projection, Wait
     from rapport.model.step import (
@@ -34,7 +33,6 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import audience, details, onboarding, operation as operations
     from rapport.rules.onboarding import Progress, StepState
 
-from workflows.base import AccountWorkflow
 from workflows.onboarding.children import ChildWorkflows
 from workflows.onboarding.failures import Failures
 from workflows.onboarding.gates import Gating
@@ -44,21 +42,16 @@ from workflows.onboarding.per_contact import PerContactSteps
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
-from workflows.outcomes import RUNS, STAGE, Denied, Known, beside, done, started
+from workflows.outcomes import RUNS, STAGE, Denied, Known, done, started
 from workflows.waiting import Alarm
 
 
 class Steps:
-    """The steps of one onboarding. Entering starts them, leaving waits until all have ended."""
+    """The steps of one onboarding: what it has to do for them, turn by turn, until all have ended."""
 
-    def __init__(self, start: OnboardingStart, owner: AccountWorkflow) -> None:
-        """Nothing has begun.
-
-        Args:
-            owner: The onboarding itself, which writes the mails of its message steps.
-        """
-        self.owner = owner
-        self.state = OnboardingState(start, owner)
+    def __init__(self, state: OnboardingState) -> None:
+        """Nothing has begun."""
+        self.state = state
         self.stage = onboarding.current_stage(self.state.progress)
         self.children = ChildWorkflows(self.state)
         self.vacancies = Vacancies(self.state)
@@ -73,61 +66,36 @@ class Steps:
         self._paused_since: datetime | None = None
         self._cancelled = False
         self._recurs = False
-        self._driving: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Steps:
-        """Begin."""
-        self.state.timeline.record("onboarding.started", about=self.state.start.playbook.name)
-        if self.state.start.unheld:
-            self.state.timeline.record("account.without", about=",".join(self.state.start.unheld))
-        self._driving = beside(self.drive())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Wait until every step has ended, everything is sent and written down, and nobody has said more meanwhile."""
-        # A run that its worker lets go of is closed where it stands, and nothing can be waited for then. One that is
-        # canceled in Temporal ends as well, as any other workflow does, and somebody is asked whether it goes on.
-        if self._driving is None or kind in (GeneratorExit, asyncio.CancelledError):
-            return
-        await self._driving
-        await self.owner.all_over()
-
-    async def drive(self) -> None:
-        """Begin what is due, write down what is new, and wait for either."""
-        while self.owner.has_news:
-            self.owner.changed = False
-            await self.owner.words.all_known()
-            self._venues.offer_conversions()
+    async def take_turn(self) -> None:
+        """Begin what is due, and tell the workflows of steps what they have to know."""
+        self._venues.offer_conversions()
+        if not self.state.is_paused:
+            await self.vacancies.look(self.users.look_again)
+            await self._plan_dues()
+            # The last before any begins: what became due until now has been asked about then.
+            await self._gating.look()
             if not self.state.is_paused:
-                await self.vacancies.look(self.users.look_again)
-                await self._plan_dues()
-                # The last before any begins: what became due until now has been asked about then.
-                await self._gating.look()
-                if not self.state.is_paused:
-                    free = self._free
-                    for name in onboarding.due_now(free, workflow.now()):
-                        self._begin(name)
-                    self._alarm.set(onboarding.next_due(free), "The next step becomes due")
-            await self.children.tell_of_people()
-            await self.children.send_controls()
-            await self.state.messages.carry_out_releases()
-            await self.owner.projector.write()
-            if self._unfinished:
-                await workflow.wait_condition(lambda: self.owner.changed or self._is_due)
+                free = self._free
+                for name in onboarding.due_now(free, workflow.now()):
+                    self._begin(name)
+                self._alarm.set(onboarding.next_due(free), "The next step becomes due")
+        await self.children.tell_of_people()
+        await self.children.send_controls()
 
     @property
     def has_more(self) -> bool:
         """Whether a step is still to be done, or to be told."""
-        return bool(self._unfinished or self.state.stale)
+        return bool(self.are_unfinished or self.state.stale)
 
     @property
-    def _unfinished(self) -> bool:
+    def are_unfinished(self) -> bool:
+        """Whether a step has not ended, or something is under way for one."""
         return onboarding.unfinished(self.state.progress) or bool(self.state.performing)
 
     @property
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether a step has become due meanwhile."""
         return self._alarm.rings and not self.state.is_paused
 
     @property
@@ -137,14 +105,14 @@ class Steps:
 
     def operate(self, operation: Operation) -> Receipt:
         """Do what a member says with the whole; `operations.judge` has let it pass."""
-        paused_at = self.owner.paused_at
+        paused_at = self.state.paused_at
         applied = operations.apply(self.state.progress, paused_at, operation, workflow.now())
         if applied.outcome == operations.UNCHANGED:
             return Receipt(accepted=True, outcome=applied.outcome)
         for name, step in applied.steps.items():
             if self.state.progress.get(name) != step:
                 self.state.stale.add(name)
-        self.state.progress, self.owner.paused_at = applied.steps, applied.paused_at
+        self.state.progress, self.state.paused_at = applied.steps, applied.paused_at
         self.children.controls.update(applied.controls)
         self._staggers = self._staggers or applied.staggers
         if operation.kind is Operate.RESUME:
@@ -360,7 +328,7 @@ class Steps:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)
-        return self.mails.sent(step, self.mails.write(step, self.owner.pending_projection()))
+        return self.mails.sent(step, self.mails.write(step, self.state.pending_projection()))
 
     def gather(self, number: int) -> Projection | None:
         """What SQL does not know of them yet."""
@@ -388,7 +356,7 @@ class Steps:
             version=self.state.playbook.version,
             now=workflow.now(),
             ended=not onboarding.unfinished(self.state.progress),
-            paused_at=self.owner.paused_at,
+            paused_at=self.state.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
                 if milestone.kind in kinds(DoneBy.ONBOARDING) or milestone.step in waits
@@ -408,7 +376,7 @@ class Steps:
         """How they stand, for Temporal's UI."""
         state = self.state
         return details.onboarding(
-            state.start.account, state.progress, self.owner.paused_at, self.vacancies.hold, self._gating.waits
+            state.start.account, state.progress, self.state.paused_at, self.vacancies.hold, self._gating.waits
         )
 
 

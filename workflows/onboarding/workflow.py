@@ -16,7 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.playbook_migration import Plan
 
 from workflows.base import AccountWorkflow
+from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.steps import Steps
+from workflows.outcomes import beside
 from workflows.projection import Projector
 from workflows.words import checks, takes
 
@@ -30,19 +32,24 @@ class Onboarding(AccountWorkflow):
         """Nothing has begun."""
         super().__init__(start.account)
         self.start = start
-        self.steps = Steps(start, self)
+        self.steps = Steps(OnboardingState(start, self))
         self.timeline = self.steps.state.timeline
         self.projector = Projector(Projections.project, self.steps.gather, self.steps.details, self.steps.take_back)
 
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
         """Carry the account through its stages."""
-        async with self.steps:
-            await self.reach(Stage.WELCOME)
-            await self.reach(Stage.KICKOFF)
-            await self.reach(Stage.TRAINING_PLAN)
-            await self.reach(Stage.ROLLOUT)
-            await self.reach(Stage.CADENCE)
+        self.timeline.record("onboarding.started", about=self.start.playbook.name)
+        if self.start.unheld:
+            self.timeline.record("account.without", about=",".join(self.start.unheld))
+        driving = beside(self.write_down())
+        await self.reach(Stage.WELCOME)
+        await self.reach(Stage.KICKOFF)
+        await self.reach(Stage.TRAINING_PLAN)
+        await self.reach(Stage.ROLLOUT)
+        await self.reach(Stage.CADENCE)
+        await driving
+        await self.all_over()
         return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.state.progress.items()})
 
     def pending_projection(self) -> Projection | None:
@@ -50,8 +57,15 @@ class Onboarding(AccountWorkflow):
         return self.projector.take()
 
     async def write_down(self) -> None:
-        """Have its steps written down, and go on with them where somebody has begun one anew."""
-        await self.steps.drive()
+        """Do what is due for its steps, write down what is new, and wait for either, until all have ended."""
+        while self.has_news:
+            self.changed = False
+            await self.words.all_known()
+            await self.steps.take_turn()
+            await self.messages.carry_out_releases()
+            await self.projector.write()
+            if self.steps.are_unfinished:
+                await workflow.wait_condition(lambda: self.changed or self.steps.is_due)
 
     @property
     def has_news(self) -> bool:
