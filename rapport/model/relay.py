@@ -61,9 +61,8 @@ class RelaySettings(NamedTuple):
 
     def not_allowed(self, domain: str) -> str:
         """Why no mail goes to a domain, and what to do about it."""
-        return (
-            f"{self.allowed} doesn't allow {domain}. To send it, add {domain} there, {self.restart}, and send it again"
-        )
+        remedy = f"Add it there, then {self.restart}. After that, send the email again"
+        return f"{self.allowed} doesn't allow {domain}. {remedy}"
 
 
 VARIABLES: Final = RelaySettings()

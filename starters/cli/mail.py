@@ -64,6 +64,10 @@ def print_mail(shown: MailStatus) -> None:
         out.print(f"[yellow]{escape(told)}.[/yellow]", soft_wrap=True)
         if shown.deferred.none_sent:
             out.print("No email has gone out since then.")
+    if shown.allowed_domains:
+        out.print(
+            f"[yellow]only to {', '.join(shown.allowed_domains)}[/yellow]; what is for others fails", soft_wrap=True
+        )
     if shown.rate:
         out.print(f"at most {amount(shown.rate, 'email')} a minute")
     if shown.undelivered:

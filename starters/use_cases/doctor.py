@@ -506,6 +506,10 @@ def _gate(gate: MailGate, settings: Settings) -> Check:
         return Check(check="mail", verdict=CheckVerdict.NOTE, what=what, fix=fix)
     at_any_hour = settings.quiet_hours == "ignore"
     what = "goes out, whatever the hour is where it is read" if at_any_hour else "goes out"
+    if settings.mail_allowed_domains:
+        what = f"{what}, to {', '.join(settings.mail_allowed_domains)} alone"
+        fix = f"clear {settings.named('mail_allowed_domains')} to let it reach all its readers"
+        return Check(check="mail", verdict=CheckVerdict.NOTE, what=what, fix=fix)
     return Check(check="mail", verdict=CheckVerdict.OK, what=what)
 
 

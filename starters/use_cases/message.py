@@ -164,6 +164,7 @@ class MailStatus(WireModel):
         fault: What the relay does not take, since when, and what to do about it.
         deferred: What waits because the relay has put it off.
         limited: That the relay says that we send too many, since when, until when none goes, and what to do about it.
+        allowed_domains: Where not empty, the only domains that mail goes to.
         rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
         undelivered: How many emails failed, or may not have arrived, and nobody has taken care of yet.
         swept: When it was last looked for what nobody is at work on.
@@ -180,6 +181,7 @@ class MailStatus(WireModel):
     fault: RelayFaultShown | None = None
     limited: RelayLimitShown | None = None
     deferred: DeferralsShown | None = None
+    allowed_domains: tuple[str, ...] = ()
     rate: int | None = None
     undelivered: int = 0
     swept: Instant | None = None
@@ -627,6 +629,7 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
             **limit.model_dump(), problem=limit.what, remedy=limit.fixed(services.settings.named("mail_rate"))
         ),
         deferred=DeferralsShown.of(await outbox.deferrals(connection), present()),
+        allowed_domains=services.settings.mail_allowed_domains,
         rate=pace.a_minute if pace is not None else None,
         undelivered=await outbox.count_unresolved(connection),
         swept=last.at if last is not None else None,

@@ -1033,7 +1033,7 @@ async def test_what_may_not_go_to_a_domain_fails_and_says_how_it_may(
     assert [mail.recipient for mail in relay.received] == ["robin.keller@foobar.example"]
     reason = (await rows(store))[LUCA]["reason"]
     assert "RAPPORT_MAIL_ALLOWED_DOMAINS doesn't allow versayce.example" in reason
-    assert "send it again" in reason
+    assert "send the email again" in reason
     assert [kind for kind, _ in await told(store)].count("message.failed") == 4
 
 

@@ -143,6 +143,7 @@ async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
         ({"mail_mode": "off"}, "mail", CheckVerdict.NOTE),
         ({"mail_mode": "redirect:trial@foobar.example"}, "mail", CheckVerdict.NOTE),
         ({"database_url": SecretStr(here.services.store.url)}, "administrators", CheckVerdict.NOTE),
+        ({"mail_allowed_domains": ("foobar.example",)}, "mail", CheckVerdict.NOTE),
     ):
         check = of(await examine(here, **changed), name)
         assert check.verdict is verdict, (changed, check)

@@ -215,6 +215,7 @@ async def test_a_domain_that_is_not_allowed_is_the_tams_task(dev_server: Client,
         async with installation(dev_server, tmp_path, queue, smtp_url=url, mail_allowed_domains=only) as here:
             await onboarding.start(here.services, StartRequest(file=file))
             lines = await asked(here, 4)
+            assert (await messages.mail_status(here.services)).allowed_domains == only
             said = str((await task.show(here.services, lines[0].task)).said)
             assert "RAPPORT_MAIL_ALLOWED_DOMAINS doesn't allow versayce.example" in said
             assert {mail.recipient for mail in relay.received} <= {TAM.email}
