@@ -21,7 +21,7 @@ from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
 from rapport.rules.attachment import File
-from rapport.rules.calendar import last_working_instant
+from rapport.rules.escalation import within_hours
 from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import noun
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
@@ -253,8 +253,7 @@ class MessageDraft:
         member = self.company.members.get(self.person)
         if task.deadline is None or member is None or task.kind != "review":
             return task.deadline
-        own = last_working_instant(task.deadline, member.schedule)
-        return own if own > self.occasion.now else task.deadline
+        return within_hours(task.deadline, self.occasion.now, [member.schedule])
 
     def _title(self, task: TaskFacts) -> str:
         about = self._name(task.about)
@@ -297,7 +296,7 @@ class MessageDraft:
             "where": meeting.where,
             "agenda": meeting.agenda,
             "material": sum(minutes for _, minutes in meeting.agenda),
-            "deadline": meeting.proposal.deadline if meeting.proposal else None,
+            "deadline": self._reply_by(meeting),
             "start": meeting.booking.start if meeting.booking else None,
             "end": meeting.booking.end if meeting.booking else None,
             "moved": meeting.update == "time",
@@ -308,6 +307,14 @@ class MessageDraft:
             "silent": [person.name for person in silent if person],
             "reason": meeting.reason,
         }
+
+    def _reply_by(self, meeting: MeetingFacts) -> datetime | None:
+        """Until when somebody can answer a poll: one among us, whose people are all over the world, in their hours."""
+        deadline = meeting.proposal.deadline if meeting.proposal else None
+        member = self.company.members.get(self.person)
+        if deadline is None or member is None or not meeting.ours:
+            return deadline
+        return within_hours(deadline, self.occasion.now, [member.schedule])
 
     def _calendar(self, stamp: datetime) -> tuple[str, bytes] | None:
         meeting = self.meeting

@@ -29,9 +29,14 @@ OPTIONS: Final = {
     "unsupported": "not supported",
     "approved": "approved",
     "declined": "declined",
-    "referred": "no recommendation, because no one can give it on behalf of the requester. Leadership decides",
-    "empty": "no vote, because no one can act for them",
+    "referred": "no recommendation",
+    "empty": "no vote",
 }
+NOTES: Final = {
+    "referred": "No one can recommend on behalf of the requester, so leadership decides.",
+    "empty": "No one can act for them, so the seat stays empty.",
+}
+"""Why a seat says nothing, where the rules say so."""
 STAGES: Final = {
     "pre_trial": "before a trial",
     "pre_production": "before production",
@@ -111,7 +116,7 @@ def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) ->
         "who": names.get(remark.by) if remark.by else seat,
         "kind": remark.kind,
         "option": OPTIONS.get(remark.option or "", (remark.option or "").replace("_", " ")),
-        "text": said.get(remark.submission or ""),
+        "text": said.get(remark.submission or "") or NOTES.get(remark.option or ""),
     }
 
 

@@ -32,7 +32,9 @@ _BECAME = {
 
 def print_meeting(shown: MeetingShown) -> None:
     """A meeting as the terminal shows it."""
-    out.print(f"[bold]{shown.step}[/bold] of {shown.account}: [bold]{shown.phase}[/bold], round {shown.round}")
+    out.print(
+        f"[bold]{shown.title or shown.step}[/bold], {shown.account}: [bold]{shown.phase}[/bold], round {shown.round}"
+    )
     if shown.ended:
         when_ = f" (booked for {when(shown.ended.start)})" if shown.ended.start else ""
         out.print(f"{_BECAME[shown.ended.became]}{when_}.")

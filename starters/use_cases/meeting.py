@@ -10,6 +10,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
+from rapport.model.account import Schedule
 from rapport.model.base import Instant, Refused, UserError, WireModel, nearest
 from rapport.model.ids import meeting_id, step_of_meeting
 from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
@@ -17,6 +18,7 @@ from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
 from rapport.revival import may_go_on
 from rapport.rules import quorum
+from rapport.rules.escalation import within_hours
 from rapport.rules.onboarding import StepState
 from rapport.storage import access, account as accounts, cadence, contract as contracts, minutes as records, timeline
 from rapport.storage.access import Link
@@ -71,6 +73,7 @@ class MeetingShown(WireModel):
 
     account: str
     step: str
+    title: str = ""
     phase: str
     round: int
     slots: tuple[SlotShown, ...]
@@ -307,12 +310,18 @@ async def poll(services: Services, token: str) -> Poll:
         slots=shown.slots,
         chosen=mine.slots if mine else (),
         answered=mine is not None,
-        deadline=view.proposal.deadline if view.proposal else None,
+        deadline=_reply_by(view, reader.schedule if ours else None),
         booked=shown.booked,
         # Until there are newer times, there is nothing to look for in a later mail.
         stale=bool(slots) if is_another else link.round != view.round,
         ended=ended,
     )
+
+
+def _reply_by(view: MeetingView, who: Schedule | None) -> datetime | None:
+    """Until when a poll asks for an answer: one among colleagues, in the working hours of its reader."""
+    deadline = view.proposal.deadline if view.proposal else None
+    return deadline if deadline is None or who is None else within_hours(deadline, present(), [who])
 
 
 def _latest_attempt(workflow_id: str, account: str, steps: Sequence[StepShown]) -> str:

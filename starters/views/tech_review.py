@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from rapport.mail.tech_review import SEATS, answers_of, list_of, read
+from rapport.mail.tech_review import NOTES, SEATS, answers_of, list_of, read
 from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import review_id
@@ -232,7 +232,7 @@ def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.S
         one,
         seat=seat if one.by else None,
         who=names.get(one.by, GONE) if one.by else seat,
-        text=None if one.kind == "verdict" else words,
+        text=None if one.kind == "verdict" else words or NOTES.get(one.option or ""),
         link=link,
         verified=spoke.verified if spoke else None,
         entered_by=spoke.entered_by if spoke else None,

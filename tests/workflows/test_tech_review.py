@@ -196,8 +196,8 @@ async def test_nobody_recommends_what_somebody_above_them_asks_for(skipping: Ins
     assert len(told) == 3
     assert all("no one can" in one for one in told)
     record = await tech_review_record.record(skipping.services, made.ref)
-    assert "no recommendation, because no one can give it on behalf of the requester" in record.markdown
-    assert "no vote, because no one can act for them" in record.markdown
+    assert "No one can recommend on behalf of the requester" in record.markdown
+    assert "No one can act for them" in record.markdown
 
 
 async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Installation) -> None:
