@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -16,9 +16,10 @@ from rapport.storage.database import Store
 from starters.http.app import create_app
 from starters.services import Services
 from starters.use_cases import account as accounts, tech_review, timeline, token
-from starters.use_cases.tech_review import ReviewSearch
+from starters.use_cases.tech_review import MeetingTime, ReviewSearch
 from tests.conftest import Installation, account, by
-from tests.support.tech_review import CE, ENGINEER, asked, in_phase, people, request, standing
+from tests.http.test_flow import signed_in
+from tests.support.tech_review import CE, ENGINEER, asked, in_phase, live, people, request, standing, wants_to_talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -160,3 +161,25 @@ async def test_the_trial_of_an_account_to_which_a_scenario_applies_waits_for_a_r
         assert (shut["open"], shut["review"]) == (False, ref)
         asked_for = (await api.get(f"/v1/reviews/{ref}")).json()["asked"]
         assert ["What calls for it", "air_gapped"] in asked_for
+
+
+async def test_the_page_of_a_live_meeting_shows_its_times_and_then_the_booked_one(here: Installation) -> None:
+    """Proposed and then booked: who is asked stands on the review's page; and the list can be narrowed."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    asked_for = request(datetime.now(UTC).date(), 40, account=key)
+    ref = (await tech_review.submit(here.services, asked_for, by(CE))).ref
+    await wants_to_talk(here, ref, ENGINEER)
+    await live(here, ref, lambda one: bool(one.slots))
+    async with signed_in(here.services) as browser:
+        page = (await browser.get(f"/reviews/{ref}")).text
+        assert "Live meeting" in page
+        assert "No reply yet from Jun Sato." in page
+        start = (datetime.now(UTC) + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
+        await tech_review.book_meeting(here.services, ref, MeetingTime(start=start), by(CE))
+        await live(here, ref, lambda one: one.phase == "booked")
+        booked = await browser.get(f"/reviews/{ref}")
+        assert booked.status_code == 200
+        assert "Invited: Jun Sato" in booked.text
+        for narrowed in ({"outcome": "open"}, {"search": "nowhere at all"}, {"account": key}):
+            assert (await browser.get("/reviews", params=narrowed)).status_code == 200
