@@ -10,7 +10,7 @@ from rapport.model.account import AccountFile, WrittenContact, in_order
 from rapport.model.base import UserError
 from rapport.model.operation import Operate
 from rapport.storage import contract as contracts
-from starters.use_cases import account, onboarding, operation, succession
+from starters.use_cases import account, meeting, onboarding, operation, succession
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Newcomer
@@ -135,3 +135,24 @@ async def test_a_contract_that_another_account_s_file_gave_is_refused(skipping: 
         await account.import_account(skipping.services, other)
     with pytest.raises(UserError, match="no account"):
         await account.show(skipping.services, "orbisant")
+
+
+async def test_a_partner_s_champion_serves_two_accounts(skipping: Installation) -> None:
+    """One person at a partner's firm is champion of two accounts: each has its welcome to them, and its own vote."""
+    file = people((CHAMPION,), (USER,), playbook="kickoff")
+    assert file.contract is not None
+    other = file.model_copy(
+        update={
+            "account": file.account.model_copy(update={"key": "orbisant", "name": "Orbisant"}),
+            "contract": file.contract.model_copy(update={"id": "ORBISANT-1"}),
+        }
+    )
+    assert (await begin(skipping, file)).created
+    assert (await onboarding.start(skipping.services, StartRequest(file=other))).created
+    await skipping.mailed(2, "p0@versayce.example")
+    for number in (0, 1):
+        await in_phase(skipping, "voting")
+        await vote(skipping, f"p{number}@versayce.example", "1")
+    await in_phase(skipping, "booked")
+    theirs = await meeting.show(skipping.services, "orbisant", "kickoff")
+    assert [answer.answered for answer in theirs.answers] == [False, False]
