@@ -57,7 +57,7 @@ def print_vacant(shown: AccountShown) -> None:
     """Which roles nobody has any more."""
     if shown.vacant:
         vacant = ", ".join(shown.vacant)
-        out.print(f"[yellow]Vacant:[/yellow] {vacant}. What needs one is on hold until someone is named.")
+        out.print(f"[yellow]Vacant:[/yellow] {vacant}. Steps that can't do without one are on hold.")
 
 
 def _print(change: SuccessionResult) -> None:

@@ -22,7 +22,10 @@ def test_people_come_and_go_on_the_command_line(data: Path) -> None:
     assert "Nora Vidal is primary champion already; nothing changed" in rapport(data, *follows).stdout
     gone = ("account", "remove-contact", "versayce", BUSINESS, *WHY)
     assert asked(data, *gone)["account"]["vacant"] == ["key_business_contact"]
-    assert "Held until somebody is named: key_business_contact" in rapport(data, "account", "show", "versayce").stdout
+    assert (
+        "Vacant: key_business_contact. Steps that can't do without one"
+        in rapport(data, "account", "show", "versayce").stdout
+    )
     ada = (
         "--persona",
         "key_business_contact",

@@ -150,7 +150,8 @@ def filled(column: Column[Any]) -> Any:
 
 
 KNOWN: Final[dict[str, dict[str, Any]]] = {
-    "contacts": {"id": "c_luca", "name": "Luca Bianchi", "email": "luca.bianchi@versayce.example", "persona": "x"},
+    "accounts": {"held": ["x"]},
+    "contacts": {"id": "c_luca", "name": "Luca Bianchi", "email": "luca.bianchi@versayce.example", "personas": ["x"]},
     "messages": {"state": "sent", "person": "m_tam"},
     "submissions": dict.fromkeys(("entered_by", "text_hash", "on_behalf_of", "shown", "about"))
     | {"actor": "m_tam", "workflow_id": "task/acme/step/1", "kind": "note", "channel": "cli", "verified": "operator"},
