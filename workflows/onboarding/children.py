@@ -9,7 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import task_id
     from rapport.model.operation import Control, ControlKind
-    from rapport.model.step import MessageStep, TaskStep
+    from rapport.model.step import StepBase
     from rapport.model.task import TaskDefinition, TaskResult, TaskStart
     from rapport.model.workflows import HUMAN_TASK, WorkflowKind
     from rapport.rules.onboarding import StepState
@@ -55,7 +55,7 @@ class ChildWorkflows:
                 await self.state.messages.drop_drafts("the step is over", name)
 
     async def ask_people(
-        self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
+        self, step: StepBase, definition: TaskDefinition, about: str | None = None
     ) -> TaskResult | Denied:
         """Put the question of a step to people, and wait for their answer.
 
