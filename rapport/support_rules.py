@@ -90,7 +90,7 @@ class SeverityRule(InputModel):
 
     @property
     def promise(self) -> Promise:
-        """As `rapport.rules.sla` counts it."""
+        """The times that are promised, as `rapport.rules.sla` counts them: in desk hours, or around the clock."""
         return Promise(self.first_answer, self.next_update, self.around_the_clock)
 
 

@@ -196,7 +196,14 @@ async def member_named(services: Services, actor: Actor) -> Member:
 
 
 async def who_acts(connection: Connection, actor: Actor, field: str = "--as") -> Member:
-    """As `member_named`, where something else is read as well."""
+    """The member who acts, whatever their roles, read on a connection that is open.
+
+    Args:
+        field: What names them where they are written.
+
+    Raises:
+        UserError: Nobody is named, or the person is no member, or no longer.
+    """
     if not actor.email:
         raise UserError("nobody is named", field=field, fix="say who decides with --as EMAIL, or set RAPPORT_AS")
     member = await account.member_by_email(connection, actor.email)

@@ -69,7 +69,7 @@ class VendorContext:
         return Person(member.name, member.email, member.title, zone=member.schedule.zone)
 
     def leaver(self, id_: str) -> Person | None:
-        """The same for somebody who has left, and gets a last mail."""
+        """The person with this id, also one who has left and gets a last mail; nothing if nobody has it."""
         return self.person(id_)
 
     def writer(self, mailbox: str) -> Person:
@@ -162,7 +162,7 @@ class AccountContext(VendorContext):
         return self._person(self.contacts.get(id_), id_)
 
     def leaver(self, id_: str) -> Person | None:
-        """The same for somebody who has left, and gets a last mail."""
+        """The person with this id, also one who has left and gets a last mail; nothing if nobody has it."""
         there = (*self.contacts.values(), *self.departed)
         known = (contact for contact in there if contact.id == id_ and not is_erased(contact.email))
         return self._person(next(known, None), id_)

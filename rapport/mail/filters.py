@@ -62,13 +62,13 @@ def _date(context: Context, value: date) -> str:
 
 @pass_context
 def _long_date(context: Context, value: date) -> str:
-    """The same for what may be years ahead: "Friday 20 December 2030"."""
+    """The day in the reader's zone, with its year: "Friday 20 December 2030"."""
     return f"{_date(context, value)} {_here(context, value):%Y}"
 
 
 @pass_context
 def _short_date(context: Context, value: date) -> str:
-    """The same for a subject or a table: "Tue 1 Dec"."""
+    """The day in the reader's zone, for a subject or a table: "Tue 1 Dec"."""
     here = _here(context, value)
     return f"{here:%a} {here.day} {here:%b}"
 

@@ -53,7 +53,7 @@ def prose(text: str) -> Md:
 
 
 def quote(text: str) -> Md:
-    """The same, set apart as somebody's own words."""
+    """What a person wrote in plain text, as `prose` reads it, set apart as a block quote."""
     return Md("\n\n" + textwrap.indent("\n\n".join(_paragraphs(text)), "> ", lambda _: True) + "\n\n")
 
 
@@ -170,11 +170,11 @@ class Document:
         return len(first) > 1 and first[0].type == "paragraph_open" and first[1].content.startswith(_GREETING)
 
     def without_greeting(self) -> Document:
-        """It as a part of another mail, whose greeting serves both."""
+        """The document as a part of another mail, whose greeting serves both."""
         return Document(self.blocks[1:] if self.is_greeted else self.blocks)
 
     def with_paragraph(self, text: str) -> Document:
-        """It with what a person adds: after its first paragraph, as the point comes first."""
+        """The document with what a person adds, after its first paragraph: the point comes first."""
         greeting = int(self.is_greeted)
         opening = len(self.blocks) > greeting and self.blocks[greeting][0].type == "paragraph_open"
         place = greeting + int(opening)
@@ -187,13 +187,13 @@ class Document:
 
     @property
     def html(self) -> Markup:
-        """It in HTML."""
+        """The document in HTML, escaped."""
         tokens = [token for block in self.blocks for token in block]
         return Markup(_READER.renderer.render(tokens, _READER.options, {}))  # noqa: S704 - the renderer escapes
 
     @property
     def text(self) -> str:
-        """It in plain text."""
+        """The document in plain text."""
         return "\n\n".join(_block(SyntaxTreeNode(list(block)).children[0]) for block in self.blocks)
 
 

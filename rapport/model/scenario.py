@@ -98,7 +98,7 @@ def read(raw: bytes, file: str) -> Mapping[str, ReviewScenario]:
 
 
 def _placed(fault: UserError, file: str, places: Mapping[Place, int]) -> UserError:
-    """The same fault, with its file and line in front of its field."""
+    """A fault with its file and line in front of its field."""
     place: tuple[Any, ...] = tuple(int(index) if index else name for name, index in _PART.findall(fault.field))
     line = line_of(place, dict(places))
     return UserError(fault.problem, field=f"{file}:{line}: {fault.field}", fix=fault.fix)

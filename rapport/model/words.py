@@ -35,7 +35,7 @@ class Unread(WireModel):
 
     @property
     def submission(self) -> str:
-        """The same as its id."""
+        """The submission with what was said: its id is the word's own."""
         return self.id
 
 

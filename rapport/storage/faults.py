@@ -44,7 +44,7 @@ class DatabaseFault(Exception):  # noqa: N818 - told to people, as a refusal is
         return str(self.refusal())
 
     def refusal(self) -> UserError:
-        """The same for whoever has asked for something."""
+        """The fault as the refusal of what somebody has asked for; its kind is `UNREACHABLE`."""
         return UserError(self.problem, field=self.field, fix=self.fix, kind=Refused.UNREACHABLE)
 
 

@@ -100,7 +100,7 @@ async def put_back(connection: Connection, id_: str, ended_by: EndedBy, now: dat
 
 
 async def done(connection: Connection, id_: str, now: datetime) -> bool:
-    """It is done; whether it was not before."""
+    """Note that side work is done; give whether it was open until now."""
     values = {"state": SideState.DONE, "since": now, "done_at": now}
     if not await _change(connection, id_, _OPEN, values):
         return False

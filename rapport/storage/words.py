@@ -68,7 +68,7 @@ async def put(connection: Connection, said: Submission, *, by_state: bool = Fals
 
 
 async def find(connection: Connection, said: Submission, *, by_state: bool = False) -> Submission | None:
-    """The same word, if it was said before; as `put`."""
+    """The submission of the same word by the same person, if it is on record; `by_state` as for `put`."""
     mine = SubmissionRow.workflow_id == said.workflow_id
     query = select(SubmissionRow.__table__).where(mine, SubmissionRow.actor == said.actor)
     last = (await connection.execute(query.order_by(SubmissionRow.at.desc()).limit(1))).one_or_none()

@@ -60,7 +60,7 @@ class Limits:
 
 
 def limits_of(request: Request) -> Limits:
-    """This server's counts."""
+    """What this server counts requests by; each process counts for itself."""
     return cast("Limits", request.app.state.limits)
 
 

@@ -181,7 +181,7 @@ async def _find(services: Services, ref: str) -> Gap:
 
 
 async def _with_accounts(connection: Connection, written: L) -> L:
-    """The same, with the accounts of its cases: what a case needs, its account needs.
+    """Links of a gap, with the accounts of its cases added: what a case needs, its account needs.
 
     Raises:
         UserError: There is no such case.

@@ -119,7 +119,7 @@ def ahead(steps: Sequence[StepShown], step: str) -> list[str]:
 async def resolve_correction(
     connection: Connection, account: Account, written: Minutes, said: MinutesRecord
 ) -> MinutesRecord:
-    """The same for minutes that replace others: what was agreed has taken effect, and stays as it was said.
+    """Minutes that replace others, with ids in place of addresses. What was agreed has taken effect, and stays as said.
 
     Raises:
         UserError: Somebody is not known, or other next meetings are named than were agreed.

@@ -94,7 +94,7 @@ def compare(old: Playbook, new: Playbook) -> Compared:
 
 @requires(Action.READ)
 async def compare_for(services: Services, account: str, old: Playbook, new: Playbook) -> Compared:
-    """The same, with what would change for an account that adopts the second; nothing is changed by asking.
+    """What is other in the second playbook, and what adopting it would change for an account. Asking changes nothing.
 
     Raises:
         UserError: There is no such account, neither an onboarding of it runs nor anything recurs, or no worker answers.

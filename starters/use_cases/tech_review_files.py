@@ -25,7 +25,11 @@ def read_request(path: Path) -> ReviewRequest:
 
 
 def parse_request(raw: bytes, source: str) -> ReviewRequest:
-    """The same, for what was read already."""
+    """Read a request from bytes: TOML, or Markdown where its source's name ends in .md.
+
+    Raises:
+        UserError: Something in it is missing or wrong.
+    """
     if not source.endswith((".md", ".markdown")):
         return check(ReviewRequest, parse_toml(raw, source), source)
     try:

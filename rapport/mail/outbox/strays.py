@@ -72,7 +72,7 @@ async def unresolved(connection: Connection, limit: int | None = None, account: 
 
 
 async def unresolved_after(connection: Connection, key: str, limit: int) -> list[Message]:
-    """As `unresolved`: the first of those after a key, in the order of their keys."""
+    """What failed, or may not have arrived, and nobody has taken care of: the first of them after a key, by key."""
     later = MESSAGES.where(UNRESOLVED, MessageRow.key > key).order_by(MessageRow.key).limit(limit)
     return [Message.model_validate(row._mapping) for row in await connection.execute(later)]
 
