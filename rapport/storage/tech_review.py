@@ -38,7 +38,7 @@ from rapport.storage.tech_review_tables import (
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new, put
 
-OPEN: Final = "open"
+WITHOUT_OUTCOME: Final = "open"
 """What stands for the outcome of a review that has none yet."""
 
 
@@ -304,7 +304,7 @@ async def listed(
     Args:
         words: Each is somewhere in it: in its title, the customer's name, a request, a remark or the message.
         scenario: One that a request names.
-        outcome: What its latest decided round came to; `OPEN` for what has none.
+        outcome: What its latest decided round came to; `WITHOUT_OUTCOME` for what has none.
         limit: How many of them; by default all.
     """
     query = select(ReviewRow.__table__).where(*_matching(account, open_only, words, scenario, outcome))
@@ -342,7 +342,7 @@ def _matching(
         named = cast(ReviewRoundRow.scenarios, Text).like(f'%"{_escaped(scenario)}"%', escape="\\")
         found.append(ReviewRow.ref.in_(select(ReviewRoundRow.ref).where(named)))
     if outcome is not None:
-        found.append(ReviewRow.outcome.is_(None) if outcome == OPEN else ReviewRow.outcome == outcome)
+        found.append(ReviewRow.outcome.is_(None) if outcome == WITHOUT_OUTCOME else ReviewRow.outcome == outcome)
     for word in words:
         like = f"%{_escaped(word)}%"
         asked = (

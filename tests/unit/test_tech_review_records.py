@@ -193,7 +193,7 @@ async def test_what_is_overdue_comes_first_however_old_it_is(store: Store) -> No
         ({"scenario": "air"}, False, False),
         ({"outcome": "approved"}, True, False),
         ({"outcome": "declined"}, False, False),
-        ({"outcome": tech_review.OPEN}, False, True),
+        ({"outcome": tech_review.WITHOUT_OUTCOME}, False, True),
         ({"words": ["VERSAYCE"]}, True, True),
         ({"words": ["another"], "scenario": "air_gapped", "outcome": "open"}, False, True),
         ({"words": ["another"], "outcome": "approved"}, False, False),

@@ -48,7 +48,7 @@ PHASES: Final = {
 }
 
 
-OUTCOMES: Final = {
+OUTCOME_TITLES: Final = {
     name: {"open": "Not decided yet", "withdrawn": "Withdrawn"}.get(name) or OPTIONS[name].capitalize()
     for name in get_args(Outcome)
 }
@@ -80,7 +80,7 @@ async def listed(
         asks=ASKS,
         accounts=[(line.account, line.name) for line in await accounts.portfolio(visit.services)],
         scenarios={name: one.title for name, one in scenarios(visit.services.settings.data).items()},
-        outcomes=OUTCOMES,
+        outcomes=OUTCOME_TITLES,
     )
 
 
