@@ -96,14 +96,17 @@ class DrillRelay:
 
     def taken(self) -> list[Taken]:
         """All that it took, in order."""
-        file = self.folder / TAKEN
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [Taken.model_validate_json(line) for line in lines]
+        return [Taken.model_validate_json(line) for line in self._lines(TAKEN)]
+
+    def _lines(self, name: str) -> list[str]:
+        """The lines that a process beside this one has written; not one that it is just writing."""
+        file = self.folder / name
+        whole, _, _ = (file.read_text(errors="replace") if file.exists() else "").rpartition("\n")
+        return whole.splitlines()
 
     def refused(self) -> Counter[str]:
         """How many mails it refused for good, by address."""
-        file = self.folder / RELAY_REFUSED
-        return Counter(file.read_text().splitlines() if file.exists() else ())
+        return Counter(self._lines(RELAY_REFUSED))
 
     def met(self) -> bool:
         """Whether somebody has met its conduct as it is now."""

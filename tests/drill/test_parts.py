@@ -26,7 +26,7 @@ from starters.drill.faults import FAULTS
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
 from starters.drill.private import refuse_unless_empty, where_it_listens
-from starters.drill.relay import RELAY_USER, DrillRelay
+from starters.drill.relay import RELAY_REFUSED, RELAY_USER, TAKEN, DrillRelay, Taken
 from starters.drill.report import DrillFaultShown, DrillReport
 from starters.stack import take_port
 from tests.conftest import ROOT
@@ -116,6 +116,18 @@ async def test_the_relay_keeps_what_it_takes_through_its_own_death(tmp_path: Pat
     assert (mail.key, mail.to) == ("a/key/of/a/mail", "one@versayce.example")
     assert relay.text(mail).splitlines() == [".", "Hello"]
     assert relay.refused() == {"two@versayce.example": 1}
+
+
+def test_what_the_relay_is_just_writing_down_is_read_the_next_time(tmp_path: Path) -> None:
+    """Its record is read while it writes: half a line is no mail yet, and no end of the drill."""
+    relay = DrillRelay(tmp_path / "relay")
+    taken = Taken(key="a/key", message_id="<1@foobar.example>", to="one@versayce.example", digest="x", at=1, file="1")
+    line = f"{taken.model_dump_json()}\n"
+    for end in range(len(line)):
+        (relay.folder / TAKEN).write_text(line + line[:end])
+        assert relay.taken() == [taken]
+        (relay.folder / RELAY_REFUSED).write_text("one@versayce.example\ntwo@")
+        assert relay.refused() == {"one@versayce.example": 1}
 
 
 async def test_a_relay_that_drops_keeps_the_mail_or_loses_it(tmp_path: Path) -> None:
