@@ -44,6 +44,9 @@ SOON = timedelta(seconds=1)
 FAULT_PAUSES = (timedelta(seconds=20), timedelta(seconds=60))
 """How soon and how late a message looks again whether the relay takes our mail; the relay is not asked by it."""
 
+BEFORE_THE_SWEEP = 8
+"""How many looks an email takes to become so old that the sweep has it go, at the least."""
+
 UNASKED = timedelta(minutes=2)
 """After how long without a probe whoever waits for the relay raises the alarm once more."""
 
@@ -177,10 +180,7 @@ class Delivery:
             if self.policy.pace is not None:
                 why += ", or the mailbox has sent as much as it may for now"
             if paused:
-                # Nobody tells it of the resume, and a pause may last for weeks: less and less often. What has waited
-                # for long is the sweep's to have go.
-                attempt = activity.info().attempt if activity.in_activity() else 1
-                why, wait = "the onboarding is paused, or what recurs", _a_while() * attempt
+                why, wait = "the onboarding is paused, or what recurs", in_a_pause(activity.info().attempt)
             raise later(why, "Deferred", min(max(wait, SOON), LONGEST_WAIT))
         return after
 
@@ -348,6 +348,15 @@ async def _wait(
     state = MessageState.SENDING if may_have_arrived else MessageState.DEFERRED
     present = now()
     await outbox.move(connection, held, state, now=present, reason=reason, retry_at=present + wait)
+
+
+def in_a_pause(attempt: int) -> timedelta:
+    """When to look again whether a pause is over: nobody tells of that.
+
+    It may last for weeks, so it is asked less and less often, but not before the sweep has go what has waited so long.
+    """
+    wait = _a_while() * attempt
+    return min(wait, UNASKED if attempt <= BEFORE_THE_SWEEP else LONGEST_WAIT)
 
 
 def _domain(address: str) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import delivery
-from activities.delivery import FAULT_PAUSES, STOPPED_PAUSE, UNASKED, Policy
+from activities.delivery import BEFORE_THE_SWEEP, FAULT_PAUSES, STOPPED_PAUSE, UNASKED, Policy, in_a_pause
 from activities.message import Messages
 from activities.relay import PROBE_EVERY, Relays, alarm_task
 from rapport.mail import deferral, outbox
@@ -34,6 +34,7 @@ from rapport.model.reading import read_toml
 from rapport.model.relay import VARIABLES, FaultKind, RelayAsked, RelayFault, fixed
 from rapport.model.task import TaskPhase
 from rapport.rules.pace import LONGEST_WAIT, PATIENCE, Pace
+from rapport.schedules import LATE_ROUNDS
 from rapport.storage import access, account, imports, relay as relays, task as tasks, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection, Store
@@ -902,6 +903,15 @@ async def test_a_pause_holds_what_mail_stop_or_an_absent_relay_had_put_off(
     for hours in (3, 4):
         await send(messages, what, T0 + timedelta(hours=hours))
     assert [len(relay.to(to)) for to in EVERYONE] == [1] * 4
+
+
+def test_whoever_waits_for_the_end_of_a_pause_looks_every_two_minutes_until_the_sweep_does() -> None:
+    """However old an email is when its onboarding is resumed, it goes within two minutes, by that or by the sweep."""
+    for _ in range(200):
+        waits = [in_a_pause(attempt) for attempt in range(1, 40)]
+        assert all(wait <= timedelta(minutes=2) for wait in waits[:BEFORE_THE_SWEEP])
+        assert sum(waits[:BEFORE_THE_SWEEP], timedelta()) >= LATE_ROUNDS * timedelta(minutes=2)
+        assert max(waits) <= LONGEST_WAIT
 
 
 @pytest.mark.parametrize("why", ["stopped", "paused", "both"])
