@@ -76,7 +76,8 @@ def new(
         print_json({"file": str(path), "complete": asks})
     else:
         then = f"rapport account import {path}"
-        out.print(f"Wrote {path}. Next: {then}" if asks else f"Wrote {path}. Fill it in. Next: {then}", markup=False)
+        wrote = f"Wrote {path}. Next: {then}" if asks else f"Wrote {path}. Fill it in. Next: {then}"
+        out.print(wrote, markup=False, soft_wrap=True)
 
 
 def _blanks(key: str) -> dict[str, Any]:
