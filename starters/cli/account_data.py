@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
 
 from rapport.model.account_data import (
     EVERYONE,
@@ -68,7 +69,7 @@ def _table(
     def show(found: Sequence[Any]) -> str | None:
         rows = table(*columns)
         for one in found:
-            rows.add_row(*(cell.replace("[", r"\[") for cell in cells(one)))
+            rows.add_row(*(escape(cell) for cell in cells(one)))
         if found:
             out.print(rows)
         return None if found else nothing

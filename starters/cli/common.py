@@ -14,6 +14,7 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
@@ -67,15 +68,11 @@ def fail(refusal: UserError, *, as_json: bool, beside: Mapping[str, Any] | None 
         beside: What the command's document has anyway, refused or not.
     """
     for one in (refusal, *refusal.others):
-        err.print(f"[red]✗[/red] {_escape(str(one))}", soft_wrap=True)
+        err.print(f"[red]✗[/red] {escape(str(one))}", soft_wrap=True)
     if as_json:
         faults = [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in (refusal, *refusal.others)]
         print_json({**(beside or {}), "error": faults[0], "others": faults[1:]})
     return typer.Exit(EXIT[refusal.kind])
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def finish(work: Awaitable[T], *, as_json: bool, beside: Callable[[UserError], Mapping[str, Any]] | None = None) -> T:
@@ -201,6 +198,11 @@ def _grouped(said: dict[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:
     made = {name: group(**{one: said[one] for one in group._fields}) for name, group in groups.items()}
     apart = {one for group in groups.values() for one in group._fields}
     return {name: value for name, value in said.items() if name not in apart} | made
+
+
+def given(**said: Any) -> dict[str, Any]:
+    """What was said; what was left out is left to the model."""
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def is_file(text: str) -> bool:

@@ -9,7 +9,7 @@ import typer
 
 from rapport.model.reading import check, read_day, read_instant
 from rapport.model.side_project import NewSideProject
-from starters.cli.common import command, out, table, when
+from starters.cli.common import command, given, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import side_project
 from starters.use_cases.side_project import SideShown
@@ -62,11 +62,9 @@ async def add(
     due: Annotated[str | None, typer.Option("--due", help="Refused: there is no due date.", hidden=True)] = None,
 ) -> SideShown:
     """Ask for side work. It is handed out when the desk has slack, and put back when the peak comes."""
-    said = {"kind": kind, "title": title, "note": note, "area": area, "tam": tam, "due": due}
-    if booked is not None:
-        said["booked_at"] = read_instant(booked, "--booked").isoformat()
-    asked = {field: value for field, value in said.items() if value is not None}
-    return await side_project.add(services, check(NewSideProject, asked, ""), actor)
+    begins = read_instant(booked, "--booked").isoformat() if booked is not None else None
+    said = given(kind=kind, title=title, note=note, area=area, tam=tam, due=due, booked_at=begins)
+    return await side_project.add(services, check(NewSideProject, said, ""), actor)
 
 
 @command(app, "list", show=_print)

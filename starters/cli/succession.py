@@ -10,7 +10,7 @@ from rapport.model.reading import check
 from rapport.rules.wording import amount
 from rapport.storage.account_erasure import AccountErased
 from rapport.storage.erasure import Erased
-from starters.cli.common import command, out, when
+from starters.cli.common import command, given, out, when
 from starters.services import Actor, Services
 from starters.use_cases import account_erasure, succession
 from starters.use_cases.account import AccountShown
@@ -44,13 +44,8 @@ class PersonDetails(NamedTuple):
 def _person(named: NewPerson, known: PersonDetails, **more: str | list[str] | None) -> dict[str, Any]:
     """What was said of somebody, as the models of newcomers have it."""
     said = named._asdict() | known._asdict() | more
-    hours = _given(start=said.pop("from_hour"), end=said.pop("to_hour"))
-    return _given(**said, hours=hours or None)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """What was said; what was left out is left to the model."""
-    return {name: value for name, value in values.items() if value is not None}
+    hours = given(start=said.pop("from_hour"), end=said.pop("to_hour"))
+    return given(**said, hours=hours or None)
 
 
 def print_vacant(shown: AccountShown) -> None:
@@ -154,5 +149,5 @@ async def hand_over(
 ) -> SuccessionResult:
     """Have another TAM serve an account, for a while or for good. Safe to repeat."""
     return await succession.hand_over(
-        services, account, check(HandOver, _given(to=to, until=until, reason=reason), ""), actor
+        services, account, check(HandOver, given(to=to, until=until, reason=reason), ""), actor
     )

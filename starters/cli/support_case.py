@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from rapport.model.base import UserError
 from rapport.model.commands import in_name
 from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
 from rapport.storage.support_case import CASES_LISTED
-from starters.cli.common import (
-    command,
-    out,
-    print_checked,
-    table,
-    when,
-)
+from starters.cli.common import command, given, out, print_checked, table, when
 from starters.services import Actor, Services
 from starters.use_cases import support_case
 from starters.use_cases.support_case import (
@@ -115,7 +110,7 @@ def print_cases(found: Sequence[CaseLine]) -> None:
 
 
 def _print(case: CaseShown) -> None:
-    out.print(f"[bold]{case.ref}[/bold] {_plain(case.heading)}")
+    out.print(f"[bold]{case.ref}[/bold] {escape(case.heading)}")
     facts: list[tuple[str, Any]] = [
         ("account", f"{case.account}, {case.contact}" + (f" through {case.partner}" if case.partner else "")),
         ("severity, area", f"{case.severity}, {case.area}"),
@@ -133,37 +128,33 @@ def _print(case: CaseShown) -> None:
     ]
     for name, value in facts:
         if value:
-            out.print(f"  [dim]{name}:[/dim] {_plain(str(value))}")
-    out.print(f"\n{_plain(case.question)}\n")
+            out.print(f"  [dim]{name}:[/dim] {escape(str(value))}")
+    out.print(f"\n{escape(case.question)}\n")
     for line in case.log:
         about = f" ({line.about})" if line.about else ""
-        out.print(f"[dim]{when(line.at)}[/dim] {_plain(line.who)} {line.what}{_plain(about)}")
+        out.print(f"[dim]{when(line.at)}[/dim] {escape(line.who)} {line.what}{escape(about)}")
         if line.text:
-            out.print(f"  {_plain(line.text)}")
+            out.print(f"  {escape(line.text)}")
     for one in case.duplicates:
         out.print(f"[dim]likely the same:[/dim] {one}; if it is: rapport case merge {case.ref} --into {one} --as EMAIL")
     for granted in case.deviations:
-        out.print(f"[dim]granted:[/dim] {granted.ref}, {_plain(granted.title)}: {granted.outcome.replace('_', ' ')}")
+        out.print(f"[dim]granted:[/dim] {granted.ref}, {escape(granted.title)}: {granted.outcome.replace('_', ' ')}")
         for condition in granted.conditions:
-            out.print(f"  {_plain(condition)}")
+            out.print(f"  {escape(condition)}")
     for solved in case.similar:
-        about = _plain(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
-        out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {_plain(solved.answer)}")
+        about = escape(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
+        out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {escape(solved.answer)}")
     for choice in case.why:
         out.print(
             f"[dim]why, {when(choice.at)}:[/dim] {choice.owner or 'nobody'}: {choice.reason}"
-            + (f"; {_plain(choice.page_told)}" if choice.page_told else "")
+            + (f"; {escape(choice.page_told)}" if choice.page_told else "")
         )
         for seen in choice.considered:
             out.print(
-                f"    {_plain(seen.name)} {seen.bar or f'load {seen.load}, given {seen.given} in {seen.hours} h'}"
+                f"    {escape(seen.name)} {seen.bar or f'load {seen.load}, given {seen.given} in {seen.hours} h'}"
             )
     for way in case.next:
-        out.print(f"[dim]next:[/dim] {_plain(way)}")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+        out.print(f"[dim]next:[/dim] {escape(way)}")
 
 
 @command(app, "open", show=_print_open)
@@ -269,9 +260,8 @@ async def classify(
     text: OptionalText = None,
 ) -> CaseDone:
     """Say how bad it is, or what it is about, anew."""
-    said = {"severity": severity, "area": area, "text": text}
-    given = {name: value for name, value in said.items() if value is not None}
-    return await support_case.classify(services, ref, check(Reclassify, given, ""), actor)
+    said = given(severity=severity, area=area, text=text)
+    return await support_case.classify(services, ref, check(Reclassify, said, ""), actor)
 
 
 @command(app, show=_done)
@@ -286,15 +276,9 @@ async def escalate(
     impact: Annotated[str, typer.Option(help="What it costs the customer.")] = "",
 ) -> CaseDone:
     """Ask engineering, with a complete dossier; they answer the owner, never the customer."""
-    said = {
-        "tried": words(tried),
-        "reproduction": words(reproduction),
-        "version": words(version),
-        "logs": words(logs),
-        "impact": words(impact),
-    }
-    given = {name: value for name, value in said.items() if value.strip()}
-    return await support_case.escalate(services, ref, check(Dossier, given, ""), actor)
+    texts = {"tried": tried, "reproduction": reproduction, "version": version, "logs": logs, "impact": impact}
+    said = {name: text for name, one in texts.items() if (text := words(one)).strip()}
+    return await support_case.escalate(services, ref, check(Dossier, said, ""), actor)
 
 
 @command(app, show=_done)
@@ -318,13 +302,12 @@ async def split(
     severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
 ) -> Opened:
     """Make a case of its own of a part of the question."""
-    said = {"question": words(question), "area": area, "severity": severity}
-    given = {name: value for name, value in said.items() if value is not None}
-    return await support_case.split(services, ref, check(Split, given, ""), actor)
+    said = given(question=words(question), area=area, severity=severity)
+    return await support_case.split(services, ref, check(Split, said, ""), actor)
 
 
 def _print_draft(drafted: Drafted, to: Path | None) -> str:
-    return _plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}"
+    return escape(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}"
 
 
 @command(app, "to-review", show=_print_draft)
