@@ -18,8 +18,8 @@ from starters.rights import requires
 from starters.services import Actor, Services, member_named, present, refuse_entered
 from starters.use_cases.succession import Reason, forget_caught, record
 
-ASKED: Final = "account.erasure_asked"
-ERASED: Final = "account.erased"
+ERASURE_ASKED: Final = "account.erasure_asked"
+ACCOUNT_ERASED: Final = "account.erased"
 
 CONFIRM_WITHIN: Final = timedelta(days=7)
 """How long a second person has to confirm it; then it has to be asked for again."""
@@ -60,7 +60,7 @@ async def ask(services: Services, account: str, written: ErasureWritten, actor: 
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
         await _refuse(connection, account)
-        await record(connection, account, ASKED, by.id, "", by, actor, written.reason, present())
+        await record(connection, account, ERASURE_ASKED, by.id, "", by, actor, written.reason, present())
     found = await asked(services, account)
     assert found is not None
     return found
@@ -115,7 +115,7 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
         reason = said.text or ""
         for one in names:
             reason = one.redacted(reason)
-        await record(connection, account, ERASED, by.id, said.actor, by, actor, reason, now)
+        await record(connection, account, ACCOUNT_ERASED, by.id, said.actor, by, actor, reason, now)
     await asyncio.to_thread(
         forget_caught,
         services.settings.caught,
@@ -126,7 +126,7 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
 
 
 async def _asked(connection: Connection, account: str) -> Submission | None:
-    return await timeline.latest_said(connection, onboarding_id(account), ASKED, present() - CONFIRM_WITHIN)
+    return await timeline.latest_said(connection, onboarding_id(account), ERASURE_ASKED, present() - CONFIRM_WITHIN)
 
 
 async def _refuse(connection: Connection, account: str) -> None:
