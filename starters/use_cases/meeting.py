@@ -294,7 +294,7 @@ async def poll(services: Services, token: str) -> Poll:
     slots = view.proposal.slots if view.proposal else ()
     ours = view.proposal is not None and any(COLLEAGUE in one.personas for one in view.proposal.invitees)
     host = company.tam
-    if view.proposal is not None and view.proposal.tam != host.id:
+    if ours and view.proposal is not None and view.proposal.tam != host.id:
         async with services.store.reading() as connection:
             host = await accounts.member(connection, view.proposal.tam)
     return Poll(

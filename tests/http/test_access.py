@@ -189,7 +189,8 @@ OF_FORMATS: Final = {"date": "2026-01-02", "date-time": "2026-01-02T03:04:05Z", 
 OF_NAMES: Final[dict[str, Any]] = {
     "account": "versayce", "to": "ines.moreau@foobar.example", "member": "robin.keller@foobar.example",
     "owner": "robin.keller@foobar.example", "from": "2030-01-02", "until": "2030-01-03", "zone": "UTC",
-    "email": "new@versayce.example", "personas": "secondary_user", "into": "C-00001", "keys": "none", "at": "09:00",
+    "email": "new@versayce.example", "personas": "secondary_user", "persona": "secondary_user", "into": "C-00001",
+    "keys": "none", "at": "09:00",
     "day": "mon", "key": "none", "id": "X-1", "tam": "robin.keller@foobar.example", "severity": 1,
 }  # fmt: skip
 

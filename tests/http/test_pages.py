@@ -283,7 +283,10 @@ FORMS = [
     "/cases/C-00001/answer",
     "/reviews/new",
     "/reviews/new/case",
-    *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),
+    *(
+        f"/reviews/TR-0001/{verb}"
+        for verb in ("edit", "feedback", "meeting", "meeting/book", "meeting/held", "withdraw")
+    ),
     *(
         f"/tasks/versayce/onsite_approval/1/{verb}"
         for verb in ("decide", "request", "decline", "ask", "answer", "record", "correct")
