@@ -25,7 +25,7 @@ from workflows.support_case import SupportCase
 
 async def ask_one_that_turns_over(installation: Installation, **more: Any) -> str:
     """Open a case that goes on in a new run whenever it may; give its number."""
-    with patch.object(support_case_storage, "CaseStart", partial(CaseStart, turnover=1)):
+    with patch.object(support_case_storage.CaseStart, "made_of", partial(CaseStart.made_of, turnover=1)):
         return (await ask(installation, **more)).ref
 
 
