@@ -51,13 +51,12 @@ from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
 from activities.words import Recall
 from rapport import clock, outgoing, support_rules
-from rapport.mail.context import MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.mail.tokens import Tokens
+from rapport.mailing import mail_settings
 from rapport.model.base import Refused, UserError
-from rapport.model.resources import library
 from rapport.model.workflows import mail_queue
-from rapport.rules.pace import Pace
+from rapport.rules.pace import pace_of
 from rapport.runner import Runner
 from rapport.settings import Settings, read_settings
 from rapport.storage import sweep
@@ -184,34 +183,6 @@ class Parts:
             await sweep.note_rules(connection, clock.present(), self.rules.digest)
 
 
-def mail_settings(settings: Settings) -> MailSettings:
-    """What every mail has in common, from the settings.
-
-    Raises:
-        UserError: No secret is set, or the installation's own resources are wrong.
-    """
-    return MailSettings(
-        sender=settings.mail_from,
-        public_url=settings.public_url.rstrip("/"),
-        secret=settings.secret_bytes,
-        library=library(settings.data),
-        channel=settings.review_channel_mail,
-    )
-
-
-RATE: Final = 30
-"""How many mails a minute a mailbox on the network sends, unless a setting says otherwise: the least that the large
-providers allow."""
-
-
-def pace_of(relay: Relay, settings: Settings) -> Pace | None:
-    """How fast mails may go; nothing where as fast as they come, as to a relay on this machine."""
-    rate = settings.mail_rate
-    if rate is None:
-        rate = 0 if relay.is_local else RATE
-    return Pace(rate) if rate else None
-
-
 def mailer_of(relay: Relay, settings: Settings) -> Mailer:
     """The mailer, with whatever it signs in by.
 
@@ -236,7 +207,7 @@ def policy_of(relay: Relay, settings: Settings) -> Policy:
         mode=settings.mail_mode,
         allowed_domains=frozenset(settings.mail_allowed_domains),
         quiet_hours=settings.quiet_hours == "keep",
-        pace=pace_of(relay, settings),
+        pace=pace_of(settings.mail_rate, local=relay.is_local),
     )
 
 

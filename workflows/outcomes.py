@@ -20,13 +20,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from temporalio import workflow
-from temporalio.common import (
-    RawValue,
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import RawValue, WorkflowIDReusePolicy
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -43,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.children import ChildAsked
     from rapport.model.ids import end_of
     from rapport.model.workflows import WorkflowKind, mail_queue
+    from rapport.search_attributes import found_by
 
 from workflows.options import CHILDREN, RECORDS, Local, Nature, Remote
 
@@ -60,15 +55,6 @@ class OfAccount(Protocol):
 
 
 G = TypeVar("G", bound=OfAccount)
-
-ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
-STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
-
-
-def found_by(account: str) -> TypedSearchAttributes:
-    """What Temporal's UI finds a workflow of an account by."""
-    return TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)])
-
 
 REFUSED: Final = "Refused"
 """The type of an error whose text is shown as it is, and that trying again does not change."""

@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import details, tech_review
     from rapport.rules.claims import REVIEW_WITHDRAWN
     from rapport.rules.tech_review import Spoken
+    from rapport.search_attributes import STAGE
 
 from workflows.base import AccountWorkflow
 from workflows.channel import Channel
@@ -45,8 +46,6 @@ from workflows.waiting import Alarm, ask, control
 from workflows.words import checks, takes
 
 HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
-
-STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
 MAILS: Final = MappingProxyType(
     {"task_opened": "review_asked", "task_reminder": "review_asked_again", "task_outcome": NO_EMAIL}

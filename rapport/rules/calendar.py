@@ -23,8 +23,6 @@ from itertools import islice
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from rapport.model.account import WEEKDAYS, Schedule
 from rapport.model.base import utc
 from rapport.model.meeting import Slot
@@ -389,9 +387,12 @@ def _change(before: datetime, after: datetime, place: ZoneInfo) -> datetime:
 @cache
 def _weekend(country: str | None, year: int) -> frozenset[int]:
     """A country's weekend in a year, Monday being 0."""
-    return (
-        _SATURDAY_AND_SUNDAY if country is None else frozenset(holidays.country_holidays(country, years=year).weekend)
-    )
+    if country is None:
+        return _SATURDAY_AND_SUNDAY
+    # It takes longer to load than all else here, and most of what reads a calendar's words asks for no holiday.
+    import holidays
+
+    return frozenset(holidays.country_holidays(country, years=year).weekend)
 
 
 @cache
@@ -400,6 +401,8 @@ def _public_holidays(country: str | None, subdivision: str | None, year: int) ->
     # told that there is no holiday.
     if country is None:
         return frozenset()
+    import holidays
+
     return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=year))
 
 

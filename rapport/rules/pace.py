@@ -10,6 +10,9 @@ _MINUTE = timedelta(minutes=1)
 SKEW: Final = timedelta(minutes=1)
 """How far the clocks of processes may be apart before one counts as wrong."""
 
+RATE: Final = 30
+"""How many mails a minute a mailbox on the network sends, unless a setting says otherwise: the least that the large
+providers allow."""
 
 PATIENCE: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 """How long to wait before each further attempt while the relay asks for patience (4xx)."""
@@ -105,3 +108,14 @@ class Pace(NamedTuple):
         """
         due = max(next_at or now, now)
         return SendingTurn(max(now, due - self.gap * (self.at_once - 1)), due + self.gap)
+
+
+def pace_of(rate: int | None, *, local: bool) -> Pace | None:
+    """How fast mails may go; nothing where as fast as they come, as to a relay on this machine.
+
+    Args:
+        rate: How many a minute, as the setting has it: 0 is as fast as they come.
+    """
+    if rate is None:
+        rate = 0 if local else RATE
+    return Pace(rate) if rate else None

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
 from starters.cli import account_new, succession
-from starters.cli.common import by_whom, command, out, print_checked, table, when
-from starters.cli.mail import print_fault
+from starters.cli.common import command, out, table, when
+from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
 from starters.services import Actor, Services
-from starters.use_cases import account as accounts, message
-from starters.use_cases.account import AccountLine, AccountShown, ContactEdited, PersonShown
+from starters.use_cases import account as accounts
+from starters.use_cases.account import AccountShown, ContactEdited, PersonShown
 from starters.use_cases.files import told_by_line
-from starters.use_cases.message import MailStatus
 
 Several = list[str] | None
 
@@ -44,43 +43,6 @@ def _print_work(shown: PersonShown) -> None:
     for name, known in shown.work.model_dump().items() if shown.work else ():
         text = ", ".join(known) if isinstance(known, list | tuple) else known
         out.print(f"  {name.replace('_', ' ')}: {text or 'not known'}", markup=False)
-
-
-class Portfolio(NamedTuple):
-    """Every account, and whether email goes out."""
-
-    lines: list[AccountLine]
-    mail: MailStatus | None = None
-
-
-async def read_portfolio(services: Services) -> Portfolio:
-    """Every account, and whether email goes out."""
-    return Portfolio(await accounts.portfolio(services), await message.mail_status(services))
-
-
-def print_portfolio(found: Portfolio) -> None:
-    """Every account, with what it waits for, since when, and the way out; above them, why no email goes out."""
-    lines, mail = found
-    if mail is not None and mail.fault is not None:
-        print_fault(mail.fault)
-        out.print()
-    if not lines:
-        out.print("No accounts yet. Bring one in with `rapport account import FILE`.")
-        return
-    rows = table("account", "stage", "waits for", "since", "due")
-    for line in lines:
-        due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
-        rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), due)
-        for one in line.others:
-            due = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
-            rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), due)
-    out.print(rows)
-    print_checked(lines[0].checked)
-    for line in lines:
-        waits = [(line.unblock, line.waiting_on), *((one.unblock, one.waiting_on) for one in line.others)]
-        ways = [way for command, on in waits if (way := by_whom(command, on, line.tam))]
-        if ways:
-            out.print(f"\nTo move {line.account} on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 
 
 def _print(shown: AccountShown) -> None:

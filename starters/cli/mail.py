@@ -10,8 +10,8 @@ from rich.markup import escape
 from rapport.rules.wording import amount
 from starters.cli.common import command, out, when
 from starters.services import Actor, Services
-from starters.use_cases import message
-from starters.use_cases.message import MailStatus, RelayFaultShown
+from starters.use_cases import mail_switch
+from starters.use_cases.mail_switch import MailStatus, RelayFaultShown
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
@@ -84,16 +84,16 @@ def print_mail(shown: MailStatus) -> None:
 @command(app, show=print_mail)
 async def status(services: Services) -> MailStatus:
     """Whether mail goes out, and why not."""
-    return await message.mail_status(services)
+    return await mail_switch.status(services)
 
 
 @command(app, show=print_mail)
 async def stop(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Stop all mail at once; what is due waits."""
-    return await message.stop_mail(services, actor, reason)
+    return await mail_switch.stop(services, actor, reason)
 
 
 @command(app, show=print_mail)
 async def start(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Let mail go again; what waited follows within half a minute."""
-    return await message.start_mail(services, actor, reason)
+    return await mail_switch.start(services, actor, reason)

@@ -39,7 +39,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
         "Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable.",
     ),
     "timeline": Entry("timeline", "All that happened to an account, oldest first."),
-    "portfolio": Entry("timeline", "Every account: stage, what it waits for, since when, and how to move it on."),
+    "portfolio": Entry("portfolio", "Every account: stage, what it waits for, since when, and how to move it on."),
     "inbox": Entry(
         "task", "What waits for you, and what you wait for; without a name, every task that waits for anybody."
     ),

@@ -1,4 +1,4 @@
-"""`rapport timeline` and `rapport portfolio`."""
+"""`rapport timeline`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from starters.cli.account import Portfolio, print_portfolio, read_portfolio
 from starters.cli.common import command, out, table, when
 from starters.services import Services
 from starters.use_cases import timeline as timelines
@@ -16,7 +15,7 @@ app = typer.Typer()
 
 
 def add_to(root: typer.Typer) -> None:
-    """Add the commands, which have no noun."""
+    """Add the command, which has no noun."""
     root.add_typer(app)
 
 
@@ -38,12 +37,6 @@ async def timeline(
 ) -> list[EntryShown]:
     """All that happened to an account, oldest first."""
     return await timelines.timeline_of(services, account, as_of, "--as-of")
-
-
-@command(app, show=print_portfolio, document=lambda found: found.lines)
-async def portfolio(services: Services) -> Portfolio:
-    """Every account: stage, what it waits for, since when, and how to move it on."""
-    return await read_portfolio(services)
 
 
 def by_way_of(entry: EntryShown) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
+from rapport.mailing import mail_settings
 from rapport.model.access import TokenScope
 from rapport.model.base import Refused, UserError
 from rapport.openid import Begun
@@ -20,7 +21,6 @@ from rapport.storage import access, account, session as sessions
 from rapport.storage.access import Token
 from starters.services import NOBODY, ON_HOST, Actor, Caller, Services, Verification, present
 from starters.use_cases import access as access_cases
-from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"
 

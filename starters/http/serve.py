@@ -11,12 +11,13 @@ import typer
 import uvicorn
 from starlette.types import ASGIApp
 
+from rapport.mailing import mail_settings
 from rapport.model.base import UserError
 from rapport.storage.faults import DatabaseFault
 from rapport.temporal import run_to_end
+from starters import flows
 from starters.http.app import create_app
 from starters.installation import services
-from worker import mail_settings
 
 
 def listening(app: ASGIApp, host: str, port: int, **more: Any) -> uvicorn.Config:
@@ -46,6 +47,7 @@ async def serve(host: str, port: int) -> None:
     """
     async with services(None) as parts:
         mail_settings(parts.settings)
+        flows.load()
         await uvicorn.Server(listening(create_app(parts), host, port)).serve()
 
 

@@ -24,11 +24,11 @@ from rapport.model.ids import cadence_id
 from rapport.model.meeting import Receipt
 from rapport.storage import account as accounts, cadence
 from rapport.storage.cadence import Rhythm
+from starters import flows
 from starters.rights import requires
 from starters.services import Actor, Services, answered, member_named, present, submission
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
-from workflows.cadence import Cadence
 
 W = TypeVar("W", SetRhythm, SkipOne, MoveOne, NotHeld)
 
@@ -116,7 +116,7 @@ async def show(services: Services, account: str) -> CadenceShown:
         way = standstill.way_on(handle.id)
         return CadenceShown(account=account, rhythms=rhythms, live=False, ended_since=ended.since, unblock=way)
     try:
-        view = await answered(handle.query(Cadence.view), f"cadence of {account}")
+        view = await answered(handle.query(flows.Cadence.view), f"cadence of {account}")
     except UserError:
         view = None
     if view is not None and not view.closing:
@@ -175,7 +175,7 @@ async def set_time(services: Services, account: str, step: str, day: str, at: st
         )
     weekday = WEEKDAYS.index(day.lower())
     word = SetRhythm(id="", by="", step=step, weekday=weekday, at=clock)
-    return await _say(services, account, "cadence.set", actor, None, Cadence.set_rhythm, word)
+    return await _say(services, account, "cadence.set", actor, None, flows.Cadence.set_rhythm, word)
 
 
 @requires(Action.ACT)
@@ -188,7 +188,7 @@ async def skip(
         UserError: The member may not, or there is no such date, or it is off or over already.
     """
     word = SkipOne(id="", by="", step=step, day=day)
-    return await _say(services, account, "cadence.skip", actor, reason, Cadence.skip, word)
+    return await _say(services, account, "cadence.skip", actor, reason, flows.Cadence.skip, word)
 
 
 @requires(Action.ACT)
@@ -203,7 +203,7 @@ async def move(
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
     word = MoveOne(id="", by="", step=step, day=day, start=start)
-    return await _say(services, account, "cadence.move", actor, reason, Cadence.move, word)
+    return await _say(services, account, "cadence.move", actor, reason, flows.Cadence.move, word)
 
 
 @requires(Action.ACT)
@@ -216,7 +216,7 @@ async def report(
         UserError: The member may not, there was no such date, it has not begun, or it is too long ago.
     """
     word = NotHeld(id="", by="", step=step, day=day)
-    return await _say(services, account, "cadence.report", actor, reason, Cadence.report, word)
+    return await _say(services, account, "cadence.report", actor, reason, flows.Cadence.report, word)
 
 
 async def _say(
@@ -239,5 +239,5 @@ async def _say(
     return await hand_over(services, handle, update, mine, f"cadence of {account}")
 
 
-def _handle(services: Services, account: str) -> WorkflowHandle[Cadence, CadenceResult]:
-    return services.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+def _handle(services: Services, account: str) -> WorkflowHandle[flows.Cadence, CadenceResult]:
+    return services.client.get_workflow_handle_for(flows.Cadence.run, cadence_id(account))

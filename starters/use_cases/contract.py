@@ -6,6 +6,7 @@ import hmac
 from datetime import datetime
 from typing import Final
 
+from rapport.mailing import mail_settings
 from rapport.model.access import Action
 from rapport.storage import timeline
 from rapport.storage.database import Connection
@@ -13,7 +14,6 @@ from starters.rights import Matter, requires
 from starters.services import Actor, Services, submission
 from starters.use_cases import account as accounts, onboarding
 from starters.use_cases.onboarding import Started, StartRequest
-from worker import mail_settings
 
 TOLD: Final = "contract.told"
 """What an event is called on record."""

@@ -14,11 +14,11 @@ from rapport.model.support_case import DESK, DeskStart, DeskView
 from rapport.model.workflows import SUPPORT_DESK
 from rapport.rules import sla
 from rapport.storage import support_case
+from starters import flows
 from starters.rights import requires
 from starters.services import Services, answered
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine
-from workflows.desk import SupportDesk
 
 
 class DeskShown(WireModel):
@@ -108,6 +108,6 @@ def served(services: Services) -> str:
 async def _view(services: Services, name: str) -> DeskView | None:
     handle = services.client.get_workflow_handle(desk_id(name))
     try:
-        return await answered(handle.query(SupportDesk.view), "the desk")
+        return await answered(handle.query(flows.SupportDesk.view), "the desk")
     except UserError:
         return None

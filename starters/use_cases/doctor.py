@@ -44,7 +44,7 @@ from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
-from starters.use_cases.message import DeferralsShown
+from starters.use_cases.mail_switch import DeferralsShown
 from starters.use_cases.sign_in import provider
 from starters.views.standstill import way_on
 from worker import mailer_of

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from rapport import outgoing
 from rapport.model.access import Action
 from rapport.model.account import AccountFile, MembersFile, WrittenMember
 from rapport.model.base import InputModel, Refused, UserError
@@ -118,6 +117,9 @@ def refuse_calendars_inside(services: Services, members: Sequence[WrittenMember]
     """
     for index, member in enumerate(members):
         if member.calendar_url is not None:
+            # What speaks HTTP is loaded where a file has such an address.
+            from rapport import outgoing
+
             allowed = services.settings.fetch_allowed_hosts
             outgoing.refuse_inside(str(member.calendar_url), allowed, f"members[{index}].calendar_url")
 

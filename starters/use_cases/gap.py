@@ -21,10 +21,10 @@ from rapport.model.support_case import CASE_REF
 from rapport.storage import account as people, gap as gaps, support_case as support_case_storage, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
+from starters import flows
 from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import support_case
-from workflows.gap import GapDelivery
 
 L = TypeVar("L", bound=Links)
 
@@ -239,7 +239,7 @@ async def _sent(services: Services, ref: str) -> GapShown:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await services.client.start_workflow(
-                GapDelivery.run,
+                flows.GapDelivery.run,
                 GapStart(ref=ref),
                 id=gap_id(ref),
                 task_queue=services.settings.task_queue,

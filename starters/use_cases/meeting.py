@@ -26,6 +26,7 @@ from rapport.storage.contract import StepShown
 from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
+from starters import flows
 from starters.rights import open_to_all, reader_of, requires
 from starters.services import (
     LATER,
@@ -42,7 +43,6 @@ from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
-from workflows.meeting import Meeting
 
 
 class AnswerShown(WireModel):
@@ -220,7 +220,7 @@ async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], c
         UserError: The link is unknown or expired, or the answer no longer counts.
     """
     link = await _link(services, token)
-    handle = services.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
+    handle = services.client.get_workflow_handle_for(flows.Meeting.run, link.workflow_id)
     actor = Actor(email="", channel="link")
     assert link.account is not None
     return await _vote(services, link.account, handle, link.person, link.round, slots, actor, comment)
@@ -229,7 +229,7 @@ async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], c
 async def _vote(
     services: Services,
     account: str,
-    handle: WorkflowHandle[Meeting, MeetingResult],
+    handle: WorkflowHandle[flows.Meeting, MeetingResult],
     voter: str,
     round_: int,
     slots: tuple[str, ...],
@@ -240,7 +240,7 @@ async def _vote(
     said = await once(services, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
     answer = Vote(id=said.id, voter=voter, round=round_, slots=chosen)
     try:
-        receipt = await hand_over(services, handle, Meeting.vote, answer, "meeting")
+        receipt = await hand_over(services, handle, flows.Meeting.vote, answer, "meeting")
         if receipt.outcome == LATER:
             await leave(services, account, handle.id, answer)
         # One that was refused at the meeting's door, and is sent again, brings the receipt from then.
@@ -275,7 +275,7 @@ async def poll(services: Services, token: str) -> Poll:
         steps = await contracts.milestones(connection, contract.id) if contract else []
     id_ = _latest_attempt(link.workflow_id, account, steps)
     is_another = id_ != link.workflow_id
-    handle = services.client.get_workflow_handle_for(Meeting.run, id_)
+    handle = services.client.get_workflow_handle_for(flows.Meeting.run, id_)
     view = await _last(services, handle, account, "")
     is_over = view is None or view.phase is MeetingPhase.ENDED
     if is_over and view is not None and view.proposal is not None:
@@ -376,7 +376,7 @@ async def book(services: Services, account: str, step: str, start: datetime, act
     handle = await _handle(services, account, step)
     said = await once(services, submission(member.id, actor, "book", handle.id), start=start.astimezone(UTC))
     word = Book(id=said.id, by=member.id, start=start)
-    return await hand_over(services, handle, Meeting.book, word, f'meeting "{step}" of {account}')
+    return await hand_over(services, handle, flows.Meeting.book, word, f'meeting "{step}" of {account}')
 
 
 @requires(Action.ACT)
@@ -409,7 +409,7 @@ async def report(
     said = await once(services, submission(member.id, actor, outcome, handle.id, record.as_text()), by_state=True)
     word = Report(id=said.id, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
     try:
-        receipt = await hand_over(services, handle, Meeting.take_report, word, f'meeting "{step}" of {account}')
+        receipt = await hand_over(services, handle, flows.Meeting.take_report, word, f'meeting "{step}" of {account}')
     except UserError as refusal:
         return await _or_correct_it(services, refusal, account, step, actor, written, outcome)
     if outcome == "held":
@@ -544,7 +544,7 @@ async def _steps(connection: Connection, account: str) -> tuple[str, list[StepSh
     return (contract.id, await contracts.milestones(connection, contract.id)) if contract else ("", [])
 
 
-async def _handle(services: Services, account: str, step: str) -> WorkflowHandle[Meeting, MeetingResult]:
+async def _handle(services: Services, account: str, step: str) -> WorkflowHandle[flows.Meeting, MeetingResult]:
     """The workflow of an account's meeting, in its latest attempt; of a review the one that was offered last."""
     async with services.store.reading() as connection:
         await accounts.account(connection, account)
@@ -559,18 +559,18 @@ async def _handle(services: Services, account: str, step: str) -> WorkflowHandle
             fix=f"{nearest(step, attempts)}its meetings: {', '.join(attempts) or 'none yet'}",
             kind=Refused.NOT_FOUND,
         )
-    return services.client.get_workflow_handle_for(Meeting.run, meeting_id(account, step, attempts[step]))
+    return services.client.get_workflow_handle_for(flows.Meeting.run, meeting_id(account, step, attempts[step]))
 
 
 async def _view(
     services: Services,  # noqa: ARG001 - the same first argument as every use case
-    handle: WorkflowHandle[Meeting, MeetingResult],
+    handle: WorkflowHandle[flows.Meeting, MeetingResult],
     account: str,
     step: str,
 ) -> MeetingView:
     """A meeting as its workflow answers. One that was ended in the middle waits for nothing any more."""
     subject = f'meeting "{step}" of {account}' if step else "meeting"
-    view = await answered(handle.query(Meeting.view), subject)
+    view = await answered(handle.query(flows.Meeting.view), subject)
     if view.phase is MeetingPhase.ENDED:
         return view
     described = await answered(handle.describe(), subject)
@@ -581,7 +581,7 @@ async def _view(
 
 
 async def _last(
-    services: Services, handle: WorkflowHandle[Meeting, MeetingResult], account: str, step: str
+    services: Services, handle: WorkflowHandle[flows.Meeting, MeetingResult], account: str, step: str
 ) -> MeetingView | None:
     """As `_view`; nothing where Temporal has forgotten it."""
     try:

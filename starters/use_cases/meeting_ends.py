@@ -11,12 +11,12 @@ from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.meeting import MeetingView, Vote
 from rapport.model.task import TaskStart
 from rapport.rules.todo_template import NO_TIME
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, late_reply, timeline
 from rapport.storage.database import Connection
 from rapport.storage.late_reply import LateReply
+from starters import flows
 from starters.services import Services, answered, present
-from workflows.outcomes import found_by
-from workflows.task import HumanTask
 
 Became = Literal["held", "called_off", "no_time", "unreported", "closed", "ended"]
 """How a meeting ended: it was held or called off, no time was found, nobody said how it went, it was not needed, or its
@@ -96,7 +96,7 @@ async def take_late(
 
 async def _put(services: Services, start: TaskStart, id_: str) -> None:
     starting = services.client.start_workflow(
-        HumanTask.run,
+        flows.HumanTask.run,
         start,
         id=id_,
         task_queue=services.settings.task_queue,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rapport.mail import compose, emails
 from rapport.mail.context import AccountContext
 from rapport.mail.preview import preview
+from rapport.mailing import mail_settings
 from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
 from starters.rights import requires
 from starters.services import Services, present
-from worker import mail_settings
 
 
 class PreviewShown(WireModel):

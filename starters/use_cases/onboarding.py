@@ -31,17 +31,17 @@ from rapport.model.reading import together
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, onboarding
+from rapport.search_attributes import ACCOUNT, STAGE
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
 from rapport.storage.database import Connection
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
+from starters import flows
 from starters.rights import Matter, requires
 from starters.services import Services, answered, present
 from starters.use_cases.access import recording_members
 from starters.use_cases.files import refuse_calendars_inside, within_rights
 from starters.views import standstill
-from workflows.onboarding.workflow import Onboarding
-from workflows.outcomes import ACCOUNT, STAGE
 
 _TASKS: Final = kinds(DoneBy.TASK)
 
@@ -223,7 +223,7 @@ async def _start(
         await contracts.put_milestones(connection, contract.id, 0, onboarding.milestones(steps))
     try:
         handle = await services.client.start_workflow(
-            Onboarding.run,
+            flows.Onboarding.run,
             OnboardingStart(
                 account=account,
                 contract=contract.id,
@@ -432,9 +432,9 @@ def _by_now(outcome: str | None, mails: MailsOfStep | None) -> str | None:
 async def _ask(services: Services, contract: Contract) -> OnboardingView | None:
     if contract.run_id is None:
         return None
-    handle = services.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, contract.workflow_id)
     try:
-        view = await answered(handle.query(Onboarding.view), f"onboarding of {contract.account}")
+        view = await answered(handle.query(flows.Onboarding.view), f"onboarding of {contract.account}")
     except UserError:
         return None
     return view if view.contract == contract.id else None

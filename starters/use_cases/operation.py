@@ -23,6 +23,7 @@ from rapport.rules.calendar import apply_offset
 from rapport.rules.playbook_migration import Plan
 from rapport.storage import cadence as cadences, contract as contracts
 from rapport.storage.database import Connection
+from starters import flows
 from starters.rights import requires
 from starters.services import (
     LATER,
@@ -37,8 +38,6 @@ from starters.services import (
 from starters.use_cases import revivals
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
-from workflows.cadence import Cadence
-from workflows.onboarding.workflow import Onboarding
 
 T = TypeVar("T")
 
@@ -131,8 +130,8 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
         playbook=playbook,
         left_out=left_out,
     )
-    handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
-    asked = hand_over(services, handle, Onboarding.operate, operation, f"onboarding of {account}")
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(account))
+    asked = hand_over(services, handle, flows.Onboarding.operate, operation, f"onboarding of {account}")
     if kind in OF_A_STEP:
         return await _of_a_running_one(account, asked)
     receipt = await _of_either(services, account, asked, operation)
@@ -180,7 +179,7 @@ async def left_out_for(connection: Connection, account: str, playbook: Playbook)
 
 async def _of_either(services: Services, account: str, asked: Awaitable[Receipt], operation: Operation) -> Receipt:
     """What concerns the whole account goes to its onboarding and to what recurs, whichever of them runs, or both."""
-    cadence = services.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+    cadence = services.client.get_workflow_handle_for(flows.Cadence.run, cadence_id(account))
     receipt: Receipt | None = None
     kind = Refused.NOT_FOUND
     try:
@@ -188,7 +187,7 @@ async def _of_either(services: Services, account: str, asked: Awaitable[Receipt]
     except WorkflowEndedError as over:
         kind = over.kind
     with suppress(WorkflowEndedError):
-        also = await hand_over(services, cadence, Cadence.operate, operation, f"cadence of {account}")
+        also = await hand_over(services, cadence, flows.Cadence.operate, operation, f"cadence of {account}")
         receipt = also if receipt is None or receipt.outcome == operations.UNCHANGED else receipt
     if receipt is None:
         await revivals.refuse_where_forgotten(services, account)
@@ -246,8 +245,8 @@ async def plan_of(services: Services, account: str) -> Plan:
     Raises:
         UserError: None runs, or no worker answers.
     """
-    handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
-    return await _of_a_running_one(account, answered(handle.query(Onboarding.plan), f"onboarding of {account}"))
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(account))
+    return await _of_a_running_one(account, answered(handle.query(flows.Onboarding.plan), f"onboarding of {account}"))
 
 
 async def _of_a_running_one(account: str, call: Awaitable[T]) -> T:

@@ -16,11 +16,10 @@ from rapport.rules import forecast, playbook_migration
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, RhythmAdoption
 from rapport.storage import contract as contracts
+from starters import flows
 from starters.rights import requires
 from starters.services import Services, WorkflowEndedError, answered
 from starters.use_cases.operation import left_out_for
-from workflows.cadence import Cadence
-from workflows.onboarding.workflow import Onboarding
 
 
 class PlaybookShown(WireModel):
@@ -119,8 +118,8 @@ async def compare_for(services: Services, account: str, old: Playbook, new: Play
         )
     follows, steps, rhythms = f"{contract.playbook} {contract.playbook_version}", None, None
     if contract.ended_at is None:
-        handle = services.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
-        runs = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
+        handle = services.client.get_workflow_handle_for(flows.Onboarding.run, contract.workflow_id)
+        runs = await answered(handle.query(flows.Onboarding.plan), f"onboarding of {account}")
         follows, steps = f"{runs.playbook} {runs.version}", playbook_migration.changes(runs.steps, new, left_out)
     if recurs is not None:
         rhythms = playbook_migration.rhythm_changes(recurs.steps, playbook_migration.rhythms_of(new, left_out))
@@ -137,9 +136,9 @@ async def compare_for(services: Services, account: str, old: Playbook, new: Play
 
 async def _recurring(services: Services, account: str) -> CadencePlan | None:
     """What recurs for an account, if anything does."""
-    handle = services.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+    handle = services.client.get_workflow_handle_for(flows.Cadence.run, cadence_id(account))
     try:
-        found = await answered(handle.query(Cadence.plan), f"cadence of {account}")
+        found = await answered(handle.query(flows.Cadence.plan), f"cadence of {account}")
     except WorkflowEndedError:
         return None
     return None if found.closing else found

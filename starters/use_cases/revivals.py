@@ -13,10 +13,10 @@ from rapport.model.sweep import BeginAgain, Gone, StandstillResult
 from rapport.model.workflows import ENDED_OUTSIDE
 from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import AGAIN
+from rapport.search_attributes import found_by
 from rapport.storage import contract as contracts
 from rapport.storage.timeline import Submission
 from starters.services import LATER, Services, answered, present
-from workflows.outcomes import found_by
 
 BEGUN_AGAIN: Final = "begun again"
 

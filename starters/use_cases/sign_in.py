@@ -22,7 +22,7 @@ from rapport.storage.faults import DatabaseFault
 from rapport.storage.session import SIGN_IN_ASKED, may_ask
 from starters.rights import open_to_all, requires
 from starters.services import Actor, Services, answered, present, submission
-from starters.use_cases import message
+from starters.use_cases import mail_switch
 
 OPERATOR: Final = "operator"
 """What a link is for that a terminal prints, and that signs its reader in as the holder of a token."""
@@ -77,7 +77,7 @@ def mailbox(email: str) -> str:
 @open_to_all
 async def mail_goes(services: Services) -> bool:
     """Whether a link that somebody asks for goes out now."""
-    return (await message.mail_status(services)).sends
+    return (await mail_switch.status(services)).sends
 
 
 @open_to_all

@@ -43,18 +43,18 @@ from rapport.model.succession import HandoverStart
 from rapport.model.workflows import NOTICE
 from rapport.rules import calendar
 from rapport.rules.erasure import is_erased
+from rapport.search_attributes import found_by
 from rapport.storage import account as account_storage, erasure, succession, timeline
 from rapport.storage.database import Connection
 from rapport.storage.erasure import Erased
 from rapport.storage.succession import ContactRecord
+from starters import flows
 from starters.rights import ask, requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import account as accounts
 from starters.use_cases.account import AccountShown
 from starters.use_cases.member import tell_people_changed
 from starters.use_cases.sentences import called
-from workflows.handover import Handover
-from workflows.outcomes import found_by
 
 
 def _filled(value: str) -> str:
@@ -378,7 +378,7 @@ async def _give_back_later(services: Services, account: str, until: datetime) ->
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await services.client.start_workflow(
-                Handover.run,
+                flows.Handover.run,
                 HandoverStart(account=account, until=until),
                 id=handover_id(account, until),
                 task_queue=services.settings.task_queue,

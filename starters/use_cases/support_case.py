@@ -30,9 +30,11 @@ from rapport.model.support_case import (
     WrittenCase,
 )
 from rapport.rules import audience, routing, tech_review_draft
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case
 from rapport.storage.timeline import Submission
+from starters import flows
 from starters.rights import requires
 from starters.services import (
     LATER,
@@ -48,8 +50,6 @@ from starters.use_cases import revivals
 from starters.use_cases.words import hand_over, heard, once
 from starters.views import standstill, support_case as support_case_views
 from starters.views.support_case import CaseShown
-from workflows.outcomes import found_by
-from workflows.support_case import SupportCase
 
 BEGINS_WITHIN: Final = timedelta(minutes=1)
 """How long a case may be on record before it counts as one that never began."""
@@ -204,7 +204,7 @@ async def start_pending(services: Services) -> int:
 async def _run(services: Services, start: CaseStart, *, again: bool = False) -> None:
     policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE
     await services.client.start_workflow(
-        SupportCase.run,
+        flows.SupportCase.run,
         start,
         id=case_id(start.ref),
         task_queue=services.settings.task_queue,
@@ -443,7 +443,7 @@ async def _act(
     act = CaseAct(id=said.id, kind=kind, by=by, at=said.at, submission=said.id, has_words=bool(text), **more)
     handle = services.client.get_workflow_handle(case_id(case.ref))
     try:
-        receipt = await hand_over(services, handle, SupportCase.act_on, act, case.ref)
+        receipt = await hand_over(services, handle, flows.SupportCase.act_on, act, case.ref)
     except WorkflowEndedError:
         receipt = await _go_on(services, case, act, said) or await _revive(services, case, act)
     return CaseDone.made_of(receipt, ref=case.ref)
@@ -470,7 +470,7 @@ async def _go_on(services: Services, case: Case, act: CaseAct, said: Submission)
     if act.kind is ActKind.REOPEN or receipt.outcome == LATER:
         return receipt
     handle = services.client.get_workflow_handle(id_)
-    return await hand_over(services, handle, SupportCase.act_on, act, case.ref)
+    return await hand_over(services, handle, flows.SupportCase.act_on, act, case.ref)
 
 
 _OPENS: Final = (ActKind.REOPEN, ActKind.CUSTOMER_SAID, ActKind.GAP)
@@ -497,7 +497,7 @@ async def _revive(services: Services, case: Case, act: CaseAct) -> Receipt:
     except WorkflowAlreadyStartedError:
         # Somebody else has opened it again in this moment.
         handle = services.client.get_workflow_handle(case_id(case.ref))
-        return await hand_over(services, handle, SupportCase.act_on, act, case.ref)
+        return await hand_over(services, handle, flows.SupportCase.act_on, act, case.ref)
     await heard(services, act.id)
     return Receipt(accepted=True, outcome="reopened")
 

@@ -37,6 +37,7 @@ from rapport.storage.agenda import Agenda, Item
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission
+from starters import flows
 from starters.rights import Matter, open_to_all, requires
 from starters.services import (
     Actor,
@@ -48,7 +49,6 @@ from starters.services import (
     refuse_entered,
     submission,
 )
-from starters.use_cases import message
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.task import (
@@ -63,8 +63,6 @@ from starters.views.task import (
     overdue_first,
     people_of,
 )
-from workflows.onboarding.workflow import Onboarding
-from workflows.task import HumanTask
 
 # Looking
 
@@ -259,7 +257,7 @@ async def decide(
         reasoned=reason is not None,
     )
     try:
-        return await hand_over(services, _handle(services, found), HumanTask.decide, decision, _called(found))
+        return await hand_over(services, _handle(services, found), flows.HumanTask.decide, decision, _called(found))
     except UserError as refusal:
         if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, WorkflowEndedError):
             raise
@@ -317,7 +315,7 @@ async def found_out(services: Services, contacts: Iterable[Contact]) -> None:
             if task.definition.finds_out and not contact.work.unknown(task.definition.finds_out):
                 # One that has ended meanwhile needs no word.
                 with contextlib.suppress(WorkflowEndedError):
-                    await answered(_handle(services, task).signal(HumanTask.fulfil), _called(task))
+                    await answered(_handle(services, task).signal(flows.HumanTask.fulfil), _called(task))
 
 
 async def _refuse_unrecorded(services: Services, found: Task, option: str) -> None:
@@ -340,6 +338,8 @@ async def _refuse_unwritten(services: Services, found: Task, option: str) -> Non
     """Refuse to send drafts unread, through the to-do to read them, that a person has to write first."""
     step, _, todo = found.step.partition(".")
     if todo == READ_DRAFTS.name and option == SEND:
+        from starters.use_cases import message
+
         await message.refuse_unwritten(services, found.account, step)
 
 
@@ -427,7 +427,7 @@ async def _requested(
 ) -> Receipt:
     said = await once(services, submission(member.id, actor, kind, found.id, text))
     asked = TaskRequest(id=said.id, by=member.id, declined=kind == "task.decline")
-    return await hand_over(services, _handle(services, found), HumanTask.request, asked, _called(found))
+    return await hand_over(services, _handle(services, found), flows.HumanTask.request, asked, _called(found))
 
 
 @requires(Action.DECIDE)
@@ -441,7 +441,7 @@ async def ask(services: Services, task: str, question: str, actor: Actor) -> Rec
         services, task, check(_Question, {"question": question}, "").question, actor, "ask"
     )
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)
-    return await hand_over(services, _handle(services, found), HumanTask.ask, word, _called(found))
+    return await hand_over(services, _handle(services, found), flows.HumanTask.ask, word, _called(found))
 
 
 @requires(Action.DECIDE)
@@ -453,7 +453,7 @@ async def answer(services: Services, task: str, text: str, actor: Actor) -> Rece
     """
     found, member, said = await _speak(services, task, check(_Answer, {"text": text}, "").text, actor, "answer")
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)
-    return await hand_over(services, _handle(services, found), HumanTask.answer, word, _called(found))
+    return await hand_over(services, _handle(services, found), flows.HumanTask.answer, word, _called(found))
 
 
 async def _speak(services: Services, task: str, text: str, actor: Actor, what: str) -> tuple[Task, Member, Submission]:
@@ -505,7 +505,7 @@ async def _how_it_ended(services: Services, found: Task, reader: Person) -> str 
     outcome, answers = (kept.outcome, kept.answers) if kept else (None, ())
     if outcome is None:
         try:
-            view = await answered(_handle(services, found).query(HumanTask.view), _called(found))
+            view = await answered(_handle(services, found).query(flows.HumanTask.view), _called(found))
         except UserError:
             return None
         outcome, answers = view.outcome, view.decisions
@@ -534,9 +534,9 @@ async def _tell_the_onboarding(services: Services, found: Task, late: LateDecisi
     """A late yes may still offer a conversion. An onboarding that is over has nothing to convert."""
     if found.subject != found.account:
         return
-    handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(found.account))
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(found.account))
     with contextlib.suppress(WorkflowEndedError):
-        await answered(handle.signal(Onboarding.late_decision, late), f"onboarding of {found.account}")
+        await answered(handle.signal(flows.Onboarding.late_decision, late), f"onboarding of {found.account}")
 
 
 # How it is done
@@ -566,8 +566,8 @@ async def _find(services: Services, name: str) -> Task:
     return found
 
 
-def _handle(services: Services, task: Task) -> WorkflowHandle[HumanTask, TaskResult]:
-    return services.client.get_workflow_handle_for(HumanTask.run, task.id)
+def _handle(services: Services, task: Task) -> WorkflowHandle[flows.HumanTask, TaskResult]:
+    return services.client.get_workflow_handle_for(flows.HumanTask.run, task.id)
 
 
 def _called(task: Task) -> str:

@@ -43,10 +43,12 @@ from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
 from rapport.rules.gate import seen_for_the_trial
 from rapport.rules.wording import choices
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, gate, support_case, sweep, task as task_records, tech_review, timeline
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
+from starters import flows
 from starters.rights import requires
 from starters.services import (
     OPENING_SECONDS,
@@ -62,9 +64,6 @@ from starters.use_cases.meeting import MeetingShown, meeting_shown
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
-from workflows.meeting import Meeting
-from workflows.outcomes import found_by
-from workflows.tech_review import TechReview
 
 Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
 
@@ -216,7 +215,7 @@ async def _start(services: Services, given: ReviewStart) -> None:
     try:
         await answered(
             services.client.start_workflow(
-                TechReview.run,
+                flows.TechReview.run,
                 given,
                 id=review_id(given.ref),
                 task_queue=services.settings.task_queue,
@@ -308,7 +307,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
     said = submission(member.id, actor, "review.edit", review_id(found.ref), _words(request))
     said = await once(services, said, refuse, by_state=True)
     word = ReviewEdit(id=said.id, round=_round(request, said.id, member, found.round + 1))
-    return await hand_over(services, _handle(services, found), TechReview.edit, word, f"review {found.ref}")
+    return await hand_over(services, _handle(services, found), flows.TechReview.edit, word, f"review {found.ref}")
 
 
 # Saying something
@@ -344,7 +343,7 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
     said = submission(speaker.id, actor, "review.feedback", review_id(found.ref), text)
     said = await once(services, said, stance=written.stance)
     word = ReviewWord(id=said.id, by=speaker.id, stance=written.stance)
-    return await hand_over(services, _handle(services, found), TechReview.say, word, f"review {found.ref}")
+    return await hand_over(services, _handle(services, found), flows.TechReview.say, word, f"review {found.ref}")
 
 
 async def _spoken(services: Services, written: Feedback, actor: Actor) -> tuple[Member, Actor, str]:
@@ -405,7 +404,9 @@ async def request_meeting(services: Services, ref: str, written: WantedMeeting, 
     said = submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason)
     said = await once(services, said, others=others)
     word = ReviewWord(id=said.id, by=member.id, others=others)
-    return await hand_over(services, _handle(services, found), TechReview.request_meeting, word, f"review {found.ref}")
+    return await hand_over(
+        services, _handle(services, found), flows.TechReview.request_meeting, word, f"review {found.ref}"
+    )
 
 
 async def _invited(services: Services, addresses: Sequence[str]) -> tuple[str, ...]:
@@ -437,7 +438,7 @@ async def book_meeting(services: Services, ref: str, written: MeetingTime, actor
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
     said = await once(services, submission(member.id, actor, "book", handle.id), start=written.start)
     word = Book(id=said.id, by=member.id, start=written.start)
-    return await hand_over(services, handle, Meeting.book, word, f"live meeting on {found.ref}")
+    return await hand_over(services, handle, flows.Meeting.book, word, f"live meeting on {found.ref}")
 
 
 @requires(Action.SPEAK)
@@ -454,7 +455,7 @@ async def report_meeting(services: Services, ref: str, written: MeetingNotes, ac
     said = submission(member.id, actor, f"review.meeting.{outcome}", review_id(found.ref), written.text)
     said = await once(services, said, by_state=True)
     word = Report(id=said.id, by=member.id, outcome=outcome)
-    return await hand_over(services, handle, Meeting.take_report, word, f"live meeting on {found.ref}")
+    return await hand_over(services, handle, flows.Meeting.take_report, word, f"live meeting on {found.ref}")
 
 
 @requires(Action.READ)
@@ -465,12 +466,12 @@ async def live_meeting(services: Services, ref: str) -> MeetingShown:
         UserError: There is no such review, no live meeting on it, or no worker answers.
     """
     found = await _find(services, ref)
-    view = await answered(_live(services, found).query(Meeting.view), f"live meeting on {found.ref}")
+    view = await answered(_live(services, found).query(flows.Meeting.view), f"live meeting on {found.ref}")
     async with services.store.reading() as connection:
         return meeting_shown(view, await accounts.names(connection, found.account))
 
 
-def _live(services: Services, found: KnownReview) -> WorkflowHandle[Meeting, MeetingResult]:
+def _live(services: Services, found: KnownReview) -> WorkflowHandle[flows.Meeting, MeetingResult]:
     if not found.meetings:
         raise UserError(
             f"{found.ref} has no live meeting",
@@ -479,7 +480,7 @@ def _live(services: Services, found: KnownReview) -> WorkflowHandle[Meeting, Mee
             kind=Refused.NOT_FOUND,
         )
     id_ = meeting_id(found.ref, policy.live_meeting(found.ref).name, found.meetings)
-    return services.client.get_workflow_handle_for(Meeting.run, id_)
+    return services.client.get_workflow_handle_for(flows.Meeting.run, id_)
 
 
 @requires(Action.WITHDRAW_REVIEW)
@@ -498,7 +499,7 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
     said = submission(member.id, actor, "review.withdraw", review_id(found.ref), written.reason)
     said = await once(services, said, refuse, by_state=True)
     word = ReviewWord(id=said.id, by=member.id)
-    return await hand_over(services, _handle(services, found), TechReview.withdraw, word, f"review {found.ref}")
+    return await hand_over(services, _handle(services, found), flows.TechReview.withdraw, word, f"review {found.ref}")
 
 
 # Looking
@@ -616,5 +617,5 @@ async def _find(services: Services, ref: str) -> KnownReview:
     return found
 
 
-def _handle(services: Services, found: KnownReview) -> WorkflowHandle[TechReview, ReviewResult]:
-    return services.client.get_workflow_handle_for(TechReview.run, review_id(found.ref))
+def _handle(services: Services, found: KnownReview) -> WorkflowHandle[flows.TechReview, ReviewResult]:
+    return services.client.get_workflow_handle_for(flows.TechReview.run, review_id(found.ref))

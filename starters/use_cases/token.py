@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from typing import Final
 
+from rapport.mailing import mail_settings
 from rapport.model.access import Action, TokenScope
 from rapport.model.base import UserError, suggestion
 from rapport.storage import access, session
@@ -14,7 +15,6 @@ from rapport.storage.access import Token
 from starters.rights import requires
 from starters.services import Actor, Services, present, who_acts
 from starters.use_cases.access import record
-from worker import mail_settings
 
 OWNER: Final = "owner"
 """The name of the bearer token that an embedded stack makes for its owner."""

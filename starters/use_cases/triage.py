@@ -25,13 +25,13 @@ from rapport.model.task import TaskStart
 from rapport.model.triage import Answers, MatterKind
 from rapport.rules import triage as rules
 from rapport.rules.triage import Door
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, timeline
+from starters import flows
 from starters.rights import ask, requires
 from starters.services import Actor, Services, member_named, submission
 from starters.use_cases import support_case
 from starters.use_cases.words import heard, once
-from workflows.outcomes import found_by
-from workflows.task import HumanTask
 
 BROKEN: Final = 2
 """The severity of what is broken now, unless somebody says how bad it is: an important part does not work."""
@@ -151,7 +151,7 @@ async def _ask_leadership(services: Services, matter: Matter, door: Door, member
     )
     try:
         await services.client.start_workflow(
-            HumanTask.run,
+            flows.HumanTask.run,
             given,
             id=id_,
             task_queue=services.settings.task_queue,

@@ -16,11 +16,11 @@ from rapport.model.message import NOT_DELIVERED, MessageState, Resolution
 from rapport.model.reading import check
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import UNDELIVERED
+from rapport.search_attributes import found_by
 from rapport.storage import task as task_records
 from starters.rights import requires
 from starters.services import OPENING_SECONDS, Actor, Services, answered, member_named
 from starters.use_cases import account, task as tasks
-from workflows.outcomes import found_by
 
 
 @requires(Action.ACT, "task", tasks.of_task)

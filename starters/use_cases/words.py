@@ -15,8 +15,8 @@ from rapport.model.meeting import Receipt
 from rapport.model.words import Left
 from rapport.storage import words
 from rapport.storage.timeline import Submission
+from starters import flows
 from starters.services import LATER, Services, WorkflowEndedError, answered, present, temporal_is_silent
-from workflows.base import AccountWorkflow
 
 W = TypeVar("W", bound=WireModel)
 
@@ -115,7 +115,7 @@ async def _told(services: Services, handle: Any, update: Any, word: WireModel, i
                 raise
         left = Left(update=update._defn.name, word=word.model_dump(mode="json"))
         try:
-            await answered(handle.signal(AccountWorkflow.hear_later, left), subject)
+            await answered(handle.signal(flows.AccountWorkflow.hear_later, left), subject)
         except UserError as refusal:
             # Temporal takes a signal whether or not a worker runs.
             raise temporal_is_silent() if refusal.kind is Refused.UNREACHABLE else refusal from None

@@ -19,10 +19,10 @@ from rapport.storage.support_case import Case, Said, Standing, Turn
 from rapport.storage.sweep import StandingStill
 from rapport.storage.tech_review import KnownDeviation, KnownReview
 from rapport.support_rules import DeskRules
+from starters import flows
 from starters.rights import requires
 from starters.services import Services, answered, present
 from starters.views import standstill
-from workflows.support_case import SupportCase
 
 ENGINEERS: Final = frozenset({Role.SUPPORT_ENGINEER})
 """The role that is handed cases."""
@@ -345,6 +345,6 @@ def _next(case: Case) -> tuple[str, ...]:
 async def _view(services: Services, ref: str) -> CaseView | None:
     handle = services.client.get_workflow_handle(case_id(ref))
     try:
-        return await answered(handle.query(SupportCase.view), ref)
+        return await answered(handle.query(flows.SupportCase.view), ref)
     except UserError:
         return None

@@ -25,7 +25,15 @@ from rapport.storage.tables import MessageRow
 from starters.cli.message import print_list
 from starters.cli.onboarding import print_started
 from starters.http.app import create_app
-from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, operation, token
+from starters.use_cases import (
+    account as accounts,
+    mail_switch,
+    meeting as meetings,
+    message,
+    onboarding,
+    operation,
+    token,
+)
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
@@ -197,7 +205,7 @@ async def test_what_waits_says_why_and_no_time_that_has_passed(
     now = datetime.now(UTC)
     then = now + timedelta(hours=3) if held == "unsaid" else now - timedelta(hours=2)
     if held == "stopped":
-        await message.stop_mail(quiet.services, HOST, "A test")
+        await mail_switch.stop(quiet.services, HOST, "A test")
     if held == "paused":
         await operation.operate(quiet.services, key, Operate.PAUSE, OperationWritten(reason="Holidays."), TAM)
 

@@ -43,7 +43,7 @@ from starters.http.pages.entrance import local
 from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import _environment, coded
 from starters.services import Actor, Services, submission
-from starters.use_cases import account, message, timeline as timelines
+from starters.use_cases import account, mail_switch, timeline as timelines
 from starters.use_cases.message import MessageShown
 from tests.conftest import LEAD
 from tests.support.postgres import tables
@@ -509,7 +509,7 @@ async def test_a_form_without_a_session_leads_to_signing_in(house: House) -> Non
 
 async def test_mail_that_is_stopped_is_shown_on_every_page(house: House) -> None:
     """While no mail goes out, each page of a member says so, by whom and since when."""
-    await message.stop_mail(house.services, LEAD, "A test")
+    await mail_switch.stop(house.services, LEAD, "A test")
     await house.enter()
     for path in ("/", "/accounts/versayce", "/accounts/versayce/drafts", "/mail"):
         html = (await house.reader.get(path)).text

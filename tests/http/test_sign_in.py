@@ -29,6 +29,7 @@ from starters.http.limits import LINKS_BY_CLIENT, SIGN_IN_BY_ADDRESS, SIGN_IN_BY
 from starters.services import present
 from starters.use_cases import (
     account as accounts,
+    mail_switch,
     member as members,
     message,
     onboarding,
@@ -438,7 +439,7 @@ async def test_caught_mail_is_the_operators(here: Installation, reader: httpx.As
 
 async def test_the_page_says_that_no_mail_goes_out(here: Installation, reader: httpx.AsyncClient) -> None:
     """While mail is stopped nobody is left waiting for a link in vain; who stopped it is not told to strangers."""
-    await message.stop_mail(here.services, HOST, "A test")
+    await mail_switch.stop(here.services, HOST, "A test")
     answer = await reader.post("/sign-in", data={"email": NOBODY})
     assert "No mail goes out at the moment." in answer.text
     assert TAM.email not in answer.text

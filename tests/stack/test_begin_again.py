@@ -27,8 +27,8 @@ from rapport.model.sweep import Standstill, StandstillResult
 from rapport.revival import CameToItsEndError, revive
 from rapport.storage import contract as contracts, sweep as sweeps, task as task_records, waits
 from rapport.storage.tables import ContractRow
-from starters.cli.account import Portfolio, print_portfolio
 from starters.cli.onboarding import _print
+from starters.cli.portfolio import Portfolio, print_portfolio
 from starters.cli.support_case import print_cases
 from starters.services import LATER, Actor
 from starters.use_cases import (

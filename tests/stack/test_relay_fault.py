@@ -26,7 +26,7 @@ from rapport.storage import access
 from starters.cli.main import app
 from starters.http.app import create_app
 from starters.services import present
-from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, task
+from starters.use_cases import account as accounts, mail_switch, meeting as meetings, message, onboarding, task
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
     BUSINESS,
@@ -121,7 +121,7 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         lines = await message.listed(there.services, key)
         assert {line.state for line in lines} == {MessageState.READY}
 
-        status = await message.mail_status(there.services)
+        status = await mail_switch.status(there.services)
         assert (status.sends, status.fault and (status.fault.kind, status.fault.code)) == (False, ("password", 535))
         assert "RAPPORT_SMTP_URL" in status.fault.remedy if status.fault else False
         await pages_say_so(there)
@@ -150,7 +150,7 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         assert not await alarmed(there)
         (line,) = [one for one in await accounts.portfolio(there.services) if one.account == key]
         assert line.waiting_for == "answers on the proposed times"
-        assert (await message.mail_status(there.services)).sends
+        assert (await mail_switch.status(there.services)).sends
         shown = await task.show(there.services, RELAY_ALARM)
         assert (shown.outcome, shown.ended) == ("mended", "ended: email goes out again")
         await handle.result()
@@ -279,11 +279,11 @@ async def test_that_we_send_too_many_is_said_as_such(dev_server: Client, tmp_pat
             key = await started(there)
 
             async def limited() -> bool:
-                return (await message.mail_status(there.services)).limited is not None
+                return (await mail_switch.status(there.services)).limited is not None
 
             await until(limited, "the limit")
             assert relay.seen["RCPT"] <= 4
-            status = await message.mail_status(there.services)
+            status = await mail_switch.status(there.services)
             assert (status.fault, await alarmed(there)) == (None, False)
             _, output = await said(there, "mail", "status")
             assert "The mail server says that we send too many emails (450), since" in output
@@ -307,7 +307,7 @@ async def test_a_relay_that_is_not_there_is_told_everywhere_and_everything_goes_
     async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
         key = await started(there)
         await until(lambda: alarmed(there), "the managers' task")
-        status = await message.mail_status(there.services)
+        status = await mail_switch.status(there.services)
         assert (status.sends, status.fault and status.fault.kind) == (False, "unreachable")
         assert status.deferred is not None
         assert (status.deferred.count, status.deferred.none_sent) == (4, True)
@@ -331,7 +331,7 @@ async def test_a_relay_that_is_not_there_is_told_everywhere_and_everything_goes_
             await until(all_sent, "the welcomes to go")
             assert [len(relay.to(one)) for one in (BUSINESS, CHAMPION, USER, SECOND_USER)] == [1] * 4
             assert not await alarmed(there)
-            status = await message.mail_status(there.services)
+            status = await mail_switch.status(there.services)
             assert (status.sends, status.fault, status.deferred) == (True, None, None)
             _, checks = await diagnosed(there)
             assert (checks["relay"]["verdict"], checks["mail"]["verdict"]) == ("ok", "ok")
@@ -345,7 +345,7 @@ async def test_a_relay_that_refuses_our_mails_once_it_has_them_fails_none(dev_se
         async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
             key = await started(there)
             await until(lambda: alarmed(there), "the managers' task")
-            status = await message.mail_status(there.services)
+            status = await mail_switch.status(there.services)
             assert (status.undelivered, status.fault and status.fault.kind) == (0, "message")
             # The probe sends a mail to our own mailbox each time, and nobody else's is tried.
             tried = len(relay.received)
@@ -379,7 +379,7 @@ async def test_what_is_put_off_is_told_while_nothing_else_goes(
             for stuck, verdict in ((False, "note"), (True, "trouble")):
                 if stuck:
                     monkeypatch.setattr(message, "STUCK", timedelta(0))
-                status = await message.mail_status(there.services)
+                status = await mail_switch.status(there.services)
                 assert (status.sends, status.fault) == (True, None)
                 assert status.deferred is not None
                 assert (status.deferred.answers, status.deferred.stuck) == ({"450 4.2.0": 4}, stuck)
@@ -418,7 +418,7 @@ async def test_a_rate_is_kept_over_many_mails(dev_server: Client, tmp_path: Path
         arrived: list[float] = []
         relay.after["body"] = lambda: arrived.append(asyncio.get_running_loop().time())
         async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url, mail_rate=60) as there:
-            assert (await message.mail_status(there.services)).rate == 60
+            assert (await mail_switch.status(there.services)).rate == 60
             for _ in range(5):
                 await started(there)
 

@@ -41,7 +41,7 @@ from rapport.storage.gap_tables import GapRow
 from rapport.storage.tables import MessageRow, RelayRow
 from starters.http.app import create_app
 from starters.services import Actor, submission
-from starters.use_cases import doctor, gap, message, onboarding, operation, task, token, undelivered
+from starters.use_cases import doctor, gap, mail_switch, message, onboarding, operation, task, token, undelivered
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
@@ -191,7 +191,7 @@ async def test_what_mail_stop_had_put_off_does_not_go_in_a_pause(
     monkeypatch.setattr(delivery, "STOPPED_PAUSE", moment)
     monkeypatch.setattr(delivery, "FAULT_PAUSES", (moment, moment))
     key = new_id("a").replace("_", "-")
-    await message.stop_mail(here.services, HOST, "A test")
+    await mail_switch.stop(here.services, HOST, "A test")
     await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def ready() -> list[str]:
@@ -204,7 +204,7 @@ async def test_what_mail_stop_had_put_off_does_not_go_in_a_pause(
     await until(lambda: stands(here, key, paused=True), "the pause")
     async with here.services.store.reading() as connection:
         handle = here.client.get_workflow_handle((await outbox.message(connection, keys[0])).workflow_id)
-    await message.start_mail(here.services, HOST, "A test")
+    await mail_switch.start(here.services, HOST, "A test")
 
     async def left() -> bool:
         pending = (await handle.describe()).raw_description.pending_activities
@@ -304,9 +304,9 @@ async def test_nothing_is_late_while_mail_is_stopped(here: Installation) -> None
     """Stopped by hand, mail waits; once it goes again, what was left behind does."""
     _, keys = await drafted(here)
     await left_behind(here, keys[0])
-    await message.stop_mail(here.services, HOST, "A test")
+    await mail_switch.stop(here.services, HOST, "A test")
     assert (await sweep(here)).mails == 0
-    await message.start_mail(here.services, HOST, "A test")
+    await mail_switch.start(here.services, HOST, "A test")
     assert (await sweep(here)).mails == 1
 
 
@@ -324,7 +324,7 @@ async def test_nothing_is_late_while_the_relay_takes_nothing(here: Installation)
         check = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "emails")
         assert check.verdict is CheckVerdict.OK
         assert (await sweep(here)).mails == found
-    assert (await message.mail_status(here.services)).sends
+    assert (await mail_switch.status(here.services)).sends
 
 
 async def test_a_mail_that_waits_for_its_turn_is_not_late(here: Installation) -> None:

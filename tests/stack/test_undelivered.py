@@ -24,6 +24,7 @@ from starters.cli.task import _print_inbox
 from starters.services import Actor, present
 from starters.use_cases import (
     account as accounts,
+    mail_switch,
     meeting as meetings,
     message as messages,
     onboarding,
@@ -138,7 +139,7 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
 async def test_what_waits_goes_to_the_corrected_address(here: Installation) -> None:
     """An email that is frozen and waits goes to where its reader is reached by now, and to nobody else."""
     key = new_id("a").replace("_", "-")
-    await messages.stop_mail(here.services, HOST, "A test")
+    await mail_switch.stop(here.services, HOST, "A test")
     await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def waits() -> bool:
@@ -147,7 +148,7 @@ async def test_what_waits_goes_to_the_corrected_address(here: Installation) -> N
     await until(waits, "the welcomes")
     new = "mara.osei@new.example"
     await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
-    await messages.start_mail(here.services, HOST, "A test")
+    await mail_switch.start(here.services, HOST, "A test")
     (mail,) = await here.mailed(1, new)
     assert str(mail["To"]) == f"Mara Osei <{new}>"
     await here.mailed(4)
@@ -160,7 +161,7 @@ async def test_what_is_on_its_way_to_the_old_address_is_said(
 ) -> None:
     """An email that is being sent while an address is corrected stays as it is, and whoever corrects hears of it."""
     key = new_id("a").replace("_", "-")
-    await messages.stop_mail(here.services, HOST, "A test")
+    await mail_switch.stop(here.services, HOST, "A test")
     await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def waits() -> bool:
@@ -179,7 +180,7 @@ async def test_what_is_on_its_way_to_the_old_address_is_said(
     assert (edited.on_their_way, again.on_their_way) == (1, 0)
     async with here.services.store.writing() as connection:
         await outbox.release_lease(connection, held)
-    await messages.start_mail(here.services, HOST, "A test")
+    await mail_switch.start(here.services, HOST, "A test")
     await here.mailed(1, USER)
 
 
@@ -215,7 +216,7 @@ async def test_a_domain_that_is_not_allowed_is_the_tams_task(dev_server: Client,
         async with installation(dev_server, tmp_path, queue, smtp_url=url, mail_allowed_domains=only) as here:
             await onboarding.start(here.services, StartRequest(file=file))
             lines = await asked(here, 4)
-            assert (await messages.mail_status(here.services)).allowed_domains == only
+            assert (await mail_switch.status(here.services)).allowed_domains == only
             said = str((await task.show(here.services, lines[0].task)).said)
             assert "RAPPORT_MAIL_ALLOWED_DOMAINS doesn't allow versayce.example" in said
             assert {mail.recipient for mail in relay.received} <= {TAM.email}

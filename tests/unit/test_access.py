@@ -31,6 +31,7 @@ from starters.services import NOBODY, Actor, Caller, Services
 from starters.use_cases import (
     access as administration,
     audit,
+    mail_switch,
     member as members,
     message,
     onboarding,
@@ -126,15 +127,15 @@ async def test_mail_is_stopped_by_those_who_lead(services: Services, email: str)
     """A TAM, an engineer and sales stop no mail; a manager and the operator do, with a reason that is on record."""
     for parts in (services, await holder(services, email)):
         with pytest.raises(UserError) as caught:
-            await message.stop_mail(parts, by(email), "for fun")
+            await mail_switch.stop(parts, by(email), "for fun")
         assert caught.value.kind is Refused.FORBIDDEN
-    assert not (await message.mail_status(services)).stopped
+    assert not (await mail_switch.status(services)).stopped
     with pytest.raises(UserError) as caught:
-        await message.stop_mail(services, by(MANAGER))
+        await mail_switch.stop(services, by(MANAGER))
     assert caught.value.field == "reason"
-    stopped = await message.stop_mail(services, by(MANAGER), "A wrong price")
+    stopped = await mail_switch.stop(services, by(MANAGER), "A wrong price")
     assert (stopped.stopped_by, stopped.stopped_because) == (MANAGER, "A wrong price")
-    await message.start_mail(services, Actor(email="", channel="cli", entered_by="root"), "Mended")
+    await mail_switch.start(services, Actor(email="", channel="cli", entered_by="root"), "Mended")
 
 
 async def test_members_are_an_administrators(services: Services) -> None:
@@ -232,7 +233,7 @@ async def test_what_is_changed_in_members_tokens_and_mail_is_on_record(services:
     for roles in ('["tam"]', '["tam"]', '["ce", "tam"]'):
         file = f"[[members]]\nroles = {roles}\n{zone}"
         await members.import_members(services, read_toml(MembersFile, file.encode(), "members.toml"))
-    await message.stop_mail(services, by(MANAGER), "A wrong price")
+    await mail_switch.stop(services, by(MANAGER), "A wrong price")
     told = [(entry.kind, entry.about, entry.said) for entry in await administration.log(services)]
     assert told == [
         ("token.created", "crm", None),

@@ -27,7 +27,7 @@ from rapport.storage.database import Store
 from starters.cli.common import show_utc, table, when
 from starters.cli.mail import mail_goes
 from starters.services import Services, present
-from starters.use_cases.message import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
+from starters.use_cases.mail_switch import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
 from starters.use_cases.names import in_full, one_of
 from tests.mail_fixtures import EXAMPLE
 

@@ -19,7 +19,7 @@ from rapport.model.projection import Projection, StepNews, Wait
 from rapport.model.step import MeetingStep
 from rapport.model.workflows import MEETING
 from rapport.playbooks import load
-from starters.use_cases import account as accounts, message, onboarding as onboardings, operation
+from starters.use_cases import account as accounts, mail_switch, message, onboarding as onboardings, operation
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
 from tests.conftest import (
@@ -54,13 +54,13 @@ async def test_an_approval_is_heard_of_while_its_last_mail_waits_for_the_relay(s
     await tasks.in_phase(skipping, "open")
     await skipping.mailed(1, tasks.MANAGER)
     before = len(skipping.mails(TAM.email))
-    await message.stop_mail(skipping.services, HOST, "A test")
+    await mail_switch.stop(skipping.services, HOST, "A test")
     await tasks.decide(skipping, tasks.MANAGER, "deny", reason="Not this quarter.")
     await in_phase(skipping, "voting")
     described = await skipping.client.get_workflow_handle(tasks.TASK).describe()
     assert described.status is WorkflowExecutionStatus.RUNNING
     assert len(skipping.mails(TAM.email)) == before
-    await message.start_mail(skipping.services, HOST, "A test")
+    await mail_switch.start(skipping.services, HOST, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=6))
     await until(status_of(skipping, tasks.TASK), "the end of the task")
     said = await skipping.mailed(before + 1, TAM.email)
@@ -74,12 +74,12 @@ async def test_a_decision_that_comes_while_the_last_mail_waits_is_answered(skipp
     await tasks.request(skipping, TAM.email)
     await tasks.in_phase(skipping, "open")
     await skipping.mailed(1, tasks.MANAGER)
-    await message.stop_mail(skipping.services, HOST, "A test")
+    await mail_switch.stop(skipping.services, HOST, "A test")
     await tasks.decide(skipping, tasks.MANAGER, "deny", reason="Not this quarter.")
     await in_phase(skipping, "voting")
     await tasks.leave_at_the_door(skipping, tasks.BACKUP, "approve")
     await skipping.sleep_until(await skipping.now() + timedelta(seconds=5))
-    await message.start_mail(skipping.services, HOST, "A test")
+    await mail_switch.start(skipping.services, HOST, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=6))
     await until(status_of(skipping, tasks.TASK), "the end of the task")
     said = [text_of(mail) for mail in skipping.mails(tasks.BACKUP)]

@@ -23,6 +23,7 @@ from starters.use_cases import (
     audit,
     blocker as blockers,
     gap,
+    mail_switch,
     meeting,
     message,
     succession,
@@ -192,7 +193,7 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     await begin(skipping)
     await in_phase(skipping, "voting")
     await skipping.mailed(4)
-    await message.stop_mail(skipping.services, HOST, "A test")
+    await mail_switch.stop(skipping.services, HOST, "A test")
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
@@ -203,7 +204,7 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     await until(frozen, "the invitations")
     await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM, "They asked for it")
     assert await named(skipping) == set()
-    await message.start_mail(skipping.services, HOST, "A test")
+    await mail_switch.start(skipping.services, HOST, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     mail = (await skipping.mailed(2, SECOND_USER))[1]
     assert skipping.mails(CHAMPION) == []

@@ -21,7 +21,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
-from starters.use_cases import meeting, message, onboarding, timeline
+from starters.use_cases import mail_switch, meeting, message, onboarding, timeline
 from starters.use_cases.message import Edit
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
@@ -341,14 +341,14 @@ async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Install
 
 async def test_stopped_mail_holds_up_no_decision(skipping: Installation) -> None:
     """While all mail is stopped the vote goes on; what is still true goes out once, after the start: no times."""
-    await message.stop_mail(skipping.services, HOST, "A test")
+    await mail_switch.stop(skipping.services, HOST, "A test")
     await begin(skipping)
     await in_phase(skipping, "voting")
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
     assert skipping.mails() == []
-    await message.start_mail(skipping.services, HOST, "A test")
+    await mail_switch.start(skipping.services, HOST, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     mails = await skipping.mailed(9)
     assert len(mails) == 9

@@ -25,8 +25,8 @@ from rapport.model.tech_review_facts import ReviewPhase
 from rapport.storage import account
 from starters.use_cases import (
     cadence as cadences,
+    mail_switch,
     meeting as meetings,
-    message,
     operation,
     succession,
     support_case,
@@ -167,7 +167,7 @@ async def test_a_report_on_a_meeting_that_is_over_is_refused(skipping: Installat
     slots = (await kickoff.in_phase(skipping, "voting")).slots
     await meetings.book(skipping.services, "versayce", "kickoff", slots[0].start, TAM)
     await kickoff.in_phase(skipping, "booked")
-    await message.stop_mail(skipping.services, HOST, "A test")
+    await mail_switch.stop(skipping.services, HOST, "A test")
     await skipping.sleep_until(slots[0].end + timedelta(minutes=1))
     meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
     await meeting.signal("control", Control(kind=ControlKind.CLOSE))

@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import CADENCE, MEETING
     from rapport.rules import audience, details, onboarding, operation as operations
     from rapport.rules.onboarding import Progress, StepState
+    from rapport.search_attributes import STAGE
 
 from workflows.onboarding.children import ChildWorkflows
 from workflows.onboarding.failures import Failures
@@ -42,7 +43,7 @@ from workflows.onboarding.per_contact import PerContactSteps
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
-from workflows.outcomes import RUNS, STAGE, Denied, Known, done, started
+from workflows.outcomes import RUNS, Denied, Known, done, started
 from workflows.waiting import Alarm
 
 

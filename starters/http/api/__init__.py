@@ -16,6 +16,7 @@ from starters.http.auth import Bearer, TheServices, api_actor
 from starters.use_cases import (
     account as accounts,
     audit,
+    mail_switch,
     meeting,
     message,
     onboarding,
@@ -24,8 +25,9 @@ from starters.use_cases import (
 )
 from starters.use_cases.account import AccountLine, AccountShown, ContactEdited
 from starters.use_cases.audit import Export
+from starters.use_cases.mail_switch import MailStatus
 from starters.use_cases.meeting import MeetingShown
-from starters.use_cases.message import Edit, MailStatus, MessageLine, MessageShown
+from starters.use_cases.message import Edit, MessageLine, MessageShown
 from starters.use_cases.onboarding import Started, StartRequest, Status
 from starters.use_cases.timeline import EntryShown
 
@@ -239,16 +241,16 @@ async def export_timeline(account: str, services: TheServices) -> Export:
 @router.get("/mail")
 async def mail_status(services: TheServices) -> MailStatus:
     """Whether mail goes out, and why not."""
-    return await message.mail_status(services)
+    return await mail_switch.status(services)
 
 
 @router.post("/mail/stop")
 async def stop_mail(said: By[SwitchBody], services: TheServices, token: Bearer) -> MailStatus:
     """Stop all mail at once."""
-    return await message.stop_mail(services, said.by(services, token), said.body.reason)
+    return await mail_switch.stop(services, said.by(services, token), said.body.reason)
 
 
 @router.post("/mail/start")
 async def start_mail(said: By[SwitchBody], services: TheServices, token: Bearer) -> MailStatus:
     """Let mail go again."""
-    return await message.start_mail(services, said.by(services, token), said.body.reason)
+    return await mail_switch.start(services, said.by(services, token), said.body.reason)

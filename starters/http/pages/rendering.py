@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from rapport.mailing import mail_settings
 from rapport.model.account import personas
 from rapport.model.account_data import MetricSeries
 from rapport.model.base import Refused, UserError
@@ -35,7 +36,6 @@ from starters.services import LATER, Services, present
 from starters.use_cases.support_case import CaseDone
 from starters.views.standstill import is_stale
 from starters.views.task import together
-from worker import mail_settings
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",

@@ -17,7 +17,7 @@ from starters.http.pages.rendering import fields, member_context, page, see_othe
 from starters.http.problems import status_of
 from starters.rights import allowed
 from starters.services import Actor, Services
-from starters.use_cases import message, task
+from starters.use_cases import mail_switch, task
 
 SETTLE_SECONDS: Final = 3.0
 """How long a page waits until what was accepted can be seen before it shows what stands."""
@@ -68,7 +68,7 @@ class Visit:
         """
         frame = member_context(self.request, self.session) | {
             "may": await allowed(self.services, about),
-            "mail": await message.mail_status(self.services),
+            "mail": await mail_switch.status(self.services),
             "inbox": await task.waiting(self.services, inbox_of(self.services, self.session)),
             "failed": failed,
             "refusal": refusal,

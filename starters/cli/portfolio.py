@@ -1,0 +1,64 @@
+"""`rapport portfolio`, and `rapport account list`, which shows the same."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import typer
+
+from starters.cli.common import by_whom, command, out, print_checked, table, when
+from starters.cli.mail import print_fault
+from starters.services import Services
+from starters.use_cases import account as accounts, mail_switch
+from starters.use_cases.account import AccountLine
+from starters.use_cases.mail_switch import MailStatus
+
+app = typer.Typer()
+
+
+def add_to(root: typer.Typer) -> None:
+    """Add the command, which has no noun."""
+    root.add_typer(app)
+
+
+class Portfolio(NamedTuple):
+    """Every account, and whether email goes out."""
+
+    lines: list[AccountLine]
+    mail: MailStatus | None = None
+
+
+async def read_portfolio(services: Services) -> Portfolio:
+    """Every account, and whether email goes out."""
+    return Portfolio(await accounts.portfolio(services), await mail_switch.status(services))
+
+
+def print_portfolio(found: Portfolio) -> None:
+    """Every account, with what it waits for, since when, and the way out; above them, why no email goes out."""
+    lines, mail = found
+    if mail is not None and mail.fault is not None:
+        print_fault(mail.fault)
+        out.print()
+    if not lines:
+        out.print("No accounts yet. Bring one in with `rapport account import FILE`.")
+        return
+    rows = table("account", "stage", "waits for", "since", "due")
+    for line in lines:
+        due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
+        rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), due)
+        for one in line.others:
+            due = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
+            rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), due)
+    out.print(rows)
+    print_checked(lines[0].checked)
+    for line in lines:
+        waits = [(line.unblock, line.waiting_on), *((one.unblock, one.waiting_on) for one in line.others)]
+        ways = [way for command, on in waits if (way := by_whom(command, on, line.tam))]
+        if ways:
+            out.print(f"\nTo move {line.account} on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
+
+
+@command(app, show=print_portfolio, document=lambda found: found.lines)
+async def portfolio(services: Services) -> Portfolio:
+    """Every account: stage, what it waits for, since when, and how to move it on."""
+    return await read_portfolio(services)
