@@ -9,12 +9,13 @@ from sqlalchemy import select
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from rapport.model.cadence import SkipOne
 from rapport.model.ids import cadence_id, case_id, meeting_id, new_id, onboarding_id, review_id
 from rapport.model.operation import Operate
+from rapport.model.support_case import CaseResult
 from rapport.model.task import TaskResult
 from rapport.storage.tables import MessageRow, TimelineRow
 from starters.use_cases import (
@@ -201,7 +202,7 @@ async def test_who_had_a_case_before_a_hand_over_is_not_told_of_its_notes_once_i
         return await desk.owner_of(here, ref) == other
 
     await until(has_it, "the hand-over")
-    handle = here.client.get_workflow_handle_for(SupportCase.run, case_id(ref))
+    handle: WorkflowHandle[SupportCase, CaseResult] = here.client.get_workflow_handle_for(SupportCase.run, case_id(ref))
     who = (await handle.query(SupportCase.view)).status.owner
     await support_case.note(here.services, ref, Say(text="Their proxy is the cause."), by(desk.LEAD))
 
