@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 from rapport.mail.compose import Person
 from rapport.model.account import Member
 from rapport.model.message import CaseFacts
-from rapport.model.support_case import Dossier
+from rapport.rules.case_words import TEXT_ERASED, did, told
 from rapport.rules.support_case import heading
 from rapport.storage import account, support_case, timeline
 from rapport.storage.database import Connection
 from rapport.storage.support_case import Case, Said
 
-TEXT_ERASED: Final = "(this text was erased)"
-
-CASE_WORDS: Final = {
-    "answer": "answered the customer",
-    "note": "added an internal note",
-    "context": "added context",
-    "wait_customer": "asked the customer for information",
-    "customer_said": "replied",
-    "customer_logged": "logged the customer's reply",
-    "assign": "assigned the case",
-    "hand_off": "reassigned the case",
-    "classify": "changed the severity or area",
-    "escalate": "escalated to engineering",
-    "engineering": "replied from engineering",
-    "merge": "merged this case into another one",
-    "join": "merged another case into this one",
-    "split": "split off a separate case",
-    "to_review": "drafted a technical review",
-    "gap": "logged a product gap",
-    "review": "requested a technical review",
-    "resolve": "resolved the case",
-    "reopen": "reopened the case",
-}
-"""What somebody did, after their name."""
-
 SEVERITIES: Final = {1: "critical", 2: "high", 3: "normal", 4: "low"}
 PROMISES: Final = {"first_answer": "first response", "next_update": "next update"}
 """What a customer waits for, within a sentence."""
-
-
-def told(kind: str, text: str | None) -> str | None:
-    """What somebody wrote; a dossier stands on a line each."""
-    if text is None or kind != "escalate":
-        return text
-    said = json.loads(text)
-    return "\n".join(f"{name}: {said[name]}" for name in Dossier.model_fields if name in said)
-
-
-def did(kind: str, by: str | None) -> str:
-    """What somebody did, after their name; what the customer said may have been noted by one of ours."""
-    logged = kind == "customer_said" and by is not None and by.startswith("m_")
-    return CASE_WORDS.get("customer_logged" if logged else kind, kind.replace("_", " "))
 
 
 @dataclass(frozen=True)

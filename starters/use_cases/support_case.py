@@ -12,7 +12,6 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from rapport.mail.support_case import TEXT_ERASED
 from rapport.model.access import Action
 from rapport.model.account import Contact, Member, Role
 from rapport.model.account_data import Severity
@@ -30,6 +29,7 @@ from rapport.model.support_case import (
     WrittenCase,
 )
 from rapport.rules import audience, routing, tech_review_draft
+from rapport.rules.case_words import TEXT_ERASED
 from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case

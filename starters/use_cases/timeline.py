@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from rapport.mail.support_case import told
 from rapport.model.access import Action
 from rapport.model.base import Instant, WireModel
 from rapport.model.reading import read_instant
+from rapport.rules.case_words import told
 from rapport.storage import account as accounts, cadence, contract as contracts, task, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord

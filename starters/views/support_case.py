@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from rapport import support_rules
-from rapport.mail.support_case import CASE_WORDS, TEXT_ERASED, did, told
 from rapport.model.access import Action
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.ids import case_id
 from rapport.model.support_case import CaseState, CaseView
+from rapport.rules.case_words import CASE_WORDS, TEXT_ERASED, did, told
 from rapport.rules.support_case import heading
 from rapport.storage import account as accounts, gap, search, support_case, sweep, tech_review
 from rapport.storage.support_case import Case, Said, Standing, Turn
