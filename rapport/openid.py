@@ -145,14 +145,18 @@ class Provider:
             ProviderAway: The provider does not answer.
             NotSignedIn: It does not say who it is: the code or the token is not good, or the address is not verified.
         """
-        if issuer is not None and issuer != self.issuer:
-            raise NotSignedIn("the answer comes from another provider")
         metadata = await self._metadata(http)
+        names_itself = metadata.get("authorization_response_iss_parameter_supported") is True
+        if (issuer is not None or names_itself) and issuer != self.issuer:
+            # RFC 9207, 2.4: one that says that it names itself in its answers does so in each.
+            raise NotSignedIn("the answer comes from another provider")
         tokens = await self._tokens(http, metadata, begun, code)
         claims = await self._judged(http, metadata, tokens, begun.nonce)
         told: Mapping[str, Any] = claims
         if "email" not in claims and metadata.get("userinfo_endpoint"):
-            told = {**await self._userinfo(http, metadata, tokens, claims["sub"]), **claims}
+            # Whether an address is verified is for whoever tells the address to say.
+            own = {name: claim for name, claim in claims.items() if name != "email_verified"}
+            told = {**await self._userinfo(http, metadata, tokens, claims["sub"]), **own}
         return self._identity(told)
 
     async def _metadata(self, http: httpx.AsyncClient) -> dict[str, Any]:
@@ -237,7 +241,10 @@ class Provider:
         try:
             address = mail_address(email)
         except ValueError:
-            raise NotSignedIn("what the provider tells is no address") from None
+            address = ""
+        if not address or not email.rpartition("@")[0].isascii():
+            # Another mailbox may look like a member's, and become it in the form that we keep: a Kelvin sign is a K.
+            raise NotSignedIn("what the provider tells is no address")
         groups = told.get(self.groups_claim)
         named = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
         return Identity(address, frozenset(one for one in named if isinstance(one, str)))

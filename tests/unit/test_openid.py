@@ -61,7 +61,14 @@ def with_public_key(claims: dict[str, Any]) -> str:
     return f"{text}.{base64.urlsafe_b64encode(mark).decode().rstrip('=')}"
 
 
-async def finished(token: Any, *, keys: Any = KEY, me: Any = None, metadata: dict[str, Any] = METADATA) -> Identity:
+async def finished(
+    token: Any,
+    *,
+    keys: Any = KEY,
+    me: Any = None,
+    metadata: dict[str, Any] = METADATA,
+    issuer: str | None = None,
+) -> Identity:
     """What comes of a sign-in at a provider that answers so."""
     answers = {
         "/realm/.well-known/openid-configuration": metadata,
@@ -74,7 +81,7 @@ async def finished(token: Any, *, keys: Any = KEY, me: Any = None, metadata: dic
         return httpx.Response(200, json=answers[request.url.path])
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        return await US.finish(http, BEGUN, "code", None)
+        return await US.finish(http, BEGUN, "code", issuer)
 
 
 def without(*names: str) -> dict[str, Any]:
@@ -132,6 +139,28 @@ async def test_an_address_counts_only_where_it_is_verified(told: Any) -> None:
         await finished(
             signed(without("email")), me={"sub": "43", "email": "ines@foobar.example", "email_verified": True}
         )
+
+
+async def test_who_tells_the_address_says_whether_it_is_verified() -> None:
+    """A word on it in the ID token, which has no address, says nothing of the one that the userinfo endpoint tells."""
+    with pytest.raises(NotSignedIn, match="verified your address"):
+        await finished(signed(without("email")), me={"sub": "42", "email": "ines@foobar.example"})
+
+
+@pytest.mark.parametrize("email", ["robin.\u212aeller@foobar.example", "robin.\uff4beller@foobar.example"])
+async def test_a_mailbox_that_looks_like_a_members_is_not_theirs(email: str) -> None:
+    """Letters before the @ that become others in the form which is kept sign nobody in: a Kelvin sign is a K there."""
+    with pytest.raises(NotSignedIn, match="is no address"):
+        await finished(signed(CLAIMS | {"email": email}))
+
+
+async def test_a_provider_that_names_itself_in_its_answers_does_so_in_each() -> None:
+    """RFC 9207, 2.4: where it says that it does, an answer without its name is another's; elsewhere none is needed."""
+    names = METADATA | {"authorization_response_iss_parameter_supported": True}
+    assert await finished(signed(CLAIMS), metadata=names, issuer=ISSUER)
+    for metadata, issuer in ((names, None), (names, "https://evil.example"), (METADATA, "https://evil.example")):
+        with pytest.raises(NotSignedIn, match="another provider"):
+            await finished(signed(CLAIMS), metadata=metadata, issuer=issuer)
 
 
 @given(value=st.recursive(st.none() | st.booleans() | st.text() | st.integers(), st.lists, max_leaves=4))
