@@ -206,13 +206,15 @@ async def add_absence(services: Services, written: WrittenAbsence, actor: Actor)
 
     Raises:
         UserError: The member or the delegate is unknown, has left or is the same person, the time is over, ends before
-            it begins or overlaps another absence, or the actor may not speak for the member.
+            it begins or overlaps another absence, or the actor may not speak for the member or choose the delegate.
     """
     now = present()
     async with services.store.reading() as connection:
         found = await _member(connection, written.member)
         delegate = await _delegate(connection, written.delegate, found)
+        known = {one.id: one for one in await people.members(connection)}
     by = await _speaker(services, actor, found)
+    _refuse_stand_in(by, found, delegate, known)
     if found.left_at is not None:
         raise UserError("has left", field="member", fix="no absence is needed", kind=Refused.CONFLICT)
     starts, ends = _span(written, found.schedule.zone)
@@ -334,6 +336,21 @@ async def _delegate(connection: Connection, email: str | None, member: Member) -
     if found.left_at is not None:
         raise UserError("has left", field="delegate", fix="name somebody who still works here")
     return found.id
+
+
+def _refuse_stand_in(by: Member, member: Member, delegate: str | None, known: Mapping[str, Member]) -> None:
+    """Refuse a stand-in whom neither the member nor somebody above them has chosen: what the member decides is theirs.
+
+    Or else whoever leads could take any vote, by announcing that whose it is is away.
+    """
+    is_theirs = by.id == member.id or delegate in (None, member.delegate, member.backup)
+    if not is_theirs and not access.is_above(by, member, known):
+        raise UserError(
+            f"is for {member.name} to choose, or for who is above them",
+            field="delegate",
+            fix="leave it out: their usual delegate stands in",
+            kind=Refused.FORBIDDEN,
+        )
 
 
 def _span(written: WrittenAbsence, zone: str) -> tuple[datetime, datetime]:

@@ -453,6 +453,17 @@ async def test_others_speak_for_nobody_else(services: Services, speaker: str, ki
 # --- leaving
 
 
+async def test_nobody_takes_a_vote_by_sending_its_holder_away(services: Services) -> None:
+    """Who leads may announce anybody's absence, and names a stand-in only for those below them."""
+    for who, whose, stand_in in ((MANAGER, VP, MANAGER), (MANAGER, LEAD, TAM), (LEAD, VP, TAM)):
+        refusal = await refused(members.add_absence(services, away(whose, delegate=stand_in), by(who)))
+        assert (refusal.field, refusal.kind) == ("delegate", Refused.FORBIDDEN)
+    assert await members.absences(services) == []
+    assert (await members.add_absence(services, away(VP), by(MANAGER))).delegate is None
+    assert (await members.add_absence(services, away(TAM, delegate=CE), by(MANAGER))).delegate == CE
+    assert (await members.add_absence(services, away(CE, delegate=MANAGER), by(VP))).delegate == MANAGER
+
+
 async def test_whoever_has_left_acts_no_more(services: Services) -> None:
     """After leaving, a member decides nothing, is away no more, and stands in for nobody new."""
     shown = await members.leave(services, TAM, Leaving(reason="Retired"), HOST)
