@@ -32,8 +32,12 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _6TO4: Final = ipaddress.ip_network("2002::/16")
 _INSIDE: Final = tuple(
     ipaddress.ip_network(network)
-    # What some of the Python versions that we run on do not know to be special, by IANA's registries.
-    for network in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "5f00::/16")
+    for network in (
+        # What some of the Python versions that we run on do not know to be special, by IANA's registries.
+        *("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "5f00::/16"),
+        # A public number by which Azure answers each of its own machines alone.
+        "168.63.129.16/32",
+    )
 )
 
 
