@@ -10,7 +10,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from rapport.model.access import TokenScope
 from rapport.model.base import InputModel, Instant, Refused
-from rapport.model.reading import MAX_BYTES
 from starters.http.api.bodies import BodyRoute, Json
 from starters.http.auth import TheServices, UnauthorizedError
 from starters.services import Caller
@@ -34,14 +33,12 @@ class ContractSigned(InputModel):
 
 
 async def signed(request: Request, services: TheServices) -> None:
-    """Refuse a body that nobody signed whom we know, as Standard Webhooks says; one that is too large is not hashed.
+    """Refuse a body that nobody signed whom we know, as Standard Webhooks says.
 
     Raises:
         Unauthorized: Its signature does not fit, or is more than five minutes old.
     """
     body = await request.body()
-    if len(body) > MAX_BYTES:
-        return
     try:
         Webhook(webhook_secret(services)).verify(body, dict(request.headers), json_parse=False)
     # A signature of another form, and a body that is no text, are ValueErrors of whoever reads them.

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+from fastapi import Request
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -21,7 +22,9 @@ from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Store
 from starters.http.app import SECURITY_HEADERS, create_app
+from starters.http.auth import UnauthorizedError
 from starters.http.bounds import LIMITS, limit_of
+from starters.http.hooks import signed
 from starters.http.serve import listening
 from starters.services import Services, present
 from tests.mail_fixtures import empty, imported, store
@@ -151,6 +154,19 @@ async def test_an_announced_length_is_refused_before_a_byte_is_read(port: int) -
 def test_each_kind_of_route_has_its_limit(path: str, most: int) -> None:
     """Files may be large where files belong; strangers' bodies are small; all else has one megabyte."""
     assert limit_of(path) == most
+
+
+async def test_a_signature_is_asked_for_whatever_the_size(store: Store, tmp_path: Path) -> None:
+    """Should a body ever come by the bound, it is no one's until its signature fits."""
+    services = Services(
+        Settings(data=tmp_path, secret=SecretStr("a secret of the tests")), store, cast("Client", object())
+    )
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x" * (MAX_BYTES + 1), "more_body": False}
+
+    with pytest.raises(UnauthorizedError):
+        await signed(Request({"type": "http", "method": "POST", "headers": []}, receive), services)
 
 
 async def test_what_fits_is_taken(port: int) -> None:
