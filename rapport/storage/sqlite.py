@@ -27,6 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
+from rapport.storage.folding import TAUGHT
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -174,3 +176,5 @@ def _prepare(engine: Engine) -> None:
     def _(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
+        for name, function in TAUGHT.items():
+            connection.create_function(name, 1, function, deterministic=True)

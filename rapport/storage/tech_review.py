@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,7 @@ from rapport.model.tech_review import (
 from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
 from rapport.rules import receipt
 from rapport.storage.database import Connection
+from rapport.storage.folding import folded, folded_answers
 from rapport.storage.signing import Signer
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import AccountRow, MessageRow, SubmissionRow
@@ -343,28 +345,43 @@ def _matching(
         found.append(ReviewRow.ref.in_(select(ReviewRoundRow.ref).where(named)))
     if outcome is not None:
         found.append(ReviewRow.outcome.is_(None) if outcome == WITHOUT_OUTCOME else ReviewRow.outcome == outcome)
+    answers = folded_answers(SubmissionRow.text)
     for word in words:
-        like = f"%{_escaped(word)}%"
         asked = (
             select(ReviewRoundRow.ref)
             .join(SubmissionRow, SubmissionRow.id == ReviewRoundRow.submission)
-            .where(SubmissionRow.text.ilike(like, escape="\\"))
+            .where(_says(answers, _in_json(word)))
         )
         said = (
             select(ReviewRemarkRow.ref)
             .join(SubmissionRow, SubmissionRow.id == ReviewRemarkRow.submission)
-            .where(SubmissionRow.text.ilike(like, escape="\\"))
+            .where(
+                case(
+                    (ReviewRemarkRow.kind == "message", _says(answers, _in_json(word))),
+                    else_=_says(folded(SubmissionRow.text), word),
+                )
+            )
         )
         found.append(
             or_(
-                ReviewRow.title.ilike(like, escape="\\"),
-                ReviewRow.ref.ilike(like, escape="\\"),
-                ReviewRow.account.in_(select(AccountRow.key).where(AccountRow.name.ilike(like, escape="\\"))),
+                _says(folded(ReviewRow.title), word),
+                _says(folded(ReviewRow.ref), word),
+                ReviewRow.account.in_(select(AccountRow.key).where(_says(folded(AccountRow.name), word))),
                 ReviewRow.ref.in_(asked),
                 ReviewRow.ref.in_(said),
             )
         )
     return found
+
+
+def _says(folded_text: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    """Whether a word is in a text, in capitals or not, in any alphabet."""
+    return folded_text.like(f"%{_escaped(word.lower())}%", escape="\\")
+
+
+def _in_json(word: str) -> str:
+    """A word as it is written within JSON: quotes and backslashes are escaped there."""
+    return json.dumps(word, ensure_ascii=False)[1:-1]
 
 
 def _escaped(word: str) -> str:

@@ -212,6 +212,28 @@ async def test_a_search_finds_by_customer_scenario_outcome_and_words(
         assert await tech_review.counted(connection, **wanted) == (len(found), 0)
 
 
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("жУРАВЛЬ", True),
+        ("ÜBER", True),
+        ('"quoted"', True),
+        ("C:\\dir", True),
+        ("100%", True),
+        ("100_", False),
+        ("needed_why", False),
+        ("gap", False),
+    ],
+)
+async def test_a_search_finds_the_words_that_people_wrote_and_no_others(store: Store, word: str, found: bool) -> None:
+    """In any alphabet, in capitals or not, with quotes and all; and never by the names of a request's fields."""
+    said = 'Журавль, über "quoted" C:\\dir 100%'
+    async with store.writing() as connection:
+        made = await begun(connection)
+        await made.ask("2", title="Words", gap=said)
+        assert await tech_review.counted(connection, words=[word]) == (int(found), 0)
+
+
 async def test_receipts_need_nothing_but_the_database(store: Store) -> None:
     """Whoever has the same database and the same secret signs with the same key; no file is read or written."""
     async with store.writing() as connection:
