@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -94,11 +94,12 @@ def decision(rule: str, spoken: Sequence[Mapping[str, str | None]]) -> str:
         spoken: Whoever recommended, committed or voted: `who`, `seat`, `option` and `text`.
     """
     lines = [rule]
+    share = _share([one["text"] or "" for one in spoken])
     for one in spoken:
         seat = f" ({one['seat']})" if one["seat"] else ""
-        reason = f". {one['text']}" if one["text"] else ""
+        reason = f". {cut(one['text'], share)}" if one["text"] else ""
         lines.append(f"{one['who'] or 'Former team member'}{seat}: {one['option']}{reason}")
-    return cut("\n".join(lines))
+    return "\n".join(lines)
 
 
 def quoted(text: str | None) -> str | None:
@@ -119,14 +120,28 @@ def quoted(text: str | None) -> str | None:
             }
             if isinstance(design, dict) and design.get("link"):
                 answers["Design document"] = f"{design['link']} (version {design.get('version', '')})"
-        named = ((str(name), value) for name, value in answers.items() if isinstance(value, str) and value)
-        text = "\n".join(f"{name.replace('_', ' ').capitalize()}: {value}" for name, value in named)
+        named = {str(name): value for name, value in answers.items() if isinstance(value, str) and value}
+        share = _share(named.values())
+        told = (f"{name.replace('_', ' ').capitalize()}: {cut(value, share)}" for name, value in named.items())
+        return "\n".join(told) or None
     return cut(text) or None
 
 
-def cut(text: str) -> str:
-    """A text that is not too long to be quoted."""
-    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE].rpartition(" ")[0] + " […]"
+def _share(texts: Collection[str]) -> int:
+    """How long each of several texts may be, so that all are quoted together: a short one leaves its room to others."""
+    room, share = LONGEST_QUOTE, LONGEST_QUOTE
+    for number, length in enumerate(sorted(map(len, texts))):
+        share = room // (len(texts) - number)
+        room -= min(length, share)
+    return share
+
+
+def cut(text: str, longest: int = LONGEST_QUOTE) -> str:
+    """A text that is not too long to be quoted: cut between two words, if the last is not too far off."""
+    if len(text) <= longest:
+        return text
+    words = text[:longest].rpartition(" ")[0]
+    return f"{words if 2 * len(words) > longest else text[:longest]} […]"
 
 
 def slack(headline: str, text: str | None, url: str) -> str:

@@ -48,6 +48,19 @@ def test_a_request_is_told_by_what_it_is_about() -> None:
     assert announcement.quoted(json.dumps(request)) == "Title: No way out\nStage: pre trial\nGap: None"
 
 
+@given(st.lists(st.tuples(st.sampled_from(["long ", "長", "x"]), st.integers(1, 5000)), min_size=1, max_size=9))
+def test_a_long_answer_takes_no_other_ones_place(answers: list[tuple[str, int]]) -> None:
+    """Each answer and each reason is quoted, whole where it is short, in any script; and all together have an end."""
+    texts = [f"{number}{letters * times}".strip() for number, (letters, times) in enumerate(answers)]
+    fair = announcement.LONGEST_QUOTE // len(texts)
+    by_name = announcement.quoted(json.dumps({f"field {number}": text for number, text in enumerate(texts)})) or ""
+    spoken = [{"who": "Ada", "seat": None, "option": "no", "text": text} for text in texts]
+    for told in (by_name, announcement.decision("The rule.", spoken)):
+        for text in texts:
+            assert text in told if len(text) <= fair else text[: fair // 2] in told
+        assert len(told) <= announcement.LONGEST_QUOTE + 40 * len(texts)
+
+
 def test_every_word_has_its_sentence() -> None:
     """Whatever happens to a review, the channel reads which one it is and who did it, in whose place."""
     for what in get_args(Word):
