@@ -96,8 +96,9 @@ def needed_at(day: date, who: Schedule) -> datetime:
 def phase_deadline(phase: ReviewPhase, opened: datetime, needed: datetime, who: Schedule) -> datetime:
     """When a phase ends: planned backwards from the customer's date, and no longer than it needs.
 
-    Where the date is too near for that, what time is left is halved, so that what follows has some as well. Past it,
-    people have as long as the phase needs: what is asked again every day is soon read by nobody.
+    Where the date is too near for that, what working time is left is halved, so that what follows has some as well;
+    each phase has all of the last four hours. Where none is left, and past the date, people have as long as they need:
+    what is asked again every day is soon read by nobody.
     """
     if opened >= needed:
         return add_business_days(opened, _OWN[phase], who)
@@ -106,7 +107,9 @@ def phase_deadline(phase: ReviewPhase, opened: datetime, needed: datetime, who: 
     if latest >= soonest:
         return latest
     left = working_time(opened, needed, who)
-    return add_working_time(opened, left / 2, who) if left > timedelta(hours=4) else max(soonest, opened)
+    if left > timedelta(hours=4):
+        return add_working_time(opened, left / 2, who)
+    return needed if left else soonest
 
 
 def half_time(opened: datetime, needed: datetime, who: Schedule) -> datetime:

@@ -115,6 +115,13 @@ def test_a_date_over_a_change_of_clocks_or_on_a_holiday_stays_the_customers(
     assert began < at
 
 
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_is_needed_today_is_asked_for_today(phase: ReviewPhase) -> None:
+    """With two working hours left until the customer's date, nobody is given until tomorrow."""
+    needed = tech_review.needed_at(date(2026, 11, 30), PRAGUE)
+    assert tech_review.phase_deadline(phase, needed - timedelta(hours=2), needed, PRAGUE) == needed
+
+
 def test_a_date_on_which_nobody_works_any_more_is_told_at_once() -> None:
     """Asked on Christmas Eve for Christmas: leadership hears at once, and once; whoever works first is asked then."""
     who = Schedule(zone="Europe/Prague", country="CZ")
