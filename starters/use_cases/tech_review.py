@@ -429,13 +429,20 @@ async def book_meeting(services: Services, ref: str, written: MeetingTime, actor
     """Set the time of a review's live meeting, or move it; everyone gets an invitation.
 
     Raises:
-        UserError: There is no such review, no live meeting on it, or the time is past or not on a whole minute.
+        UserError: There is no such review, no live meeting on it, or the time is past, not on a whole minute, or later
+            than the customer needs the decision.
     """
     member = await member_named(services, actor)
     found = await _find(services, ref)
     handle = _live(services, found)
     if written.start.second or written.start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
+    if present() < found.needed_by <= written.start:
+        raise UserError(
+            "is later than the customer needs the decision",
+            field="start",
+            fix=f"choose a time before {found.needed_by:%Y-%m-%dT%H:%MZ}, or give the review another date",
+        )
     said = await once(services, submission(member.id, actor, "book", handle.id), start=written.start)
     word = Book(id=said.id, by=member.id, start=written.start)
     return await hand_over(services, handle, flows.Meeting.book, word, f"live meeting on {found.ref}")

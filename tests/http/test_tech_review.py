@@ -164,7 +164,7 @@ async def test_the_trial_of_an_account_to_which_a_scenario_applies_waits_for_a_r
 
 
 async def test_the_page_of_a_live_meeting_shows_its_times_and_then_the_booked_one(here: Installation) -> None:
-    """Proposed and then booked: who is asked stands on the review's page; and the list can be narrowed."""
+    """Proposed and then booked, within the review's date: who is asked is on its page; and the list can be narrowed."""
     key = new_id("a").replace("_", "-")
     await people(here, key)
     asked_for = request(datetime.now(UTC).date(), 40, account=key)
@@ -176,6 +176,8 @@ async def test_the_page_of_a_live_meeting_shows_its_times_and_then_the_booked_on
         assert "Live meeting" in page
         assert "No reply yet from Jun Sato." in page
         start = (datetime.now(UTC) + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
+        with pytest.raises(UserError, match="later than the customer needs the decision"):
+            await tech_review.book_meeting(here.services, ref, MeetingTime(start=start + timedelta(days=60)), by(CE))
         await tech_review.book_meeting(here.services, ref, MeetingTime(start=start), by(CE))
         await live(here, ref, lambda one: one.phase == "booked")
         booked = await browser.get(f"/reviews/{ref}")
