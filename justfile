@@ -49,9 +49,9 @@ bench *arguments:
 record *arguments:
     uv run python -m tests.replay.record {{arguments}}
 
-# Live the years of tests/years anew, and write down what happens in them
-years:
-    uv run python -m tests.years.record
+# Live the years of tests/years anew, of all playbooks or those that are named, and write down what happens in them
+years *playbooks:
+    uv run python -m tests.years.record {{playbooks}}
 
 # Take the README's pictures anew
 pictures:

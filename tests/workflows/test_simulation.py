@@ -33,7 +33,7 @@ async def test_a_year_is_as_it_was_written_down(playbook: str, scenario: str) ->
     year = await lived(playbook, scenario)
     before = recorded(playbook, scenario)
     changed = list(difflib.unified_diff(before, written(year), f"{playbook}, {scenario}", "now", lineterm="", n=1))
-    assert not changed, "\n".join([*changed, "", "If this is meant: `uv run python -m tests.years.record`"])
+    assert not changed, "\n".join([*changed, "", f"If this is meant: `uv run just years {playbook}`"])
     sent = sum(year.mails.values())
     assert year.caught == sent
 

@@ -1,12 +1,14 @@
-"""Live a year by each playbook and write down what happens: `uv run python -m tests.years.record`.
+"""Live a year by each playbook and write down what happens: `uv run python -m tests.years.record [PLAYBOOK …]`.
 
 Run it when something of a year is meant to change, and read the difference: every mail, meeting and decision is a line.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +49,8 @@ async def lived(playbook: str, scenario: str, days: int = DAYS, example: Path = 
     return await simulate(of_file(file, YEARS / "no playbooks", playbook), days=days, scenario=ALL[scenario]())
 
 
-async def _record() -> None:
-    for playbook in shipped():
+async def _record(playbooks: Sequence[str]) -> None:
+    for playbook in playbooks:
         years = []
         for scenario in (scenario for of, scenario in NAMES if of == playbook):
             year = await lived(playbook, scenario)
@@ -60,4 +62,9 @@ async def _record() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_record())
+    parser = argparse.ArgumentParser(prog="just years", description=__doc__)
+    parser.add_argument("playbooks", nargs="*", help="whose years to live, by name; by default all of them")
+    asked = parser.parse_args().playbooks
+    if strange := set(asked) - set(shipped()):
+        parser.error(f"no such playbook: {', '.join(sorted(strange))}; there are {', '.join(shipped())}")
+    asyncio.run(_record(asked or shipped()))
