@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from rapport.model.ids import case_id, new_id
 from rapport.model.support_case import ActKind, CaseAct, CaseStart
-from rapport.storage import support_case as support_case_storage, timeline as timeline_storage
+from rapport.storage import timeline as timeline_storage
 from starters.services import submission
 from starters.use_cases import support_case, timeline as timelines
 from starters.use_cases.support_case import Reclassify, Say
@@ -25,7 +25,7 @@ from workflows.support_case import SupportCase
 
 async def ask_one_that_turns_over(installation: Installation, **more: Any) -> str:
     """Open a case that goes on in a new run whenever it may; give its number."""
-    with patch.object(support_case_storage.CaseStart, "made_of", partial(CaseStart.made_of, turnover=1)):
+    with patch.object(CaseStart, "made_of", partial(CaseStart.made_of, turnover=1)):
         return (await ask(installation, **more)).ref
 
 
