@@ -179,6 +179,16 @@ def _countries() -> dict[str, frozenset[str]]:
     return {code: frozenset(parts) for code, parts in holidays.list_supported_countries(include_aliases=True).items()}
 
 
+def filled(value: str) -> str:
+    """Refuse a blank that `rapport account new` left: an email would greet somebody by it."""
+    if value.startswith("<") and value.endswith(">"):
+        raise ValueError(f"is still the blank {value[:40]}; write what belongs there, without < and >")
+    return value
+
+
+Filled = Annotated[Name, AfterValidator(filled)]
+
+
 class WrittenContact(Schedule):
     """A person at the account, as an account file gives them.
 
@@ -187,7 +197,7 @@ class WrittenContact(Schedule):
     """
 
     personas: Personas
-    name: Name
+    name: Filled
     email: Email
     title: Name | None = None
     languages: tuple[Name, ...] = ()
@@ -296,7 +306,7 @@ class WrittenAccount(InputModel):
     """A customer organisation, as an account file gives it."""
 
     key: Slug
-    name: Name
+    name: Filled
     tam: Email
     place: Name | None = None
     review: Literal["write", "approve", "auto"] | None = None

@@ -108,9 +108,18 @@ def test_a_file_with_blanks_is_written_once_and_says_what_is_left(tmp_path: Path
     with pytest.raises(UserError) as caught:
         read_file(path)
     assert [fault.field.split(": ")[1] for fault in (caught.value, *caught.value.others)] == [
+        "account.name",
         "account.tam",
+        "contacts[0].name",
         "contacts[0].email",
     ]
-    filled = path.read_text().replace('"<address>"', '"ada@acme.example"')
-    path.write_text(filled.replace('"<the address of a team member who is a TAM>"', '"robin.keller@foobar.example"'))
+    text = path.read_text()
+    for blank, value in {
+        "<its name>": "Acme",
+        "<the address of a team member who is a TAM>": "robin.keller@foobar.example",
+        "<first and last name>": "Ada Lind",
+        "<address>": "ada@acme.example",
+    }.items():
+        text = text.replace(f'"{blank}"', f'"{value}"')
+    path.write_text(text)
     assert read_file(path).account.key == "acme"
