@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from email.utils import parseaddr
+from typing import Final
 
 from rapport.model.access import Action
-from rapport.model.account import MembersFile, Role, WrittenMember
+from rapport.model.account import Member, MembersFile, Role, WrittenMember
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.reading import check
 from rapport.rules import access
@@ -161,12 +162,26 @@ async def record(services: Services, connection: Connection, kind: str, about: s
 async def recording_members(
     services: Services, connection: Connection, written: Sequence[WrittenMember]
 ) -> AsyncIterator[None]:
-    """Put on record who becomes a member, and whose roles change, while a file is brought in."""
-    before = {one.id: one.roles for one in await accounts.members(connection)} if written else {}
+    """Put on record who becomes a member, and whose roles or stand-ins change, while a file is brought in."""
+    before = {one.id: one for one in await accounts.members(connection)} if written else {}
     yield
     if not written:
         return
-    for one in await accounts.members(connection):
-        if (had := before.get(one.id)) != one.roles:
+    after = {one.id: one for one in await accounts.members(connection)}
+    for one in after.values():
+        had = before.get(one.id)
+        if had is None or had.roles != one.roles:
             kind = "member.added" if had is None else "member.roles_changed"
             await record(services, connection, kind, one.id, ", ".join(sorted(one.roles)))
+        if had is not None and (others := _others(had, one, after)):
+            await record(services, connection, "member.others_changed", one.id, ", ".join(others))
+
+
+_OTHERS: Final = ("manager", "backup", "delegate")
+"""Who may come to decide in a member's place."""
+
+
+def _others(had: Member, has: Member, members: Mapping[str, Member]) -> list[str]:
+    """Which of these a member has anew, each by name."""
+    pairs = [(name, getattr(had, name), getattr(has, name)) for name in _OTHERS]
+    return [f"{name} {members[now].name if now else 'none'}" for name, before, now in pairs if before != now]

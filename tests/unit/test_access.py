@@ -226,11 +226,12 @@ async def test_administrators_are_named_by_administrators_and_on_the_host(servic
 
 
 async def test_what_is_changed_in_members_tokens_and_mail_is_on_record(services: Services) -> None:
-    """New members, other roles, tokens and the switch of all mail each leave who it was, and why or to what."""
+    """New members, other roles, other stand-ins, tokens and the switch of all mail each leave who it was, and why."""
     await token.create(services, "crm", ("read",))
     await token.revoke(services, "crm")
     zone = 'zone = "UTC"\nname = "M"\nemail = "m@foobar.example"\n'
-    for roles in ('["tam"]', '["tam"]', '["ce", "tam"]'):
+    stand_in = f'["ce", "tam"]\ndelegate = "{MANAGER}"'
+    for roles in ('["tam"]', '["tam"]', '["ce", "tam"]', stand_in, stand_in, '["ce", "tam"]'):
         file = f"[[members]]\nroles = {roles}\n{zone}"
         await members.import_members(services, read_toml(MembersFile, file.encode(), "members.toml"))
     await mail_switch.stop(services, by(MANAGER), "A wrong price")
@@ -240,6 +241,8 @@ async def test_what_is_changed_in_members_tokens_and_mail_is_on_record(services:
         ("token.revoked", "crm", None),
         ("member.added", "M", "tam"),
         ("member.roles_changed", "M", "ce, tam"),
+        ("member.others_changed", "M", "delegate Ines Moreau"),
+        ("member.others_changed", "M", "delegate none"),
         ("mail.stopped", "mail", "A wrong price"),
     ]
 
