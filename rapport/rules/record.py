@@ -37,7 +37,7 @@ def seal(page: str, receipts: Sequence[Mapping[str, str]], key: Ed25519PrivateKe
     kept = [{name: one[name] for name in _RECEIPT} for one in receipts]
     signature, public_key = receipt.sign(key, _signed(head + mark + tail, kept))
     sealed = {"receipts": kept, "signature": signature, "public_key": public_key}
-    return f"{head}{_BEGINS}{json.dumps(sealed, separators=(',', ':'))}{_ENDS}\n{mark}{tail}"
+    return f"{head}{_BEGINS}{_written(sealed)}{_ENDS}\n{mark}{tail}"
 
 
 def check(text: str, trusted: Collection[str]) -> Checked:
@@ -57,6 +57,9 @@ def check(text: str, trusted: Collection[str]) -> Checked:
         return Checked(0, ("has no seal, or not all of it",))
     if not begins or not ends or _BEGINS in tail:
         return Checked(0, ("has no seal, or more than one",))
+    if written != _written({"receipts": kept, **signature}):
+        # A field beside those that are signed, or one that is there twice, could be taken for part of what was.
+        return Checked(len(kept), ("has a seal that was changed",))
     document = _signed(head + tail, kept)
     faults = [_page_fault(signature | {"document": document}, document, trusted)]
     for one in kept:
@@ -68,6 +71,10 @@ def check(text: str, trusted: Collection[str]) -> Checked:
 def _page_fault(signed: Mapping[str, str], document: str, trusted: Collection[str]) -> str | None:
     what = receipt.fault(signed, document, trusted)
     return {None: None, "is not what was signed": "was changed after it was signed"}.get(what, what)
+
+
+def _written(sealed: Mapping[str, Any]) -> str:
+    return json.dumps(sealed, separators=(",", ":"))
 
 
 def _signed(page: str, receipts: Sequence[Mapping[str, Any]]) -> str:

@@ -44,6 +44,13 @@ def test_any_change_of_a_record_is_found(page: str, data: st.DataObject) -> None
     assert record.check(f"{page[:at]}§{page[at + 1 :]}", {PUBLIC}).faults
 
 
+@pytest.mark.parametrize("added", ['"note":"approved",', '"receipts":[],', " "])
+def test_nothing_is_added_to_a_seal(added: str) -> None:
+    """Neither a field that nobody signed, nor one a second time: other readers might take it for the signed one."""
+    for page in PAGES.values():
+        assert record.check(page.replace('{"receipts":', f'{{{added}"receipts":'), {PUBLIC}).faults
+
+
 def test_a_forged_receipt_and_a_second_seal_are_found() -> None:
     """Whoever seals a page anew with a key of their own, or puts two records together, is found."""
     forger = Ed25519PrivateKey.generate()
