@@ -82,6 +82,7 @@ class HumanTask(AccountWorkflow):
         self.edited = False
         self.outcome: str | None = None
         self.people_moved = False
+        self.written_holders: tuple[TaskHolder, ...] = ()
         self.turned_away: list[tuple[str, str]] = []
         self.opened = workflow.now()
         self.mails: Counter[str] = Counter()
@@ -628,8 +629,11 @@ class HumanTask(AccountWorkflow):
 
     def _gather(self, number: int) -> TaskProjection | None:  # noqa: ARG002 - whichever it is
         """How it stands by now, and what has happened."""
-        if not self.timeline.turn_to(Wait() if self._is_over() else self._what_for()):
+        turned, holders = self.timeline.turn_to(Wait() if self._is_over() else self._what_for()), self._holders()
+        # Whoever leaves a seat makes no entry where nobody comes instead, and must not stand there as asked.
+        if not turned and holders == self.written_holders:
             return None
+        self.written_holders = holders
         return TaskProjection(
             id=workflow.info().workflow_id,
             account=self.account,
@@ -643,7 +647,7 @@ class HumanTask(AccountWorkflow):
             requester=self.requester,
             request=self.request_said,
             asked=self.asked.id if self.asked else None,
-            holders=self._holders(),
+            holders=holders,
             answers=self._answers,
             opened=self.opened,
             deadline=self.timeline.wait.deadline,

@@ -13,7 +13,8 @@ from rapport.model.account import WrittenAbsence
 from rapport.model.message import MessageState
 from rapport.model.task import TaskDefinition, TaskOption, TaskStart
 from rapport.model.workflows import HUMAN_TASK
-from starters.use_cases import account as accounts, meeting, member, message, onboarding, timeline
+from rapport.storage import account as stored
+from starters.use_cases import account as accounts, meeting, member, message, onboarding, task as tasks, timeline
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import CHAMPION, TAM, Installation, account, by, left, text_of, until
 from tests.support.kickoff import in_phase as meeting_in_phase
@@ -208,6 +209,33 @@ async def test_where_all_decide_only_words_on_the_version_that_stands_count(skip
     told = await kinds(skipping)
     assert (told.count("task.reminded"), told[-1]) == (1, "task.closed")
     assert "task.backup_added" not in told
+
+
+async def test_whoever_leaves_a_seat_that_stays_empty_is_not_shown_as_asked(skipping: Installation) -> None:
+    """Nobody entitled takes the place of a manager who has left: the task waits for the other one, and shows so."""
+    await accounts.import_account(skipping.services, account("versayce", "C-1"))
+    definition = BOTH.model_copy(update={"entitled": True})
+    start = TaskStart(
+        account="versayce",
+        contract="C-1",
+        subject="versayce",
+        step="onsite_approval",
+        title="On",
+        definition=definition,
+    )
+    await skipping.client.start_workflow(HUMAN_TASK.name, start, id=TASK, task_queue="rapport")
+    await in_phase(skipping, "open")
+    assert {one.email for one in (await tasks.show(skipping.services, TASK)).holders} == {MANAGER, VICE}
+    async with skipping.services.store.writing() as connection:
+        leaver = await stored.member_by_email(connection, MANAGER)
+        assert leaver is not None
+        await stored.mark_left(connection, leaver.id, datetime.now(UTC))
+    await member.people_changed(skipping.services)
+
+    async def gone() -> bool:
+        return {one.email for one in (await tasks.show(skipping.services, TASK)).holders} == {VICE}
+
+    await until(gone, "nobody who has left")
 
 
 async def test_an_answer_to_what_is_only_about_to_be_asked_again_counts(skipping: Installation) -> None:
