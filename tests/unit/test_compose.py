@@ -59,6 +59,7 @@ from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occas
 from tests.mail_fixtures import EXAMPLE
 from tests.support import cadence_mail, support_case_mail, tech_review_mail
 from tests.support.personas import of_every_persona
+from tests.support.task_mail import TASK_MAILS
 
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
@@ -68,7 +69,6 @@ PURPOSES = {
     "review_meeting": Purpose.PROPOSAL,
     "welcome": Purpose.PROPOSAL,
 }
-TASK_MAILS = {name for name in emails.names() if name.startswith(("task_", "sign_off_"))} | tech_review_mail.OF_TASKS
 PROPOSALS = {
     *("welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"),
     "review_meeting",

@@ -43,6 +43,7 @@ from tests.conftest import CHAMPION, TAM
 from tests.helpers_mail import STATIONERY, facts, occasion
 from tests.support import cadence_mail, support_case_mail, tech_review_mail
 from tests.support.minutes import COLLEAGUE, PRIVATE, example
+from tests.support.task_mail import TASK_MAILS
 
 MEETING = "meeting/versayce/kickoff/1"
 MORNING = datetime(2027, 1, 4, 8, tzinfo=UTC)
@@ -108,9 +109,7 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
     assert day.blockers
     assert day.actions
     said = await everything_said(services.store)
-    purpose = (
-        Purpose.TASK if name.startswith(("task_", "sign_off_")) or name in tech_review_mail.OF_TASKS else Purpose.NOTICE
-    )
+    purpose = Purpose.TASK if name in TASK_MAILS else Purpose.NOTICE
     story = occasion(company, purpose, name, meeting=facts(company, booked=True))
     quoted = next(iter(said))
     story = story.model_copy(update={"handover": HandoverFacts(former=tam.id, submission=quoted)})
