@@ -9,6 +9,7 @@ from typing import Final
 from rapport.model.access import Action
 from rapport.model.base import InputModel, Instant, Refused, UserError, WireModel
 from rapport.model.ids import onboarding_id
+from rapport.rules import access
 from rapport.rules.wording import amount
 from rapport.storage import account as accounts, account_erasure as storage, succession, timeline
 from rapport.storage.account_erasure import AccountErased
@@ -97,7 +98,7 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
         said = await _asked(connection, account)
         if said is None:
             raise UserError(
-                "nobody has asked for it within the last week",
+                "nobody who may has asked for it within the last week",
                 field="account",
                 fix=f"ask for it with `rapport account erase {account} --reason REASON --as EMAIL`",
                 kind=Refused.CONFLICT,
@@ -126,7 +127,18 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
 
 
 async def _asked(connection: Connection, account: str) -> Submission | None:
-    return await timeline.latest_said(connection, onboarding_id(account), ERASURE_ASKED, present() - CONFIRM_WITHIN)
+    said = await timeline.latest_said(connection, onboarding_id(account), ERASURE_ASKED, present() - CONFIRM_WITHIN)
+    return said if said is not None and await _may_still(connection, said.actor, account) else None
+
+
+async def _may_still(connection: Connection, member: str, account: str) -> bool:
+    """Whether whoever asked works here still, and may ask: or else one person alone would erase it."""
+    members = {one.id: one for one in await accounts.members(connection)}
+    by = members[member]
+    far = access.reach(Action.ERASE_ACCOUNT, by.roles)
+    if far is None or by.left_at is not None:
+        return False
+    return far >= access.nearness(by, await accounts.account(connection, account), members)
 
 
 async def _refuse(connection: Connection, account: str) -> None:

@@ -8,7 +8,7 @@ import httpx
 from sqlalchemy import update
 
 from rapport.storage import account as accounts, session
-from rapport.storage.tables import TaskRow
+from rapport.storage.tables import MemberRow, TaskRow
 from starters.http.auth import SESSION_COOKIE
 from starters.services import present
 from starters.use_cases import token
@@ -79,3 +79,19 @@ async def test_the_api_has_the_same(house: House) -> None:
         assert answer.status_code == status, answer.text
         if status == 200:
             assert (answer.json()["account"], answer.json()["contacts"]) == ("versayce", 4)
+
+
+async def test_who_asked_has_to_be_here_still(house: House) -> None:
+    """What somebody asked who has left since, or may not any more, is no first of two: it has to be asked again."""
+    await nothing_runs(house)
+    robin, ines = await signed_in(house, ROBIN), await signed_in(house, INES)
+    await send(robin, "/accounts/versayce/erase", reason="They left")
+    for changed, back in ({"left_at": present()}, {"left_at": None}), ({"roles": ["sales"]}, {"roles": ["tam"]}):
+        for values, offered in ((changed, False), (back, True)):
+            async with house.services.store.writing() as connection:
+                await connection.execute(update(MemberRow).where(MemberRow.email == ROBIN).values(values))
+            if not offered:
+                assert (await send(ines, "/accounts/versayce/erase/confirm")).status_code == 409
+            assert (CONFIRM in (await ines.get("/accounts/versayce")).text) is offered
+    await robin.aclose()
+    await ines.aclose()
