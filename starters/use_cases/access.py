@@ -173,15 +173,15 @@ async def recording_members(
         if had is None or had.roles != one.roles:
             kind = "member.added" if had is None else "member.roles_changed"
             await record(services, connection, kind, one.id, ", ".join(sorted(one.roles)))
-        if had is not None and (others := _others(had, one, after)):
+        if had is not None and (others := _stand_ins(had, one, after)):
             await record(services, connection, "member.others_changed", one.id, ", ".join(others))
 
 
-_OTHERS: Final = ("manager", "backup", "delegate")
+_STAND_INS: Final = ("manager", "backup", "delegate")
 """Who may come to decide in a member's place."""
 
 
-def _others(had: Member, has: Member, members: Mapping[str, Member]) -> list[str]:
+def _stand_ins(had: Member, has: Member, members: Mapping[str, Member]) -> list[str]:
     """Which of these a member has anew, each by name."""
-    pairs = [(name, getattr(had, name), getattr(has, name)) for name in _OTHERS]
+    pairs = [(name, getattr(had, name), getattr(has, name)) for name in _STAND_INS]
     return [f"{name} {members[now].name if now else 'none'}" for name, before, now in pairs if before != now]
