@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, cast
 
 from sqlalchemy import (
     Connection as SyncConnection,
+    Executable,
     Table,
     bindparam,
     delete,
@@ -17,7 +19,6 @@ from sqlalchemy import (
     type_coerce,
     union,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType
 
 from rapport.model.base import Instant, WireModel
@@ -27,7 +28,7 @@ from rapport.rules.audit import AuditFinding, ChainHead, ChainLink, Walk
 from rapport.rules.calendar import Interval
 from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineMarkRow, TimelineRow
-from rapport.storage.upserts import put, putting
+from rapport.storage.upserts import insert_into, put, putting
 
 _BATCH: Final = 500
 """How many entries are read at a time to be verified."""
@@ -89,8 +90,12 @@ _SAID = select(*(getattr(SubmissionRow, name) for name in audit.SUBMISSION)).whe
 )
 _SUBMIT = insert(SubmissionRow)
 _INSERT = insert(_TIMELINE).inline()
-_NEW_HEAD = postgresql.insert(_HEADS)
-_LOCK = _NEW_HEAD.on_conflict_do_update(index_elements=["account"], set_={"account": _NEW_HEAD.excluded.account})
+
+
+@cache
+def _locking() -> Executable:
+    head = insert_into("postgresql", _HEADS)
+    return head.on_conflict_do_update(index_elements=["account"], set_={"account": head.excluded.account})
 
 
 def _extend(connection: SyncConnection, account: str, entries: Mapping[str, TimelineEvent]) -> None:
@@ -99,7 +104,7 @@ def _extend(connection: SyncConnection, account: str, entries: Mapping[str, Time
     if dialect == "postgresql":
         # SQLite has one writer at a time. Here the head is what an account's writers wait for; it is locked before
         # anything is read, because what a statement that waited for a lock reads beside it may be out of date.
-        connection.execute(_LOCK, {"account": account, "sequence": 0, "hash": audit.START})
+        connection.execute(_locking(), {"account": account, "sequence": 0, "hash": audit.START})
     before = connection.execute(_BEFORE, {"of": account, "keys": list(entries)}).all()
     known = {row.key for row in before}
     new = [entry for entry in entries.values() if entry.key not in known]

@@ -13,9 +13,9 @@ from starters import flows
 NOT_TO_READ = (
     *("workflows", "activities", "worker", "temporalio.worker"),
     *("rapport.mail.compose", "markdown_it", "jinja2", "icalendar", "css_inline"),
-    *("httpx", "fastapi", "alembic", "holidays"),
+    *("httpx", "fastapi", "alembic", "holidays", "sqlalchemy.dialects.postgresql"),
 )
-"""What decides, works, writes mails, asks calendars, serves, migrates: none of it is needed to read."""
+"""What decides, works, writes mails, asks calendars, serves, migrates or speaks to PostgreSQL: none of it reads."""
 
 PROGRAM = """
 import json, sys
