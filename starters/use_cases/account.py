@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rapport.mail import outbox
 from rapport.model.access import Action
-from rapport.model.account import AccountFile, Contact, ContactWork, Member, WrittenWork
+from rapport.model.account import AccountFile, Contact, ContactWork, Member, Role, WrittenWork, personas
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
@@ -90,6 +90,16 @@ class AccountShown(WireModel):
     regular_tam: PersonShown | None = None
     tam_until: Instant | None = None
     vacant: tuple[str, ...] = ()
+
+    def whom(self, roles: Sequence[str]) -> tuple[str, ...]:
+        """Who is meant by these roles and personas, by name.
+
+        A role that nobody is known to have is named itself. Of personas only where nobody has any of them: an account's
+        only contact stands for all.
+        """
+        there = tuple(one.name for one in self.contacts if not {*roles}.isdisjoint(one.personas))
+        rest = [one for one in roles if not (there and one in personas())]
+        return (*there, *(self.tam.name if one == Role.TAM else one for one in rest))
 
 
 class OtherShown(OtherWait):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, strategies as st
 from sqlalchemy import insert
 from temporalio.client import Client
@@ -22,6 +23,7 @@ from rapport.storage.tables import TaskRow
 from starters.cli.common import by_whom
 from starters.services import Services
 from starters.use_cases import account
+from starters.use_cases.account import AccountShown, PersonShown
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
 from tests.unit.test_member import OPEN_TASK, Silent
@@ -107,3 +109,25 @@ def test_a_way_on_is_complete_wherever_the_tam_can_take_it(on: set[str]) -> None
     way = by_whom("rapport x --as EMAIL", on, "tam@foobar.example")
     theirs = not on or "tam" in on or not on <= {*Role}
     assert way == ("rapport x --as tam@foobar.example" if theirs else "rapport x --as EMAIL")
+
+
+@pytest.mark.parametrize(
+    ("roles", "named"),
+    [
+        (("primary_champion", "primary_user"), ("Sol Weber",)),
+        (("tam", "tam_manager"), ("Robin Keller", "tam_manager")),
+        (("primary_user",), ("primary_user",)),
+        ((), ()),
+    ],
+)
+def test_who_is_waited_for_is_named(roles: tuple[str, ...], named: tuple[str, ...]) -> None:
+    """An account's page says people's names, and a role only where nobody is known to have it."""
+    contact = PersonShown(
+        name="Sol Weber", email="sol@solo.example", role="", personas=("primary_champion",), title=None, zone="UTC"
+    )
+    tam = PersonShown(name="Robin Keller", email="robin.keller@foobar.example", role="TAM", title=None, zone="UTC")
+    shown = AccountShown(
+        account="solo", name="Solo", tam=tam, contacts=(contact,), contract=None, playbook=None, stage=None,
+        started=None, ended=None,
+    )  # fmt: skip
+    assert shown.whom(roles) == named
