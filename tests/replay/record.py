@@ -116,6 +116,13 @@ CHANNEL: Final = "tech-reviews@foobar.example"
 HISTORIES: Final = Path(__file__).parent / "histories"
 
 
+async def sides_that_disagree_are_offered_a_meeting(installation: Installation) -> None:
+    """One side is against what the others are for, and leadership's time is nearly over."""
+    await test_tech_review.test_sides_that_disagree_are_offered_a_meeting_before_leadership_decides(
+        installation, "against"
+    )
+
+
 async def booked_by_vote_and_held(installation: Installation) -> None:
     """The smooth way: everyone answers, and it is held."""
     await begin(installation)
@@ -641,6 +648,8 @@ SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]
     test_tech_review.test_it_comes_back_by_itself_on_its_day: REVIEW,
     test_tech_review.test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks: (*REVIEW, LIVE),
     test_tech_review.test_nobody_recommends_what_somebody_above_them_asks_for: REVIEW,
+    test_tech_review.test_where_all_of_leadership_is_away_it_is_asked_again_when_the_time_is_over: REVIEW,
+    sides_that_disagree_are_offered_a_meeting: (*REVIEW, LIVE),
     test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
     test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,
     test_waits.test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out: BOTH,

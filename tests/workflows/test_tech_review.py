@@ -34,6 +34,7 @@ from starters.use_cases.record_check import verify_record
 from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, ReviewSearch
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of, until
+from tests.support.desk import away
 from tests.support.tech_review import (
     CE,
     CE_VP,
@@ -198,6 +199,23 @@ async def test_nobody_recommends_what_somebody_above_them_asks_for(skipping: Ins
     record = await tech_review_record.record(skipping.services, made.ref)
     assert "No one can recommend on behalf of the requester" in record.markdown
     assert "No one can act for them" in record.markdown
+
+
+async def test_where_all_of_leadership_is_away_it_is_asked_again_when_the_time_is_over(skipping: Installation) -> None:
+    """A review that nobody is there to decide goes round in no circle: it waits for its deadline, and asks anew."""
+    await submitted(skipping)
+    await made_ce(skipping)
+    made = await tech_review.submit(
+        skipping.services, request((await skipping.now()).date(), title="Asked by the VP"), by(CE_VP)
+    )
+    for email in (VP_ENGINEERING, VP_SALES):
+        await away(skipping, email, days=5)
+    await everybody_says(skipping, made.ref)
+    first = await in_phase(skipping, made.ref, "leadership")
+    assert first.deadline is not None
+    await skipping.sleep_until(first.deadline + timedelta(days=4))
+    task = await asked(skipping, made.ref, "leadership", 2)
+    assert {holder.email for holder in task.holders} == {VP_ENGINEERING, VP_SALES}
 
 
 async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Installation) -> None:
