@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from rapport.model.account import personas
 from rapport.model.meeting import Receipt
@@ -45,7 +46,7 @@ def print_started(started: Started) -> None:
 AccountName = Annotated[str, typer.Argument(help="The account's key.")]
 
 
-StepNamed = Annotated[str, typer.Argument(help="The step, as `rapport onboarding status` names it.")]
+StepNamed = Annotated[str, typer.Argument(help="The step's key; `rapport onboarding status` lists them.")]
 
 
 Attempt = Annotated[int | None, typer.Option("--attempt", help="Only if this attempt at it is still the latest.")]
@@ -106,7 +107,12 @@ def _print(shown: Status) -> None:
         if step.unsent:
             state += f"\n{step.unsent} not sent"
         rows.add_row(
-            _MARK.get(step.state, "–"), step.title, state, when(step.at), step.waiting_for or "", when(step.deadline)
+            _MARK.get(step.state, "–"),
+            f"{escape(step.title)}\n[dim]{step.step}[/dim]",
+            state,
+            when(step.at),
+            step.waiting_for or "",
+            when(step.deadline),
         )
     out.print(rows)
     for step in shown.milestones:

@@ -27,6 +27,7 @@ from rapport.storage.cadence import Rhythm
 from starters import flows
 from starters.rights import requires
 from starters.services import Actor, Services, answered, member_named, present, submission
+from starters.use_cases.names import no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 
@@ -232,6 +233,9 @@ async def _say(
     member = await member_named(services, actor)
     async with services.store.reading() as connection:
         await accounts.account(connection, account)
+        titles = await cadence.titles(connection, account)
+    if titles and word.step not in titles:
+        raise no_step(f'nothing called "{word.step[:40]}" recurs for "{account}"', word.step, titles)
     handle = _handle(services, account)
     said = submission(member.id, actor, kind, handle.id, reason)
     said = await once(services, said, by_state=True, word=word.model_dump(mode="json"))

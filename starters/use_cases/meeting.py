@@ -11,7 +11,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.account import Schedule
-from rapport.model.base import Instant, Refused, UserError, WireModel, nearest
+from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import meeting_id, step_of_meeting
 from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
@@ -41,6 +41,7 @@ from starters.services import (
 from starters.use_cases import minutes
 from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
+from starters.use_cases.names import no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 
@@ -553,12 +554,9 @@ async def _handle(services: Services, account: str, step: str) -> WorkflowHandle
     attempts: dict[str, int | str] = {shown.step: shown.attempt for shown in steps if shown.kind == "meeting"}
     attempts |= {rhythm.step: rhythm.period for rhythm in recurring if rhythm.period is not None}
     if step not in attempts:
-        raise UserError(
-            f'"{account}" has no meeting "{step[:40]}"',
-            field="step",
-            fix=f"{nearest(step, attempts)}its meetings: {', '.join(attempts) or 'none yet'}",
-            kind=Refused.NOT_FOUND,
-        )
+        titles = {one.step: one.title for one in steps} | {one.step: one.title for one in recurring}
+        titles = {key: titles[key] for key in attempts}
+        raise no_step(f'"{account}" has no meeting "{step[:40]}"', step, titles)
     return services.client.get_workflow_handle_for(flows.Meeting.run, meeting_id(account, step, attempts[step]))
 
 

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+from typing import Any, Final
 
 from rapport import playbooks
-from rapport.model.base import UserError
+from rapport.model.base import Refused, UserError
 from rapport.storage import account as accounts, cadence, contract as contracts
 from starters.services import Services
+
+_ALIKE: Final = 0.6
+"""How much of two texts has to agree for one to be a typing error of the other, as in `difflib.get_close_matches`."""
+
+
+def no_step(problem: str, typed: str, titles: Mapping[str, str], field: str = "step") -> UserError:
+    """The refusal of a step that there is none of: it lists the keys, the one nearest to what was typed first.
+
+    Args:
+        titles: The title of each step by its key; somebody who types a title is asked whether its key is meant.
+    """
+
+    def alike(key: str) -> float:
+        text = typed[:60].casefold()
+        return max(SequenceMatcher(None, text, one.casefold()).ratio() for one in (key, titles[key]))
+
+    keys = sorted(titles, key=alike, reverse=True)
+    meant = f'did you mean "{keys[0]}"? ' if keys and alike(keys[0]) >= _ALIKE else ""
+    return UserError(problem, field=field, fix=f"{meant}use one of {', '.join(keys) or 'none'}", kind=Refused.NOT_FOUND)
 
 
 def one_of(text: str, known: Iterable[str], field: str) -> str:

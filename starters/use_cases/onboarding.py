@@ -22,7 +22,7 @@ from rapport.mail import emails
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.account import AccountFile, WrittenContract
-from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel, suggestion
+from rapport.model.base import InputModel, Instant, Name, Refused, Slug, StepName, UserError, WireModel
 from rapport.model.ids import onboarding_id, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
@@ -41,6 +41,7 @@ from starters.rights import Matter, requires
 from starters.services import Services, answered, present
 from starters.use_cases.access import recording_members
 from starters.use_cases.files import refuse_calendars_inside, within_rights
+from starters.use_cases.names import no_step
 from starters.views import standstill
 
 _TASKS: Final = kinds(DoneBy.TASK)
@@ -63,7 +64,7 @@ class StartRequest(InputModel):
     account: Slug | None = None
     contract: WrittenContract | None = None
     playbook: StepName | None = None
-    at: StepName | None = None
+    at: Name | None = None
 
 
 class NotAtWork(WireModel):
@@ -185,9 +186,9 @@ async def _start(
     *,
     eagerly: bool,
 ) -> Started:
-    names = [step.name for step in playbook.steps]
-    if at is not None and at not in names:
-        raise UserError(f'the playbook has no step "{at}"', field="at", fix=suggestion(at, names))
+    titles = {step.name: step.title for step in playbook.steps}
+    if at is not None and at not in titles:
+        raise no_step(f'the playbook has no step "{at[:40]}"', at, titles, "at")
     workflow_id = onboarding_id(account)
     async with services.store.reading() as connection:
         concerned = await contracts.concerned(connection, account, contract.id)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.account import Role
-from rapport.model.base import InputModel, Instant, Prose, Refused, StepName, UserError, WireModel
+from rapport.model.base import InputModel, Instant, Name, Prose, Refused, StepName, UserError, WireModel
 from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operation import OF_A_STEP, Operate, Operation, Seen
@@ -36,6 +36,7 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import revivals
+from starters.use_cases.names import no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 
@@ -81,7 +82,7 @@ class OperationWritten(InputModel):
     """
 
     reason: Annotated[Prose, AfterValidator(_filled)]
-    step: StepName | None = None
+    step: Name | None = None
     attempt: Annotated[int, Field(ge=1)] | None = None
     playbook: StepName | None = None
 
@@ -152,19 +153,29 @@ async def _ended(services: Services, account: str) -> list[str]:
 
 
 async def _seen(services: Services, account: str, written: OperationWritten) -> Seen | None:
-    """How the step is, by its onboarding, or else as that last wrote it down; nothing if there is no such step."""
+    """How the step is, by its onboarding, or else as that last wrote it down; nothing if no onboarding runs.
+
+    Raises:
+        UserError: The onboarding has no such step.
+    """
     try:
-        step: onboarding.Progress | contracts.StepShown | None = (await plan_of(services, account)).steps.get(
-            written.step or ""
-        )
+        plan = await plan_of(services, account)
+        titles = {key: one.definition.title for key, one in plan.steps.items()}
+        known = {key: Seen(attempt=one.attempt, state=one.state) for key, one in plan.steps.items()}
     except UserError as refusal:
         if refusal.kind is not Refused.UNREACHABLE:
             return None
         async with services.store.reading() as connection:
             contract = await contracts.latest(connection, account)
-            known = await contracts.milestones(connection, contract.id) if contract is not None else []
-        step = next((one for one in known if one.step == written.step), None)
-    return None if step is None else Seen(attempt=written.attempt or step.attempt, state=step.state)
+            steps = await contracts.milestones(connection, contract.id) if contract is not None else []
+        titles = {one.step: one.title for one in steps}
+        known = {one.step: Seen(attempt=one.attempt, state=one.state) for one in steps}
+    typed = written.step or ""
+    if not known:
+        return None
+    if typed not in known:
+        raise no_step(f'"{account}" has no step "{typed[:40]}"', typed, titles)
+    return known[typed].model_copy(update={"attempt": written.attempt} if written.attempt else {})
 
 
 async def left_out_for(connection: Connection, account: str, playbook: Playbook) -> tuple[str, ...]:

@@ -55,6 +55,26 @@ async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.Asy
     ]
 
 
+async def test_a_step_that_is_mistyped_is_answered_with_the_keys(api: httpx.AsyncClient, here: Installation) -> None:
+    """A title, a typing error and a wrong entry step find nothing, and are told the keys, the one meant first."""
+    file = document()
+    where = f"/v1/onboardings/{file.account.key}"
+    wrong = await api.post("/v1/onboardings", json={**body(file), "at": "Kickoff meeting"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (404, "at"), wrong.text
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 201
+    await here.mailed(4)
+    titles = {one["step"]: one["title"] for one in (await api.get(where)).json()["milestones"]}
+    asked = {typed: ("redo", {"step": typed}) for typed in (titles["onsite_approval"], "Onsite_Aproval", "nothing")}
+    for typed, (operation, given) in asked.items():
+        answer = await api.post(f"{where}/{operation}", json={**SAID, **given})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (404, "step"), answer.text
+        fix = answer.json()["errors"][0]["fix"]
+        assert set(fix.partition("use one of ")[2].split(", ")) == set(titles)
+        assert ('did you mean "onsite_approval"? use one of onsite_approval, ' in fix) is (typed != "nothing")
+    meeting = await api.get(f"/v1/accounts/{file.account.key}/meetings/{titles['kickoff']}")
+    assert (meeting.status_code, 'did you mean "kickoff"?' in meeting.text.replace("\\", "")) == (404, True)
+
+
 async def test_what_was_ended_in_temporal_is_said_and_goes_on_over_http(
     api: httpx.AsyncClient, here: Installation
 ) -> None:

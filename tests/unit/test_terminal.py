@@ -24,11 +24,13 @@ from rapport.playbooks import load
 from rapport.settings import Settings
 from rapport.storage import account as accounts, imports
 from rapport.storage.database import Store
+from starters.cli import onboarding as onboardings
 from starters.cli.common import show_utc, table, when
 from starters.cli.mail import mail_goes
 from starters.services import Services, present
 from starters.use_cases.mail_switch import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
 from starters.use_cases.names import in_full, one_of
+from starters.use_cases.onboarding import MilestoneShown, Status
 from tests.mail_fixtures import EXAMPLE
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -148,3 +150,31 @@ def test_the_mail_status_never_says_both_that_mail_goes_and_that_it_does_not(
     assert first.startswith(f"mode {mode}")
     assert ("mail goes out" in first.replace("no mail goes out", "")) == (shown.sends and not stuck and not limited)
     assert ("no mail goes out" in first) == (mode == "off")
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_status_names_the_keys_that_commands_take(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside its title, each step has its key, whole in a narrow window too: commands take keys alone."""
+    playbook = load("enterprise", Path("nowhere"))
+    steps = [
+        MilestoneShown(step=one.name, title=one.title, stage=one.stage, state="waiting", at=None, outcome=None)
+        for one in playbook.steps
+    ]
+    console = Console(file=io.StringIO(), width=width)
+    monkeypatch.setattr(onboardings, "out", console)
+    onboardings._print(
+        Status(
+            account="versayce",
+            contract="C-1",
+            workflow_id="onboarding/versayce",
+            stage="kickoff",
+            paused=False,
+            milestones=tuple(steps),
+            waiting_on=(),
+            next=None,
+            live=True,
+        )
+    )
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert {one.step for one in steps} <= set(written.split())
+    assert max(len(line) for line in written.splitlines()) <= width
