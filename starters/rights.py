@@ -63,6 +63,7 @@ def requires(
                 return await work(*args, **kwargs)
 
         asked.action = action  # type: ignore[attr-defined]
+        asked.depends = of is not None  # type: ignore[attr-defined]
         return asked
 
     return decorate
@@ -117,15 +118,19 @@ async def ask(
             # Whoever may not do it at all is told that, and not what there is.
             matters, missing = [(action, None)], none
         for wanted, account in matters:
-            _refuse_scopes(caller, wanted)
+            refuse_scopes(caller, wanted)
             if member is not None:
                 await _refuse_role(connection, member, wanted, account, everywhere=everywhere)
     if missing is not None:
         raise missing
 
 
-def _refuse_scopes(caller: Caller, action: Action) -> None:
-    """Refuse what a service's token, or a personal link, is not for."""
+def refuse_scopes(caller: Caller, action: Action) -> None:
+    """Refuse what a service's token, or a personal link, is not for.
+
+    Raises:
+        UserError: It is not for that (`forbidden`).
+    """
     if caller.kind == "link" and action not in _BEHIND_LINKS:
         raise UserError("this link is not for that", fix="sign in", kind=Refused.FORBIDDEN)
     if not _in_scope(caller, action):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import new_id, onboarding_id
+from starters.use_cases import token as tokens
 from tests.conftest import TAM, Installation, until
 from tests.http.test_api import api, body, document
 
@@ -25,6 +26,8 @@ async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.Asy
     missing = await api.post("/v1/onboardings/nowhere/pause", json=SAID)
     assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "account")
     assert (await api.get(f"{where}/resume")).status_code == 409
+    unnamed = (await api.post(f"{where}/pause", json={"reason": SAID["reason"]})).json()["errors"][0]
+    assert unnamed == {"field": "as", "problem": "is missing", "fix": "add the address of the member who does this"}
     silent = await api.post(f"{where}/pause", json={**SAID, "reason": ""})
     assert (silent.status_code, silent.json()["errors"][0]["field"]) == (422, "reason")
     for outcome in ("paused", "nothing to do"):
@@ -53,6 +56,18 @@ async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.Asy
         "operation.resume",
         "operation.cancel",
     ]
+
+
+async def test_a_token_hears_first_what_it_may_not_do(api: httpx.AsyncClient, here: Installation) -> None:
+    """A service whose scopes leave an operation out is refused as that, whatever its request lacks."""
+    name = new_id("crm")
+    secret = await tokens.create(here.services, name, ("start_onboardings",))
+    theirs = {"Authorization": f"Bearer {secret}"}
+    for given in ({}, SAID, {"as": TAM.email}):
+        refused = await api.post("/v1/onboardings/nowhere/pause", json=given, headers=theirs)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (403, "Authorization"), refused.text
+    assert (await api.post("/v1/onboardings", json={}, headers=theirs)).status_code == 422
+    assert (await api.post("/v1/onboardings/nowhere/pause", json={})).status_code == 422
 
 
 async def test_a_step_that_is_mistyped_is_answered_with_the_keys(api: httpx.AsyncClient, here: Installation) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from functools import cache
+from types import ModuleType
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
-from rapport.model.base import Email, InputModel
+from rapport.model.access import Action
+from rapport.model.base import Email, InputModel, UserError
 from rapport.model.reading import read_json
-from starters.http.auth import api_actor, bearer
+from starters.http.auth import Bearer, api_actor, bearer
+from starters.rights import refuse_scopes
 from starters.services import Actor, Services
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,7 +44,25 @@ class BodyRoute(APIRoute):
 
 def api_router(prefix: str = "/v1") -> APIRouter:
     """A router of the API: each of its routes asks for a valid token."""
-    return APIRouter(prefix=prefix, tags=["v1"], dependencies=[Depends(bearer)], route_class=BodyRoute)
+    dependencies = [Depends(bearer), Depends(_refuse_out_of_scope)]
+    return APIRouter(prefix=prefix, tags=["v1"], dependencies=dependencies, route_class=BodyRoute)
+
+
+@cache
+def _action(endpoint: Callable[..., Any]) -> Action | None:
+    """The one action that a route is for, as the use case that it calls says; nothing where the body decides that."""
+    names = endpoint.__code__.co_names
+    modules = [one for name in names if isinstance(one := endpoint.__globals__.get(name), ModuleType)]
+    called = [one for module in modules for name in names if hasattr(one := getattr(module, name, None), "action")]
+    actions = {None if getattr(one, "depends", True) else cast("Action", vars(one)["action"]) for one in called}
+    return actions.pop() if len(actions) == 1 else None
+
+
+async def _refuse_out_of_scope(request: Request, _: Bearer) -> None:
+    """Tell a service what its token is not for, before its body is read: mending that would help it nothing."""
+    action = _action(request.scope["route"].endpoint)
+    if action is not None:
+        refuse_scopes(request.state.caller, action)
 
 
 class _Document:
@@ -50,7 +72,25 @@ class _Document:
     """
 
     def __get_pydantic_core_schema__(self, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(lambda raw: read_json(source, raw), handler(source))
+        return core_schema.no_info_before_validator_function(lambda raw: self.read(source, raw), handler(source))
+
+    def read(self, source: type[BaseModel], raw: Any) -> BaseModel:
+        """The document, as its model reads it."""
+        return read_json(source, raw)
+
+
+class _SignedDocument(_Document):
+    """A JSON document with `as`: where that is missing, its refusal says whose address is wanted."""
+
+    def read(self, source: type[BaseModel], raw: Any) -> BaseModel:
+        """The document, as its model reads it."""
+        try:
+            return super().read(source, raw)
+        except UserError as refusal:
+            for one in (refusal, *refusal.others):
+                if (one.field, one.problem) == ("as", "is missing"):
+                    one.fix = "add the address of the member who does this"
+            raise
 
 
 Json = Annotated[M, Body(), _Document()]
@@ -88,7 +128,7 @@ class Signed(Generic[M]):
             return cls(given.as_, model.model_construct(given.model_fields_set - {"as_"}, **values))
 
         return core_schema.no_info_after_validator_function(
-            part, _Document().__get_pydantic_core_schema__(written, handler)
+            part, _SignedDocument().__get_pydantic_core_schema__(written, handler)
         )
 
 
