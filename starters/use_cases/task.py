@@ -18,6 +18,7 @@ from rapport.model.ids import onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
+from rapport.model.step import DoneBy, kinds
 from rapport.model.task import (
     Decision,
     LateDecision,
@@ -29,9 +30,10 @@ from rapport.model.task import (
 )
 from rapport.model.tech_review import Settlement, is_review_ref
 from rapport.rules import audience, drafting
+from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import READ_DRAFTS, SEND
 from rapport.rules.wording import choices
-from rapport.storage import access, account, agenda, sweep, task as records, timeline
+from rapport.storage import access, account, agenda, contract as contracts, sweep, task as records, timeline
 from rapport.storage.access import Link
 from rapport.storage.agenda import Agenda, Item
 from rapport.storage.database import Connection
@@ -49,6 +51,7 @@ from starters.services import (
     refuse_entered,
     submission,
 )
+from starters.use_cases.names import no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.task import (
@@ -556,14 +559,57 @@ async def _named(connection: Connection, name: str) -> Task | None:
 async def _find(services: Services, name: str) -> Task:
     async with services.store.reading() as connection:
         found = await _named(connection, name)
-    if found is None:
-        raise UserError(
-            f'there is no task "{name[:120]}"',
-            field="task",
-            fix="see `rapport inbox`, or name it by account and step: versayce/onsite_approval",
-            kind=Refused.NOT_FOUND,
+    if found is not None:
+        return found
+    parts = name.removeprefix("task/").split("/")
+    if len(parts) > 1 and (why := await _without_task(services, parts[0], parts[1])) is not None:
+        raise why
+    raise UserError(
+        f'there is no task "{name[:120]}"',
+        field="task",
+        fix="see `rapport inbox`, or name it by account and step, such as versayce/onsite_approval",
+        kind=Refused.NOT_FOUND,
+    )
+
+
+async def _without_task(services: Services, key: str, step: str) -> UserError | None:
+    """Why a step of an account's onboarding has no task; nothing where the account has none that is known."""
+    async with services.store.reading() as connection:
+        contract = await contracts.latest(connection, key)
+        steps = await contracts.milestones(connection, contract.id) if contract is not None else []
+    if not steps:
+        return None
+    titles = {one.step: one.title for one in steps}
+    of_tasks = {one.step: one.title for one in steps if one.kind in kinds(DoneBy.TASK)}
+    here = next((one for one in steps if one.step == step), None)
+    if here is None or step not in of_tasks:
+        problem = f'"{key}" has no step "{step[:40]}" with a task' if here is None else f"{here.title} has no task"
+        return no_step(problem, step, of_tasks, "task")
+    if here.began is not None:
+        return None
+    if StepState(here.state).ended:
+        problem = f"{here.title} isn't for this account, so it has no task"
+        fix = f"see `rapport onboarding status {key}`"
+    else:
+        after = await _begins_after(services, key, step)
+        begun = (
+            f"once these have ended: {', '.join(titles.get(one, one) for one in after)}" if after else "when it is due"
         )
-    return found
+        problem = f"{here.title} hasn't begun, so it has no task yet"
+        fix = f"it begins {begun}; see `rapport onboarding status {key}`"
+    return UserError(problem, field="task", fix=fix, kind=Refused.NOT_FOUND)
+
+
+async def _begins_after(services: Services, key: str, step: str) -> list[str]:
+    """The steps that have to end before one begins, if its onboarding answers."""
+    # Only here: a command that reads tasks loads nothing that writes mail.
+    from starters.use_cases.operation import plan_of
+
+    try:
+        steps = (await plan_of(services, key)).steps
+    except UserError:
+        return []
+    return [one for one in steps[step].definition.after if not steps[one].state.ended] if step in steps else []
 
 
 def _handle(services: Services, task: Task) -> WorkflowHandle[flows.HumanTask, TaskResult]:

@@ -90,6 +90,29 @@ async def test_a_step_that_is_mistyped_is_answered_with_the_keys(api: httpx.Asyn
     assert (meeting.status_code, 'did you mean "kickoff"?' in meeting.text.replace("\\", "")) == (404, True)
 
 
+async def test_a_step_without_a_task_says_why(api: httpx.AsyncClient, here: Installation) -> None:
+    """What has not begun says what it begins after; what is not for the account says that; a mistyped one is listed."""
+    file = document()
+    key = file.account.key
+    assert (await api.post("/v1/onboardings", json={**body(file), "playbook": "enterprise"})).status_code == 201
+    await here.mailed(4)
+    titles = {one["step"]: one["title"] for one in (await api.get(f"/v1/onboardings/{key}")).json()["milestones"]}
+
+    async def refused(step: str) -> dict[str, str]:
+        answer = await api.get(f"/v1/tasks/{key}/{step}")
+        assert answer.status_code == 404, answer.text
+        found: dict[str, str] = answer.json()["errors"][0]
+        assert "name it by account and step" not in found["fix"]
+        return found
+
+    early = await refused("training_plan")
+    assert early["problem"] == f"{titles['training_plan']} hasn't begun, so it has no task yet"
+    assert f"it begins once these have ended: {titles['rollout_planning']};" in early["fix"]
+    assert "isn't for this account" in (await refused("onsite_approval"))["problem"]
+    assert 'did you mean "training_plan"? use one of training_plan, ' in (await refused("training-plan"))["fix"]
+    assert (await refused("kickoff"))["problem"] == f"{titles['kickoff']} has no task"
+
+
 async def test_what_was_ended_in_temporal_is_said_and_goes_on_over_http(
     api: httpx.AsyncClient, here: Installation
 ) -> None:
