@@ -171,7 +171,7 @@ def recommendation(ask: Ask, *, engineering_answered: bool) -> TaskDefinition:
     if ask is Ask.BEST_PRACTICE_VALIDATION:
         options = (
             TaskOption(id="supported", title=f"Supported{late}", needs_reason=lonely),
-            TaskOption(id="supported_if", title=f"Supported under conditions{late}", needs_reason=True),
+            TaskOption(id="supported_if", title=f"Supported with conditions{late}", needs_reason=True),
             TaskOption(id="unsupported", title=f"Not supported{late}", needs_reason=True),
         )
         question = "Is what the customer does a supported practice?"
@@ -329,10 +329,10 @@ def feedback(side: str) -> TaskDefinition:
         task="review",
         question=_FEEDBACK[side],
         options=(
-            TaskOption(id="in_favour", title="In favor"),
-            TaskOption(id="in_favour_if", title="In favor, under conditions", needs_reason=True),
-            TaskOption(id="against", title="Against", needs_reason=True),
-            TaskOption(id="no_objection", title="Nothing to add"),
+            TaskOption(id="in_favour", title="Support"),
+            TaskOption(id="in_favour_if", title="Support with conditions", needs_reason=True),
+            TaskOption(id="against", title="Oppose", needs_reason=True),
+            TaskOption(id="no_objection", title="No objection"),
         ),
         assign=SIDES[side],
         on_timeout="silent",

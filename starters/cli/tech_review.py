@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 app.add_typer(tech_review_needs.app)
 
+_POSITIONS = ", ".join(f"{one} ({OPTIONS[one]})" for one in get_args(Stance))
+
 Ref = Annotated[str, typer.Argument(help="What the review is called, such as TR-0007.", metavar="REF")]
 File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown with front matter.", metavar="FILE")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stands on record.")]
@@ -174,7 +176,7 @@ async def feedback(
     text: Annotated[str, typer.Option("--text", help="What there is to say.")],
     stance: Annotated[
         str | None,
-        typer.Option("--stance", help=f"What your side is for, where it is asked: {', '.join(get_args(Stance))}."),
+        typer.Option("--stance", help=f"Your side's position, where it is asked: {_POSITIONS}."),
     ] = None,
     on_behalf_of: Annotated[
         str | None,
@@ -182,7 +184,7 @@ async def feedback(
     ] = None,
     link: Annotated[str | None, typer.Option("--link", help="Where it was said.", metavar="URL")] = None,
 ) -> Receipt:
-    """Say something to a review; where your side is asked, with its stance."""
+    """Give feedback in a review; where your side is asked, with its position."""
     given = {"text": text, "stance": stance, "on_behalf_of": on_behalf_of, "link": link}
     return await tech_review.feedback(services, ref, check(Feedback, given, ""), actor)
 

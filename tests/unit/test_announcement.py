@@ -66,7 +66,7 @@ def test_every_word_has_its_sentence() -> None:
     for what in get_args(Word):
         assert announcement.headline(what, "TR-0007", "Versayce").startswith("TR-0007, Versayce: ")
     told = announcement.headline("said", "TR-0007", "Versayce", "Jun Sato", "Ada Brandt", "in_favour_if")
-    assert told == "TR-0007, Versayce: Jun Sato, for Ada Brandt, answered: in favor, under conditions"
+    assert told == "TR-0007, Versayce: Jun Sato, for Ada Brandt, answered: support with conditions"
 
 
 @pytest.mark.parametrize("url", ["http://hooks.example/secret", "ftp://x/secret", "secret", "https:///secret"])

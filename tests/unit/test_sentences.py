@@ -6,16 +6,20 @@ import re
 from datetime import UTC, datetime
 from typing import Final, get_args
 
+import pytest
 from hypothesis import given, strategies as st
 
+from rapport.mail.tech_review import OPTIONS
 from rapport.model.account import personas
 from rapport.model.step import Gate, Stage, TaskStep
 from rapport.playbooks import load
-from rapport.rules import todo_template
-from rapport.rules.outcome_words import OUTCOMES
+from rapport.rules import tech_review, todo_template
+from rapport.rules.outcome_words import OUTCOMES, in_words
 from rapport.rules.todo_template import TodoTemplate
 from rapport.storage.timeline import TimelineRecord
+from starters.cli import tech_review as reviews
 from starters.use_cases.sentences import _TODOS, SENTENCES, sentence
+from starters.use_cases.tech_review import Stance
 from tests.conftest import ROOT
 
 _RECORDED: Final = re.compile(
@@ -164,3 +168,11 @@ _ABOUT: Final = [
     "next_update",
 ]
 """What events are about."""
+
+
+@pytest.mark.parametrize("id_", get_args(Stance))
+def test_a_position_has_one_name(id_: str) -> None:
+    """A side's position reads the same as a choice, in emails and lists, as an outcome, and beside the id to type."""
+    choice = next(one.title for one in tech_review.feedback("support").options if one.id == id_)
+    assert {choice.lower(), OPTIONS[id_], in_words(id_)} == {OPTIONS[id_]}
+    assert f"{id_} ({OPTIONS[id_]})" in reviews._POSITIONS

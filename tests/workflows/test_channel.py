@@ -58,7 +58,7 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(
     lines = [line.strip("*").partition("Versayce: ")[2] for line in posted][2:]
     assert lines[0] == "Tomas Novak submitted a review"
     assert sorted(lines[1:5]) == sorted(
-        f"{name} answered: in favor"
+        f"{name} answered: support"
         for name in (
             "Jun Sato (engineering)",
             "Leila Haddad (product)",
