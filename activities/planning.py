@@ -21,11 +21,12 @@ from rapport.mail.context import AccountContext
 from rapport.model.account import Member
 from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import COLLEAGUE, Booking, Colleagues, Invitee, Nudge, Proposal, Slot
+from rapport.model.projection import HeldHour
 from rapport.model.step import MeetingStep, Offset
 from rapport.rules import audience, calendar, operation, quorum
 from rapport.rules.calendar import Interval, Party
 from rapport.rules.todo_template import TODO_DAYS
-from rapport.storage import account as accounts
+from rapport.storage import account as accounts, hour
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -72,11 +73,16 @@ class Reopen(WireModel):
 
 
 class Confirm(WireModel):
-    """Is whoever holds it still free at this time: the TAM, where nobody is named?"""
+    """Is whoever holds it still free at this time: the TAM, where nobody is named?
+
+    Attributes:
+        without_calendar: Whether their calendar is left out, as nobody can read it.
+    """
 
     account: str
     booking: Booking
     host: str | None = None
+    without_calendar: bool = False
 
 
 class Gather(WireModel):
@@ -214,7 +220,7 @@ class Planning:
             earliest = max(earliest, calendar.business_days_until(present, question.opens, customer))
             latest += earliest - step.earliest
         horizon = calendar.add_business_days(present, latest + 1, customer)
-        busy = () if question.without_calendar else await self.busy(company.tam, present, horizon)
+        busy = await self._taken(company.tam, present, horizon, without_calendar=question.without_calendar)
         invited = audience.invitees(step, company.contacts.values())
         slots = calendar.propose_slots(
             now=present,
@@ -245,7 +251,6 @@ class Planning:
         step, present = question.step, question.now
         async with self.store.reading() as connection:
             found = {one.id: one for one in await accounts.members(connection, (asked.host, *asked.members))}
-            known = await accounts.availability(connection, sorted(found), since=present)
         host = found[asked.host]
         others = [found[id_] for id_ in asked.members if id_ in found and found[id_].left_at is None]
         latest = step.latest
@@ -254,8 +259,7 @@ class Planning:
         horizon = calendar.add_business_days(present, step.latest + 1, host.schedule)
         parties = {}
         for one in (host, *others):
-            busy = [Interval(away.starts, away.ends) for away in known[one.id].absences]
-            busy += () if question.without_calendar else await self.busy(one, present, horizon)
+            busy = await self._taken(one, present, horizon, without_calendar=question.without_calendar)
             busy += () if asked.by is None else (Interval(asked.by, max(asked.by, horizon)),)
             parties[one.id] = Party(one.schedule, tuple(calendar.merge(busy)))
         slots: list[Slot] = []
@@ -292,14 +296,19 @@ class Planning:
 
     @activity.defn(name="planning.confirm")
     async def confirm(self, question: Confirm) -> bool:
-        """Look into the TAM's calendar once more, just before a time is booked.
+        """Look into the TAM's calendar once more, just before a time is booked; and take the hour, if it is free.
 
         Raises:
             ApplicationError: `CalendarUnreadable`.
         """
         slot = Interval(question.booking.start, question.booking.end)
-        busy = await self.busy(await self._member(question.account, question.host), slot.start, slot.end)
-        return not calendar.intersect([slot], busy)
+        member = await self._member(question.account, question.host)
+        busy = () if question.without_calendar else await self.busy(member, slot.start, slot.end)
+        if calendar.intersect([slot], busy):
+            return False
+        async with self.store.writing() as connection:
+            wanted = HeldHour(members=(member.id,), start=slot.start, end=slot.end)
+            return await hour.take(connection, _asking(), wanted)
 
     @activity.defn(name="planning.follow_up")
     async def follow_up(self, question: FollowUp) -> Instants:
@@ -373,6 +382,18 @@ class Planning:
         async with self.store.reading() as connection:
             return await accounts.member(connection, id_)
 
+    async def _taken(
+        self, member: Member, first: datetime, last: datetime, *, without_calendar: bool
+    ) -> list[Interval]:
+        """What is taken of a member's time by all but the meeting that asks.
+
+        Raises:
+            ApplicationError: `CalendarUnreadable`.
+        """
+        busy = [] if without_calendar else await self.busy(member, first, last)
+        async with self.store.reading() as connection:
+            return busy + await hour.taken(connection, member.id, first, last, but=_asking())
+
     async def busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
         """When a member is not free, by their iCalendar address, if they have one.
 
@@ -400,6 +421,13 @@ class Planning:
                 non_retryable=activity.info().attempt >= FEED_ATTEMPTS,
             ) from None
         return [Interval(start, end) for start, end in busy]
+
+
+def _asking() -> str:
+    """The id of the workflow that asks. What it has taken is in nobody's way there."""
+    asking = activity.info().workflow_id
+    assert asking is not None
+    return asking
 
 
 def _works(member: Member, slot: Slot) -> bool:

@@ -9,7 +9,7 @@ from temporalio import activity
 from rapport.model.cadence import CadenceNews
 from rapport.model.projection import Projection, StepNews
 from rapport.model.succession import HandBack, HandedBack
-from rapport.storage import cadence, contract, minutes, succession
+from rapport.storage import cadence, contract, hour, minutes, succession
 from rapport.storage.database import Store
 
 
@@ -27,9 +27,11 @@ class Projections:
 
     @activity.defn(name="records.tell_step")
     async def tell_step(self, news: StepNews) -> None:
-        """Write down what a running step waits for, and its entries."""
+        """Write down what a running step waits for, its entries, and the hour that its meeting has."""
         async with self.store.writing() as connection:
             await contract.tell_step(connection, news)
+            if news.meeting is not None:
+                await hour.hold(connection, news.meeting, news.hour)
             for entry in news.entries:
                 await minutes.keep_reported(connection, entry)
 

@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
         Vote,
     )
     from rapport.model.message import MeetingFacts, MessageRequest, MessageState, Purpose
-    from rapport.model.projection import StepNews, Wait
+    from rapport.model.projection import HeldHour, StepNews, Wait
     from rapport.model.workflows import MEETING
     from rapport.rules import audience, details, quorum
     from rapport.rules.todo_template import (
@@ -92,6 +92,7 @@ class Meeting(AccountWorkflow):
         self.votes: dict[str, Vote] = {}
         self.wanted: list[Book] = []
         self.booking: Booking | None = None
+        self.held: HeldHour | None = None
         self.report: Report | None = None
         self.why_stuck: str | None = None
         self.outcome: str | None = None
@@ -415,7 +416,10 @@ class Meeting(AccountWorkflow):
         self.phase = MeetingPhase.VOTING
 
     async def _book_if_still_free(self, slot: Slot) -> None:
-        """The TAM's calendar may have filled since the times were offered; a time that is taken is off the table."""
+        """The TAM's time may have filled since the times were offered; a time that is taken is off the table.
+
+        Where those that are left can't bring about an agreement among those who answered, everyone gets new ones.
+        """
         proposal = self._current
         by: Literal["vote", "deadline"] = "vote" if workflow.now() < proposal.deadline else "deadline"
         booking = Booking(start=slot.start, end=slot.end, by=by)
@@ -423,11 +427,16 @@ class Meeting(AccountWorkflow):
         free = await attempted(Planning.confirm, question, "Is the TAM still free then?", CALENDARS)
         if isinstance(free, Denied):
             self.timeline.record("calendar.unreadable")
-        if free is False:
+            question = question.model_copy(update={"without_calendar": True})
+            free = await done(Planning.confirm, question, "Is nothing else booked then?", CALENDARS)
+        if not free:
             self.timeline.record("meeting.time_taken", instant=slot.start)
-            left = tuple(other for other in proposal.slots if other.id != slot.id)
-            self.proposal = proposal.model_copy(update={"slots": left})
-        elif not self.wanted:
+            left = tuple(other for other in self._current.slots if other.id != slot.id)
+            self.proposal = self._current.model_copy(update={"slots": left})
+            self.outdated = self.outdated or not quorum.can_go_on(self._current, self.votes, workflow.now())
+            return
+        self.held = HeldHour(members=(self._host or proposal.tam,), start=slot.start, end=slot.end)
+        if not self.wanted:
             self.booking = booking
 
     def _book_by_hand(self) -> None:
@@ -866,5 +875,18 @@ class Meeting(AccountWorkflow):
         return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
 
     def _gather(self, number: int) -> StepNews | None:  # noqa: ARG002 - whichever it is
-        """What it waits for, and what has happened."""
-        return self.timeline.page() if self.timeline.turn_to(self.wait) else None
+        """What it waits for, what has happened, and which hour it has, if that is another one than before."""
+        before, self.held = self.held, self._hour
+        has_news = self.timeline.turn_to(self.wait)
+        if before == self.held:
+            return self.timeline.page() if has_news else None
+        moved = {"meeting": workflow.info().workflow_id, "hour": self.held}
+        return self.timeline.page().model_copy(update=moved)
+
+    @property
+    def _hour(self) -> HeldHour | None:
+        """The hour that it has of our own people, from its booking until it is over or called off."""
+        if self.booking is None or self.booking.called_off or self.phase is MeetingPhase.ENDED:
+            return None
+        ours = () if self._host is None else tuple(invitee.id for invitee in self._current.invitees)
+        return HeldHour(members=(self._current.tam, *ours), start=self.booking.start, end=self.booking.end)

@@ -86,11 +86,21 @@ class Projection(WireModel):
     entries: tuple[TimelineEvent, ...] = ()
 
 
+class HeldHour(WireModel):
+    """The hour that a meeting has of the vendor's own people, by id."""
+
+    members: tuple[str, ...]
+    start: Instant
+    end: Instant
+
+
 class StepNews(WireModel):
     """What the workflow of a running step tells SQL in one batch. Safe to repeat.
 
     Attributes:
         wait: What the step waits for; nothing where several work at it, and the onboarding itself says that.
+        meeting: The workflow's id of a meeting that has another hour than before, or none any more.
+        hour: That hour.
     """
 
     contract: str
@@ -98,3 +108,5 @@ class StepNews(WireModel):
     wait: Wait | None
     now: Instant
     entries: tuple[TimelineEvent, ...] = ()
+    meeting: str | None = None
+    hour: HeldHour | None = None

@@ -13,6 +13,9 @@ from rapport.model.meeting import Booking, MeetingPhase, Proposal, Slot, Vote
 LEAST_NOTICE = timedelta(hours=2)
 """A time that begins sooner than this is no longer booked by a vote."""
 
+LEAST_CHOICE: Final = 2
+"""A poll that has lost a time goes on with at least as many."""
+
 HAS_ENDED: Final = "the meeting has ended"
 """Why a reply does not count that comes after its meeting has ended."""
 
@@ -102,6 +105,26 @@ def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally
     return Tally(PollStanding.STUCK, reason="the champion didn't reply by the deadline")
 
 
+def can_go_on(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> bool:
+    """Whether a poll that has lost a time needs no other times.
+
+    It does not where a time is agreed all the same, or where at least `LEAST_CHOICE` times can still be agreed by the
+    deadline, if only everyone who has not answered says yes: whoever has answered is not asked again.
+    """
+    if tally(proposal, votes, now).slot is not None:
+        return True
+    if now >= proposal.deadline:
+        return False
+    willing = [
+        slot
+        for slot in proposal.slots
+        if slot.start >= now + LEAST_NOTICE
+        and _suits(slot, proposal.tam, votes, unheard=True)
+        and len(_groups(slot, proposal, votes, unheard=True)) == proposal.required_groups
+    ]
+    return len(willing) >= LEAST_CHOICE
+
+
 def best(slots: Sequence[Slot], proposal: Proposal, votes: Mapping[str, Vote]) -> Slot:
     """The time that fills most required groups, then suits most people, then is the earliest."""
     return min(
@@ -132,9 +155,14 @@ def unanswered(proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]
     return tuple(invitee.id for invitee in proposal.invitees if invitee.required and invitee.id not in votes)
 
 
-def _groups(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote]) -> set[int]:
-    """The required groups in which someone can make this time."""
-    return {group for invitee in proposal.invitees if _suits(slot, invitee.id, votes) for group in invitee.groups}
+def _groups(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote], *, unheard: bool = False) -> set[int]:
+    """The required groups in which someone can make this time; or could, as far as is known by now."""
+    return {
+        group
+        for invitee in proposal.invitees
+        if _suits(slot, invitee.id, votes, unheard=unheard)
+        for group in invitee.groups
+    }
 
 
 def _suits(slot: Slot, person: str, votes: Mapping[str, Vote], *, unheard: bool = False) -> bool:

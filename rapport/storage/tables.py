@@ -107,6 +107,16 @@ class AbsenceRow(Base):
     ended_early_at: Mapped[datetime | None]
 
 
+class HourRow(Base):
+    """An hour of a member's that a meeting has taken: from `starts`, without `ends`. Without a row it is free again."""
+
+    __tablename__ = "hours"
+    meeting: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"), primary_key=True, index=True)
+    starts: Mapped[datetime]
+    ends: Mapped[datetime]
+
+
 class AccountRow(Base):
     """A customer organisation.
 

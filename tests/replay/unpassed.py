@@ -95,6 +95,11 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "Meeting._ask_newcomers",
         "await self._write_to_newcomers(self._welcome(), reviewed=self.step.review != 'auto')",
     ): NEW,
+    (
+        "meeting",
+        "Meeting._book_if_still_free",
+        "await done(Planning.confirm, question, 'Is nothing else booked then?', CALENDARS)",
+    ): CALENDAR,
     ("meeting", "Meeting._find_times", "await done(Planning.propose, question, summary, CALENDARS)"): CALENDAR,
     ("outcomes", "_seen_through", "await workflow.wait_condition(fail)"): BROKEN,
     ("outcomes", "done", "await left_alone(summary)"): FAULT,

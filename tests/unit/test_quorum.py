@@ -134,3 +134,24 @@ def test_a_vote_counts_only_from_the_invited_in_this_round_on_these_times(
 def test_only_the_required_are_awaited() -> None:
     """The business contact's silence holds nobody up."""
     assert quorum.unanswered(PROPOSAL, said(champion="1")) == ("user", "second")
+
+
+@given(answers, st.sets(st.sampled_from(SLOTS)), st.booleans())
+def test_a_poll_that_lost_times_goes_on_only_where_it_can_come_to_an_agreement(
+    given_answers: dict[str, str], lost: set[Slot], late: bool
+) -> None:
+    """It is agreed all the same, or if all who are silent say yes to what is left, two times suit everyone required."""
+    left = PROPOSAL.model_copy(update={"slots": tuple(slot for slot in SLOTS if slot not in lost)})
+    now, votes = DEADLINE if late else OPENED, said(**given_answers)
+    goes_on = quorum.can_go_on(left, votes, now)
+    if quorum.tally(left, votes, now).standing is PollStanding.AGREED:
+        assert goes_on
+        return
+    willing = dict.fromkeys(PEOPLE, "12345") | given_answers
+    reached = [
+        slot
+        for slot in left.slots
+        if quorum.tally(left.model_copy(update={"slots": (slot,)}), said(**willing), now).standing
+        is PollStanding.AGREED
+    ]
+    assert goes_on == (not late and len(reached) >= quorum.LEAST_CHOICE)

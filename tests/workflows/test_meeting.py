@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
+from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 
 from rapport.model.account import AccountFile
@@ -21,13 +22,17 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
+from rapport.model.operation import Control, ControlKind
+from rapport.storage.tables import HourRow
 from starters.use_cases import mail_switch, meeting, message, onboarding, timeline
+from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.message import Edit
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
     BUSINESS,
     CHAMPION,
     HOST,
+    ROOT,
     SECOND_USER,
     TAM,
     USER,
@@ -442,3 +447,83 @@ async def test_an_unreadable_calendar_is_told_and_stops_nothing(tmp_path: Path) 
         await in_phase(installation, "voting")
         told = [entry.kind for entry in await timeline.timeline_of(installation.services, "versayce")]
         assert told.count("calendar.unreadable") == 1
+
+
+def neighbour() -> AccountFile:
+    """Another account that the same TAM serves; its people are where the first one's are."""
+    text = (ROOT / "examples" / "versayce.toml").read_text().replace("Versayce", "Neighbour")
+    return example(text.replace("versayce", "neighbour").replace("VERSAYCE", "NEIGHBOUR"))
+
+
+async def poll_of(installation: Installation, account: str, phase: str, round_: int = 1) -> MeetingShown:
+    """An account's kickoff, once it is in this phase of this round."""
+
+    async def there() -> MeetingShown | None:
+        try:
+            shown = await meeting.show(installation.services, account, "kickoff")
+        except UserError as refusal:
+            if refusal.kind is not Refused.NOT_FOUND:
+                raise
+            return None
+        return shown if (shown.phase, shown.round) == (phase, round_) else None
+
+    shown: MeetingShown = await until(there, f"{account} in the phase {phase}")
+    return shown
+
+
+async def test_two_accounts_that_reach_for_one_hour_get_two_or_a_new_vote(skipping: Installation) -> None:
+    """Both polls offer a TAM's hour, and both agree on it at once: one has it, the other is asked about other times."""
+    await begin(skipping)
+    await onboarding.start(skipping.services, StartRequest(file=neighbour()))
+    accounts = ("versayce", "neighbour")
+    shown = [await poll_of(skipping, account, "voting") for account in accounts]
+    assert shown[0].slots == shown[1].slots
+
+    async def agree(account: str) -> None:
+        for email in (CHAMPION, USER):
+            voter = by(email.replace("versayce", account))
+            assert (await meeting.vote(skipping.services, account, "kickoff", ("1",), voter)).accepted
+
+    await asyncio.gather(*(agree(account) for account in accounts))
+
+    async def settled() -> list[MeetingShown] | None:
+        now = [await meeting.show(skipping.services, account, "kickoff") for account in accounts]
+        return now if sorted((one.phase, one.round) for one in now) == [("booked", 1), ("voting", 2)] else None
+
+    first, second = sorted(
+        await until(settled, "one that is booked, and one that votes anew"), key=lambda one: one.round
+    )
+    assert first.booked == shown[0].slots[0].start
+    assert second.slots
+    assert all(slot.start != first.booked for slot in second.slots)
+    loser = second.account
+    assert "meeting.time_taken" in [entry.kind for entry in await timeline.timeline_of(skipping.services, loser)]
+    for email in (CHAMPION, USER):
+        voter = by(email.replace("versayce", loser))
+        assert (await meeting.vote(skipping.services, loser, "kickoff", ("1",), voter)).accepted
+    assert (await poll_of(skipping, loser, "booked", 2)).booked not in (None, first.booked)
+
+
+async def test_an_hour_that_is_moved_from_or_called_off_is_free_again(skipping: Installation) -> None:
+    """A meeting has one hour: the one it was moved to by hand last, and none once it is called off."""
+
+    async def hours() -> list[datetime]:
+        async with skipping.services.store.reading() as connection:
+            return list(await connection.scalars(select(HourRow.starts)))
+
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+    assert await hours() == [shown.slots[0].start]
+    moved = shown.slots[1].start + timedelta(minutes=30)
+    assert (await meeting.book(skipping.services, "versayce", "kickoff", moved, TAM)).accepted
+
+    async def only(wanted: list[datetime]) -> bool:
+        return await hours() == wanted
+
+    await until(lambda: only([moved]), "the hour that it was moved to, alone")
+    held_by = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
+    await held_by.signal("control", Control(kind=ControlKind.CLOSE))
+    await until(lambda: only([]), "no hour")

@@ -357,6 +357,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_absences_member", "absences", ["member"])
     op.create_table(
+        "hours",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("member", sa.String(), nullable=False),
+        sa.Column("starts", UtcInstant(timezone=True), nullable=False),
+        sa.Column("ends", UtcInstant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["member"], ["members.id"]),
+        sa.PrimaryKeyConstraint("meeting", "member"),
+    )
+    op.create_index("ix_hours_member", "hours", ["member"])
+    op.create_table(
         "accounts",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
