@@ -648,7 +648,7 @@ SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]
     test_tech_review.test_it_comes_back_by_itself_on_its_day: REVIEW,
     test_tech_review.test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks: (*REVIEW, LIVE),
     test_tech_review.test_nobody_recommends_what_somebody_above_them_asks_for: REVIEW,
-    test_tech_review.test_where_all_of_leadership_is_away_it_is_asked_again_when_the_time_is_over: REVIEW,
+    test_tech_review.test_where_nobody_of_leadership_is_left_it_is_asked_again_when_the_time_is_over: REVIEW,
     sides_that_disagree_are_offered_a_meeting: (*REVIEW, LIVE),
     test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
     test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,

@@ -175,7 +175,7 @@ async def test_a_meeting_that_has_ended_is_shown_as_ended(
     assert shown.ended == EndShown(became="ended" if by_hand else "closed", start=None)
     printed = (await said(here, "meeting", "show", key, "kickoff")).stdout
     became = "It was ended in Temporal, without an outcome" if by_hand else "It ended without an outcome"
-    assert printed == f"kickoff of {key}: ended, round 1\n{became}.\n"
+    assert printed == f"Kickoff, {key}: ended, round 1\n{became}.\n"
     assert faults(printed) == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from rapport.model.base import UserError
@@ -18,7 +20,7 @@ from starters.use_cases.support_case import Assign, Say
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseShown, WordShown
 from tests.conftest import TAM, Installation, account, by, text_of, until
-from tests.support.desk import SAM, ask, in_state, mail_about, open_desk, over, owner_of
+from tests.support.desk import SAM, ask, in_state, mail_about, open_desk, over, owner_of, sleep_past
 from tests.support.tech_review import CE, CE_VP, choose, everybody_says, in_phase, people, standing, why
 
 QUESTION = "May we run two collectors behind one address?"
@@ -87,7 +89,8 @@ async def test_a_case_that_needs_a_decision_becomes_a_review_and_learns_its_outc
     shown = await support_case_views.show(services, ref)
     assert [(one.ref, one.outcome) for one in shown.reviews] == [(review, "approved")]
     assert [(one.what, one.about) for one in words(shown, "review_ended")] == [("ended: approved", review)]
-    # Whoever has the case is told with everybody else.
+    # Whoever has the case is told with everybody else: once a day, so here on the working day after it was submitted.
+    await sleep_past(skipping, await skipping.now() + timedelta(days=3))
     assert QUESTION in str((await mail_about(skipping, SAM, "Approved: "))["Subject"])
 
 

@@ -158,7 +158,7 @@ async def test_a_decision_is_refused_with_its_reason(skipping: Installation) -> 
     for who, option, round_, words in (
         ("sam.ortega@foobar.example", "approve", 1, "not"),
         (ROBIN, "approve", 1, "asked"),
-        (MANAGER, "perhaps", 1, "approve"),
+        (MANAGER, "perhaps", 1, "Approve"),
         (MANAGER, "approve", 2, "changed"),
     ):
         with pytest.raises(WorkflowUpdateFailedError) as failed:
