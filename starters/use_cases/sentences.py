@@ -51,7 +51,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "meeting.left": "{step}: {who} takes part no more",
     "meeting.undecided": "{step}: everyone is welcomed; times follow once it is known how it is held",
     "meeting.proposed": "{step}: {count} times proposed",
-    "meeting.proposed 0": "{step}: no time suits everyone who is needed",
+    "meeting.proposed 0": "{step}: no time works for everyone who is required",
     "meeting.stuck": "{step}: no time agreed ({about}); the TAM was told",
     "meeting.time_taken": "{step}: the TAM is no longer free on {when}; that time is off the table",
     "meeting.booked": "{step} booked for {when} by {who}",
@@ -106,7 +106,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "sync.begun": "{step}: everyone is invited to the series, from {when} on",
     "sync.changed": "{step}: everyone is invited anew, from {when} on",
     "sync.set": "{step}: {who} set the standing time",
-    "sync.no_time": "{step}: no time suits everyone who is needed; the TAM was told",
+    "sync.no_time": "{step}: no time works for everyone who is required; the TAM was told",
     "sync.moved": "{step} of {about} moved to {when} by {who}",
     "sync.skipped": "{step} of {about} called off by {who}",
     "sync.held": "{step} of {when} counts as held",
@@ -313,7 +313,7 @@ class _Words(dict[str, str]):
 
     @property
     def times(self) -> str:
-        return {0: "none of the times suits", 1: "one time suits"}.get(self.count, f"{self.count} times suit")
+        return {0: "none of the times work", 1: "one time works"}.get(self.count, f"{self.count} times work")
 
     @property
     def left(self) -> str:

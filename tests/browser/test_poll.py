@@ -60,7 +60,7 @@ async def test_a_contact_answers_by_keyboard_alone(site: Site, visits: Visits) -
     for position in range(boxes):
         role, words = await tab(page)
         assert role == "checkbox"
-        assert (words == "None of these times suits me") == (position == boxes - 1)
+        assert (words == "None of these times work for me") == (position == boxes - 1)
         if position in (1, 2):
             await page.keyboard.press("Space")
     assert await tab(page) == ("textarea", "A note to Robin (optional)")
@@ -89,9 +89,9 @@ async def test_an_answer_is_given_and_changed_without_scripts(site: Site, visits
     await expect(page.get_by_text("Your answer is in.")).to_be_visible()
     await expect(boxes.nth(0)).to_be_checked()
     await boxes.nth(0).uncheck()
-    await page.get_by_label("None of these times suits me").check()
+    await page.get_by_label("None of these times work for me").check()
     await page.get_by_role("button", name="Change my answer").click()
-    await expect(page.get_by_text("We have noted that none of the times suits you.")).to_be_visible()
+    await expect(page.get_by_text("We have noted that none of the times work for you.")).to_be_visible()
     assert await answers(site, key, "Mara Osei") == ()
 
 

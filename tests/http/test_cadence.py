@@ -73,7 +73,7 @@ async def test_what_recurs_is_seen_and_changed(here: Installation, api: httpx.As
     assert nothing.status_code in (400, 422)
     assert "10:00" in nothing.text
     page = (await api.get(f"/accounts/{key}")).text
-    assert "What recurs" in page
+    assert "Recurring meetings" in page
     assert "(skipped)" in page
     assert "moved to" in page
     shown = (await api.get(address)).json()["rhythms"][0]["dates"]

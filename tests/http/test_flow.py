@@ -108,12 +108,12 @@ async def test_a_link_is_answered_and_the_account_page_shows_it(here: Installati
     transport = browser._transport
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as stranger:
         page = await stranger.get(path)
-        assert "Which times suit you?" in page.text
+        assert "Which times work for you?" in page.text
         assert "checked" not in page.text
         empty = await stranger.post(path, data=fields(page.text))
         assert empty.status_code == 422
         answer = {**fields(page.text), "slot": ["2", "3"], "comment": "Mornings are better <for me>"}
         assert (await stranger.post(path, data=answer)).status_code == 200
     account_page = (await browser.get(f"/accounts/{file.account.key}")).text
-    assert "Luca Bianchi answered: 2 times suit" in account_page
+    assert "Luca Bianchi answered: 2 times work" in account_page
     assert "Mornings are better &lt;for me&gt;" in account_page

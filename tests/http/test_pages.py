@@ -651,7 +651,7 @@ async def test_nothing_is_chosen_beforehand(house: House) -> None:
     html = (await house.reader.get(f"/m/{await house.link()}")).text
     assert html.count('type="checkbox"') == 3
     assert " checked" not in html
-    for words in ("FooBar", "Robin Keller", "Luca", "Europe/Zurich", "None of these times suits me"):
+    for words in ("FooBar", "Robin Keller", "Luca", "Europe/Zurich", "None of these times work for me"):
         assert words in html
 
 
@@ -672,7 +672,7 @@ async def test_an_answer_is_recorded_and_said_back(house: House) -> None:
     answer = await house.reader.post(f"/m/{token}", data={"form": form, "slot": ["2"], "comment": "See\r\n<you>"})
     assert answer.status_code == 200
     assert [vote.slots for vote in house.workflows.told] == [("2",)]
-    assert "this time suits you" in answer.text
+    assert "this time works for you" in answer.text
     assert "See\n&lt;you&gt;" in answer.text
     assert any("See\n<you>" in row for row in (await house.rows())["submissions"])
 

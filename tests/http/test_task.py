@@ -386,7 +386,7 @@ async def test_a_signed_in_member_decides_as_nobody_else(here: Installation, hou
     assert pretended.status_code == 403
     assert "You asked for this yourself" in text(pretended.text)
     inbox = text((await ines.get("/inbox")).text)
-    assert "What waits for ines.moreau@foobar.example" in inbox
+    assert "Tasks of ines.moreau@foobar.example" in inbox
     assert "You wait for" in text((await robin.get("/inbox")).text)
     done = await ines.post(link, data={**hidden((await ines.get(link)).text), "option": "approve"})
     assert done.headers["location"] == f"{link}?done=decided"

@@ -36,7 +36,7 @@ router = APIRouter(dependencies=[Depends(_limited)])
 
 MAX_COMMENT: Final = 2_000
 NONE: Final = "none"
-"""What the box "none of these times suits me" sends."""
+"""What the box "none of these times work for me" sends."""
 
 NOT_ON_OFFER: Final = "One of the times you ticked is no longer on offer. Please look again."
 
@@ -57,9 +57,9 @@ class Answer(InputModel):
     def contradiction(self) -> str | None:
         """Why this is no answer, in words for the person; nothing if it is one."""
         if self.slots and self.none:
-            return "You ticked times and also that none suits you. Please keep one or the other."
+            return "You ticked times and also that none work for you. Please keep one or the other."
         if not self.slots and not self.none:
-            return "Please tick at least one time, or say that none of them suits you."
+            return "Please tick at least one time, or say that none of them work for you."
         return None
 
 
