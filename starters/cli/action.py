@@ -43,7 +43,7 @@ async def done(
     services: Services,
     actor: Actor,
     id_: Annotated[str, typer.Argument(help="The action, as `rapport action list` names it.", metavar="ID")],
-    note: Annotated[str | None, typer.Option("--note", help="What came of it; it stands on the timeline.")] = None,
+    note: Annotated[str | None, typer.Option("--note", help="What came of it; it is recorded on the timeline.")] = None,
 ) -> ActionShown:
     """Say that it is done."""
     return await action.done(services, id_, check(ActionDone, {"note": note}, ""), actor)

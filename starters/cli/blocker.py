@@ -15,11 +15,11 @@ from starters.services import Actor, Services
 from starters.use_cases import blocker
 from starters.use_cases.blocker import BlockerShown
 
-app = typer.Typer(help="Blockers: what holds accounts up, until it is removed.", no_args_is_help=True)
+app = typer.Typer(help="Blockers: what an account is blocked by, until it is cleared.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(help="The blocker, as `rapport blocker list` names it.", metavar="ID")]
 NextCheck = Annotated[str, typer.Option("--next-check", help="When to look at it again.", metavar="YYYY-MM-DD")]
-Note = Annotated[str | None, typer.Option("--note", help="What is known of it; it stands on the timeline.")]
+Note = Annotated[str | None, typer.Option("--note", help="What is known of it; it is recorded on the timeline.")]
 
 
 def _print(found: BlockerShown | Sequence[BlockerShown]) -> str | None:
@@ -34,7 +34,7 @@ async def add(
     services: Services,
     actor: Actor,
     account: str,
-    title: Annotated[str, typer.Option("--title", help="What holds them up, in one line.")],
+    title: Annotated[str, typer.Option("--title", help="What is blocked, in one line.")],
     owner: Annotated[str, typer.Option("--owner", help="Whoever removes it: a contact or a member.", metavar="EMAIL")],
     next_check: NextCheck,
     note: Note = None,
@@ -50,7 +50,7 @@ async def list_(
     account: Annotated[str | None, typer.Argument(help="Only this account's.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Those that were removed as well.")] = False,
 ) -> list[BlockerShown]:
-    """What holds accounts up; what to look at first comes first."""
+    """List the blockers; what to look at first comes first."""
     return await blocker.listed(services, account, also_removed=all_)
 
 

@@ -13,7 +13,7 @@ from starters.services import Actor, Services, member_named
 from starters.use_cases import cadence
 from starters.use_cases.cadence import CadenceShown
 
-app = typer.Typer(help="What recurs: standing meetings and reviews.", no_args_is_help=True)
+app = typer.Typer(help="Recurring meetings: weekly syncs and business reviews.", no_args_is_help=True)
 
 DATES_SHOWN: Final = 8
 """How many dates of a standing meeting are listed."""
@@ -43,13 +43,13 @@ def _print(shown: CadenceShown) -> None:
         if rhythm.waiting_for:
             out.print(f"Waits for {rhythm.waiting_for}.")
         if rhythm.unblock:
-            out.print(f"To move it on:\n  {rhythm.unblock}", soft_wrap=True)
+            out.print(f"Next:\n  {rhythm.unblock}", soft_wrap=True)
         out.print()
 
 
 @command(app, show=_print)
 async def show(services: Services, account: str) -> CadenceShown:
-    """What recurs, and when it takes place next."""
+    """Show the recurring meetings, and when each takes place next."""
     return await cadence.show(services, account)
 
 

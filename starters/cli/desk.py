@@ -11,7 +11,7 @@ from starters.services import Services
 from starters.use_cases import desk
 from starters.use_cases.desk import DeskShown
 
-app = typer.Typer(help="The support desk: what waits, and who has what.", no_args_is_help=True)
+app = typer.Typer(help="The support desk: open cases and their owners.", no_args_is_help=True)
 app.add_typer(side_project.app, name="side-project")
 app.add_typer(desk_report.app)
 
@@ -39,5 +39,5 @@ def _print_status(found: DeskShown) -> None:
 
 @command(app, show=_print_status)
 async def status(services: Services) -> DeskShown:
-    """What waits for an owner, who has what since when, and what was promised next."""
+    """Show the unassigned cases, each owner's cases, and what is due next."""
     return await desk.status(services)

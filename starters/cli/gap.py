@@ -105,7 +105,7 @@ async def link(
     account: Accounts = None,
     review: Reviews = None,
     case: Cases = None,
-    note: Annotated[str | None, typer.Option("--note", help="Why; it stands on the timeline.")] = None,
+    note: Annotated[str | None, typer.Option("--note", help="Why; it is recorded on the timeline.")] = None,
 ) -> GapShown:
     """Link a gap to more accounts, reviews or cases."""
     said = {"note": note} | _links(account, review, case)
@@ -118,7 +118,7 @@ async def status(
     actor: Actor,
     ref: Ref,
     to: Annotated[GapStatus, typer.Option("--to", help="Where it is by now.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it stands on the timeline.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded on the timeline.")],
     roadmap: Roadmap = None,
 ) -> GapShown:
     """Say where a gap is by now; a planned one needs its place on the roadmap."""

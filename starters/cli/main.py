@@ -39,10 +39,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
         "Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable.",
     ),
     "timeline": Entry("timeline", "All that happened to an account, oldest first."),
-    "portfolio": Entry("portfolio", "Every account: stage, what it waits for, since when, and how to move it on."),
-    "inbox": Entry(
-        "task", "What waits for you, and what you wait for; without a name, every task that waits for anybody."
-    ),
+    "portfolio": Entry("portfolio", "Every account: stage, what it is waiting for, since when, and the next step."),
+    "inbox": Entry("task", "List your tasks and what you are waiting for; without a name, every open task."),
     "simulate": Entry(
         "simulate", "Live an account's first year in seconds: the same workflows and mails, and nothing of it is real."
     ),
@@ -60,14 +58,14 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "win": Entry("account_data", "What went well for an account."),
     "onboarding": Entry("onboarding", "Onboardings of signed contracts."),
     "meeting": Entry("meeting", "Meetings: times, answers, bookings, outcomes."),
-    "blocker": Entry("blocker", "Blockers: what holds accounts up, until it is removed."),
+    "blocker": Entry("blocker", "Blockers: what an account is blocked by, until it is cleared."),
     "action": Entry("action", "Actions: what people promised in meetings, until it is done."),
-    "cadence": Entry("cadence", "What recurs: standing meetings and reviews."),
+    "cadence": Entry("cadence", "Recurring meetings: weekly syncs and business reviews."),
     "case": Entry("support_case", "Support cases: questions, who has them, what was promised."),
-    "desk": Entry("desk", "The support desk: what waits, and who has what."),
-    "task": Entry("task", "Human tasks: what waits for a decision, and deciding it."),
+    "desk": Entry("desk", "The support desk: open cases and their owners."),
+    "task": Entry("task", "Tasks: approvals and to-dos, and answering them."),
     "review": Entry("tech_review", "Technical reviews: a decision that a customer needs, with everybody heard."),
-    "message": Entry("message", "Mails: what went out, what waits as a draft."),
+    "message": Entry("message", "Emails: sent ones and drafts."),
     "mail": Entry("mail", "Whether mail goes out."),
     "playbook": Entry("playbook", "Playbooks: the plans that onboardings follow."),
     "gap": Entry("gap", "Product gaps: what customers need and the product does not do."),

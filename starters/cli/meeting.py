@@ -43,7 +43,7 @@ def print_meeting(shown: MeetingShown) -> None:
         return
     if shown.booked:
         out.print(f"Booked for [bold]{when(shown.booked)}[/bold], by {shown.booked_by}.")
-    rows = table("", "time", "suits")
+    rows = table("", "time", "works for")
     for slot in shown.slots:
         rows.add_row(slot.id, when(slot.start), ", ".join(slot.suits) or "–")
     out.print(rows)
@@ -54,7 +54,7 @@ def print_meeting(shown: MeetingShown) -> None:
         due = f", due {when(shown.deadline)}" if shown.deadline else ""
         out.print(f"\nWaits for {shown.waiting_for}{due}.")
     if shown.unblock:
-        out.print(f"To move it on:\n  {shown.unblock}", soft_wrap=True)
+        out.print(f"Next:\n  {shown.unblock}", soft_wrap=True)
     if shown.minutes:
         print_minutes(shown.minutes)
 
@@ -71,7 +71,7 @@ async def vote(
     actor: Actor,
     account: str,
     step: Step,
-    slots: Annotated[list[str] | None, typer.Argument(help="The times that suit; none says that none does.")] = None,
+    slots: Annotated[list[str] | None, typer.Argument(help="The times that work; leave them out if none does.")] = None,
     round_: Annotated[int | None, typer.Option("--round", help="The round that was answered.")] = None,
 ) -> Receipt:
     """Answer the poll for a contact or the TAM (`--as`), as someone who was told on the phone does."""

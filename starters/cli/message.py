@@ -21,7 +21,7 @@ from starters.use_cases.files import read_file
 from starters.use_cases.message import Edit, MessageLine, MessageShown
 from starters.use_cases.message_preview import PreviewShown
 
-app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
+app = typer.Typer(help="Emails: sent ones and drafts.", no_args_is_help=True)
 
 _COLOUR = {
     MessageState.SENT: "green",

@@ -19,7 +19,7 @@ from starters.use_cases.action import ActionShown
 from starters.use_cases.blocker import BlockerShown
 from starters.use_cases.minutes import MinutesShown
 
-Note = Annotated[str | None, typer.Option("--note", help="What to remember of it; it stands on the timeline.")]
+Note = Annotated[str | None, typer.Option("--note", help="What to remember of it; it is recorded on the timeline.")]
 
 
 class Written(NamedTuple):
@@ -42,7 +42,7 @@ class Written(NamedTuple):
         list[str] | None,
         typer.Option(
             "--blocker",
-            help="What holds them up, who removes it, when to look again.",
+            help="A blocker: its title, who clears it, when to check next.",
             metavar="'WHAT; EMAIL; YYYY-MM-DD'",
         ),
     ] = None

@@ -52,7 +52,7 @@ StepNamed = Annotated[str, typer.Argument(help="The step's key; `rapport onboard
 Attempt = Annotated[int | None, typer.Option("--attempt", help="Only if this attempt at it is still the latest.")]
 
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stands on the account's timeline.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded on the account's timeline.")]
 
 
 def _print_preview(found: Preview | Receipt, account: str) -> str | None:
@@ -118,7 +118,7 @@ def _print(shown: Status) -> None:
     for step in shown.milestones:
         if step.unblock:
             way = by_whom(step.unblock, step.waiting_on, shown.tam)
-            out.print(f"\nTo move {step.title} on:\n  {way}", soft_wrap=True, markup=False)
+            out.print(f"\nNext for {step.title}:\n  {way}", soft_wrap=True, markup=False)
         elif step.waiting_for and not step.waiting_on and step.deadline:
             out.print(f"\n{step.title}: nothing to do until {when(step.deadline)}", soft_wrap=True, markup=False)
 
@@ -142,7 +142,7 @@ async def start(
 
 @command(app, show=_print)
 async def status(services: Services, account: str) -> Status:
-    """Where an account is, what it waits for, and how to move it on."""
+    """Show where an account is, what it is waiting for, and the next step."""
     return await onboarding.status(services, account)
 
 
@@ -157,7 +157,7 @@ async def resume(
     services: Services,
     actor: Actor,
     account: AccountName,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it stands on the account's timeline.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded on the account's timeline.")] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Only show what would go out, and when.")] = False,
 ) -> Preview | Receipt:
     """Go on: waits have what time was left, and what is due at once is spread over business days."""

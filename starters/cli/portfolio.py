@@ -55,10 +55,10 @@ def print_portfolio(found: Portfolio) -> None:
         waits = [(line.unblock, line.waiting_on), *((one.unblock, one.waiting_on) for one in line.others)]
         ways = [way for command, on in waits if (way := by_whom(command, on, line.tam))]
         if ways:
-            out.print(f"\nTo move {line.account} on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
+            out.print(f"\nNext for {line.account}:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 
 
 @command(app, show=print_portfolio, document=lambda found: found.lines)
 async def portfolio(services: Services) -> Portfolio:
-    """Every account: stage, what it waits for, since when, and how to move it on."""
+    """Every account: stage, what it is waiting for, since when, and the next step."""
     return await read_portfolio(services)

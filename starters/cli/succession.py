@@ -19,7 +19,7 @@ from starters.use_cases.succession import Departure, HandOver, Newcomer, Success
 
 app = typer.Typer()
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stands on the timeline.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded on the timeline.")]
 Email = Annotated[str, typer.Argument(help="Their address.", metavar="EMAIL")]
 
 

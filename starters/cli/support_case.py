@@ -35,7 +35,7 @@ app = typer.Typer(help="Support cases: questions, who has them, what was promise
 
 Ref = Annotated[str, typer.Argument(help="The case's number, such as C-00012.", metavar="REF")]
 Text = Annotated[str, typer.Option("--text", help="What you say; @FILE takes it from a file.")]
-OptionalText = Annotated[str | None, typer.Option("--text", help="Why; it stands on the case.")]
+OptionalText = Annotated[str | None, typer.Option("--text", help="Why; it is recorded on the case.")]
 
 
 def words(text: str) -> str:

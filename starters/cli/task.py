@@ -26,7 +26,7 @@ from starters.services import LISTED, Actor, Services
 from starters.use_cases import task as tasks
 from starters.views.task import Inbox, TaskLine, TaskShown, others_there, together
 
-app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
+app = typer.Typer(help="Tasks: approvals and to-dos, and answering them.", no_args_is_help=True)
 
 Task = Annotated[
     str,
@@ -90,7 +90,7 @@ async def inbox(
     json: bool,
     asked: Annotated[bool, typer.Option("--asked", help="With --json: what you asked for, instead.")] = False,  # noqa: ARG001 - for the document
 ) -> Inbox:
-    """What waits for you, and what you wait for; without a name, every task that waits for anybody."""
+    """List your tasks and what you are waiting for; without a name, every open task."""
     return await tasks.inbox(services, actor, most=None if json else LISTED)
 
 

@@ -43,7 +43,7 @@ _POSITIONS = ", ".join(f"{one} ({OPTIONS[one]})" for one in get_args(Stance))
 
 Ref = Annotated[str, typer.Argument(help="What the review is called, such as TR-0007.", metavar="REF")]
 File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown with front matter.", metavar="FILE")]
-Why = Annotated[str, typer.Option("--reason", help="Why; it stands on record.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
 
 def _print_submit(done: Submitted) -> None:
@@ -64,7 +64,7 @@ def _print_lines(lines: Sequence[ReviewLine]) -> None:
     print_checked(lines[0].checked)
     ways = [line.unblock for line in lines if line.unblock]
     if ways:
-        out.print("\nTo move them on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
+        out.print("\nNext:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 
 
 def _stands(line: ReviewLine) -> str:
@@ -168,7 +168,7 @@ async def list_(
     return await tech_review.page(services, check(ReviewSearch, asked, ""), most=None if json else LISTED)
 
 
-@command(app, show="It stands on record.")
+@command(app, show="Recorded.")
 async def feedback(
     services: Services,
     actor: Actor,

@@ -47,7 +47,7 @@ async def needed(services: Services, account: str) -> ReviewNeeds:
 def _print_gate(found: GateStanding) -> None:
     out.print(f"{_open(found)}  {found.why}", soft_wrap=True)
     if found.unblock:
-        out.print(f"\nIt waits for {', '.join(found.on)}. To move it on:\n  {found.unblock}", soft_wrap=True)
+        out.print(f"\nIt waits for {', '.join(found.on)}. Next:\n  {found.unblock}", soft_wrap=True)
 
 
 @command(app, show=_print_gate, fault=lambda found: None if found.open else Refused.CONFLICT)

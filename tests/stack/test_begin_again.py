@@ -166,7 +166,7 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     assert not [one.step for one in shown.milestones if one.unblock or one.state in ("running", "waiting")]
     _print(shown)
     printed = " ".join(capsys.readouterr().out.split())
-    assert ("To move" in printed, command in printed) == (False, True)
+    assert ("Next for" in printed, command in printed) == (False, True)
     await asked(here, key)
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, command)

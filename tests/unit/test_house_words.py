@@ -9,6 +9,7 @@ import pytest
 
 from starters.use_cases.sentences import SENTENCES
 from tests.conftest import ROOT
+from tests.support.cli import whole
 
 TEMPLATES: Final = sorted((ROOT / "starters/http/pages/templates").glob("*.html"))
 
@@ -43,3 +44,21 @@ def test_no_page_has_a_house_word(banned: str) -> None:
 def test_no_sentence_of_the_timeline_has_a_house_word(banned: str) -> None:
     """Whoever reads the timeline needs none explained either."""
     assert not [one for one in SENTENCES.values() if re.search(banned, one, re.IGNORECASE)]
+
+
+def helps() -> list[str]:
+    """What `--help` says of every command and of each of its options."""
+    found, todo = [], [whole()]
+    while todo:
+        one = todo.pop()
+        found += [one.help or "", *(getattr(option, "help", None) or "" for option in one.params)]
+        todo += getattr(one, "commands", {}).values()
+    return found
+
+
+@pytest.mark.parametrize("banned", [*BANNED, r"\bit stands on\b"])
+def test_no_help_has_a_house_word(banned: str) -> None:
+    """Whoever asks a command for help meets none."""
+    texts = helps()
+    assert len(texts) > 200
+    assert not [one for one in texts if re.search(banned, one, re.IGNORECASE)]
