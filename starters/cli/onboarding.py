@@ -41,6 +41,8 @@ def print_started(started: Started) -> None:
         out.print("It's outside the working hours of these people. The emails to them, the welcome too, go then:")
     for one in started.waits:
         out.print(f"  {one.name}: {told_in(one.until, one.zone)}", markup=False)
+    account = started.workflow_id.partition("/")[2]
+    out.print(f"Next: rapport onboarding status {account}", markup=False, soft_wrap=True)
 
 
 AccountName = Annotated[str, typer.Argument(help="The account's key.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,11 @@ import typer
 from rapport.model.base import Refused
 from rapport.model.playbook import Playbook
 from rapport.playbooks.checks import Examined
-from starters.cli.common import command, err, out
+from starters.cli.common import command, err, out, table
 from starters.cli.plans import by_stage, timeline, told, would_change, would_recur
 from starters.installation import services, settings_of
 from starters.use_cases import playbook as playbooks
-from starters.use_cases.playbook import Compared, PlaybookShown
+from starters.use_cases.playbook import Compared, PlaybookLine, PlaybookShown
 
 app = typer.Typer(help="Playbooks: the plans that onboardings follow.", no_args_is_help=True)
 
@@ -40,6 +41,20 @@ async def check(file: Annotated[Path, typer.Argument(help="A playbook file.")]) 
     What its author may not have meant is told as a warning, and refuses nothing. With --json, a list of both.
     """
     return playbooks.check(file)
+
+
+def _print_lines(lines: Sequence[PlaybookLine]) -> None:
+    rows = table("playbook", "title", "version", "steps")
+    for line in lines:
+        rows.add_row(line.name, line.title, str(line.version), str(line.steps))
+    out.print(rows)
+    out.print("Next: rapport playbook show NAME")
+
+
+@command(app, show=_print_lines)
+async def list_(data: Path | None) -> list[PlaybookLine]:
+    """List the playbooks: those that come with Rapport, and your own."""
+    return playbooks.listed(settings_of(data).data)
 
 
 def _print_plan(document: PlaybookShown) -> None:

@@ -10,7 +10,7 @@ from rapport.model.cadence import CadencePlan
 from rapport.model.ids import cadence_id
 from rapport.model.playbook import Playbook
 from rapport.model.step import StepDefinition
-from rapport.playbooks import PLAYBOOKS, load
+from rapport.playbooks import PLAYBOOKS, load, names
 from rapport.playbooks.checks import Examined, examine
 from rapport.rules import forecast, playbook_migration
 from rapport.rules.forecast import Span
@@ -20,6 +20,15 @@ from starters import flows
 from starters.rights import requires
 from starters.services import Services, WorkflowEndedError, answered
 from starters.use_cases.operation import left_out_for
+
+
+class PlaybookLine(WireModel):
+    """A playbook in a list; `steps` is how many it has."""
+
+    name: str
+    title: str
+    version: int
+    steps: int
 
 
 class PlaybookShown(WireModel):
@@ -79,6 +88,19 @@ def find(name: str, data: Path) -> Playbook:
     if name.endswith(".toml") or "/" in name:
         return check(Path(name)).sound()
     return load(name, data / PLAYBOOKS)
+
+
+def listed(data: Path) -> list[PlaybookLine]:
+    """Every playbook by its name: those that come with Rapport, and an installation's own.
+
+    Args:
+        data: The data directory; it need not exist.
+
+    Raises:
+        UserError: One of the installation's own is not sound.
+    """
+    found = ((name, load(name, data / PLAYBOOKS)) for name in names(data / PLAYBOOKS))
+    return [PlaybookLine(name=name, title=one.title, version=one.version, steps=len(one.steps)) for name, one in found]
 
 
 def shown(playbook: Playbook) -> PlaybookShown:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
@@ -28,9 +29,10 @@ from starters.cli import onboarding as onboardings
 from starters.cli.common import show_utc, table, when
 from starters.cli.mail import mail_goes
 from starters.services import Services, present
+from starters.use_cases import playbook as playbooks
 from starters.use_cases.mail_switch import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
 from starters.use_cases.names import in_full, one_of
-from starters.use_cases.onboarding import MilestoneShown, Status
+from starters.use_cases.onboarding import MilestoneShown, Started, Status
 from tests.mail_fixtures import EXAMPLE
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -178,3 +180,20 @@ def test_the_status_names_the_keys_that_commands_take(width: int, monkeypatch: p
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert {one.step for one in steps} <= set(written.split())
     assert max(len(line) for line in written.splitlines()) <= width
+
+
+def test_the_playbooks_can_be_listed(tmp_path: Path) -> None:
+    """Each playbook that `playbook show` takes is in the list, an installation's own as well, by its file's name."""
+    own = tmp_path / "playbooks" / "ours.toml"
+    own.parent.mkdir()
+    own.write_bytes(files("rapport.playbooks").joinpath("self_serve.toml").read_bytes())
+    assert [one.name for one in playbooks.listed(tmp_path)] == ["enterprise", "growth", "ours", "self_serve"]
+    assert [one.name for one in playbooks.listed(tmp_path / "nowhere")] == ["enterprise", "growth", "self_serve"]
+
+
+def test_a_start_names_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has started an onboarding is told how to follow it."""
+    console = Console(file=io.StringIO(), width=60)
+    monkeypatch.setattr(onboardings, "out", console)
+    onboardings.print_started(Started(workflow_id="onboarding/versayce", run_id="r", created=True))
+    assert "Next: rapport onboarding status versayce\n" in console.file.getvalue()  # type: ignore[attr-defined]
