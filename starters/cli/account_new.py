@@ -22,7 +22,8 @@ _HEAD = """\
 
 """
 _OPTIONAL = """\
-# Needed only for meetings onsite.
+# Needed for meetings onsite: the enterprise playbook may hold its kickoff onsite
+# where large_account or growth_potential is true, and does not start without it.
 # place = "{name}, Example Street 1, Zurich"
 # Who sends its emails: "write", "approve" or "auto"; left out, each step of the playbook decides.
 # review = "approve"

@@ -114,6 +114,8 @@ def test_a_file_with_blanks_is_written_once_and_says_what_is_left(tmp_path: Path
         "contacts[0].email",
     ]
     text = path.read_text()
+    # What a start would refuse without a place is told where the place is written.
+    assert "large_account" in text.partition("# place = ")[0]
     for blank, value in {
         "<its name>": "Acme",
         "<the address of a team member who is a TAM>": "robin.keller@foobar.example",
