@@ -462,7 +462,21 @@ async def report_meeting(services: Services, ref: str, written: MeetingNotes, ac
     said = submission(member.id, actor, f"review.meeting.{outcome}", review_id(found.ref), written.text)
     said = await once(services, said, by_state=True)
     word = Report(id=said.id, by=member.id, outcome=outcome)
-    return await hand_over(services, handle, flows.Meeting.take_report, word, f"live meeting on {found.ref}")
+    subject = f"live meeting on {found.ref}"
+    try:
+        return await hand_over(services, handle, flows.Meeting.take_report, word, subject)
+    except UserError as refusal:
+        if "has not begun yet" not in refusal.problem:
+            raise
+        booking = (await answered(handle.query(flows.Meeting.view), subject)).booking
+        begins = f": it is booked for {booking.start:%Y-%m-%dT%H:%MZ}" if booking is not None else ""
+        move = in_name(f"rapport review book-meeting {found.ref} --start TIME")
+        raise UserError(
+            f"the meeting has not begun yet{begins}",
+            field="ref",
+            fix=f"record it after that, or book another time: `{move}`",
+            kind=Refused.CONFLICT,
+        ) from None
 
 
 @requires(Action.READ)

@@ -534,7 +534,9 @@ async def test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks(skipp
     assert booked.booked == shown.slots[1].start
     invited = [who for who in (CE, ENGINEER, SUPPORT, PRODUCT, TA) if await invitations(skipping, who)]
     assert invited == [CE, ENGINEER, SUPPORT, PRODUCT, TA]
-    with pytest.raises(UserError, match="not begun"):
+    with pytest.raises(
+        UserError, match=rf"not begun yet: it is booked for \d{{4}}-.*review book-meeting {ref} --start TIME"
+    ):
         await tech_review.report_meeting(skipping.services, ref, MeetingNotes(text="Early"), by(CE))
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until)
