@@ -63,6 +63,8 @@ def _print(shown: AccountShown) -> None:
 
 def _print_imported(shown: AccountShown) -> str | None:
     _print(shown)
+    for one in shown.lacking:
+        out.print(f"Before its onboarding can start: {one}", markup=False, soft_wrap=True)
     return f"Next: rapport onboarding start {shown.account}" if shown.contract and not shown.started else None
 
 

@@ -13,10 +13,11 @@ from rapport.model.account import AccountFile, Contact, ContactWork, Member, Rol
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
+from rapport.model.playbook import Playbook
 from rapport.model.projection import Wait
 from rapport.model.reading import check, together
 from rapport.playbooks import PLAYBOOKS, load
-from rapport.rules import audience
+from rapport.rules import audience, onboarding
 from rapport.storage import (
     account as accounts,
     contract as contracts,
@@ -76,6 +77,7 @@ class AccountShown(WireModel):
         tam: Who serves it now.
         regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
         vacant: The personas that somebody had who has left, and nobody has now; steps that need one wait.
+        lacking: After an import, what a start of its onboarding would be refused for.
     """
 
     account: str
@@ -90,6 +92,7 @@ class AccountShown(WireModel):
     regular_tam: PersonShown | None = None
     tam_until: Instant | None = None
     vacant: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     def whom(self, roles: Sequence[str]) -> tuple[str, ...]:
         """Who is meant by these roles and personas, by name.
@@ -191,7 +194,22 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     async with services.store.reading() as connection:
         contacts = await accounts.contacts(connection, key)
     await found_out(services, contacts)
-    return await show(services, file.account.key)
+    shown = await show(services, file.account.key)
+    if playbook is None or shown.started is not None or not contacts:
+        return shown
+    return shown.model_copy(update={"lacking": await _lacking(services, key, playbook)})
+
+
+async def _lacking(services: Services, key: str, playbook: Playbook) -> tuple[str, ...]:
+    """What a start would be refused for, said while the file is still at hand."""
+    # Only here: a command that reads accounts loads nothing that writes mail.
+    from rapport.mail.context import AccountContext
+    from starters.use_cases.onboarding import unready
+
+    async with services.store.reading() as connection:
+        company = await AccountContext.read(connection, key)
+    left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
+    return tuple(dict.fromkeys(str(fault) for fault in unready(playbook, company, left_out)))
 
 
 @requires(Action.ACT)

@@ -29,7 +29,7 @@ from starters.cli import onboarding as onboardings
 from starters.cli.common import show_utc, table, when
 from starters.cli.mail import mail_goes
 from starters.services import Services, present
-from starters.use_cases import playbook as playbooks
+from starters.use_cases import account as account_cases, playbook as playbooks
 from starters.use_cases.mail_switch import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
 from starters.use_cases.names import in_full, one_of
 from starters.use_cases.onboarding import MilestoneShown, Started, Status
@@ -197,3 +197,13 @@ def test_a_start_names_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(onboardings, "out", console)
     onboardings.print_started(Started(workflow_id="onboarding/versayce", run_id="r", created=True))
     assert "Next: rapport onboarding status versayce\n" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+async def test_an_import_says_what_a_start_would_be_refused_for(services: Services) -> None:
+    """A large account without an address is told so at its import, while the file is still at hand."""
+    for key, place, told in (("near", "Zurich", 0), ("far", None, 1)):
+        text = EXAMPLE.read_text().replace('key = "versayce"', f'key = "{key}"').replace("VERSAYCE-", f"{key.upper()}-")
+        file = read_toml(AccountFile, text.replace("on_prem = true", "large_account = true").encode(), f"{key}.toml")
+        file = file.model_copy(update={"account": file.account.model_copy(update={"place": place})})
+        said = (await account_cases.import_account(services, file)).lacking
+        assert (len(said), "account.place" in str(said)) == (told, bool(told))
