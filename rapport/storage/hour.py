@@ -12,10 +12,13 @@ from rapport.model.projection import HeldHour
 from rapport.rules.calendar import Interval, merge
 from rapport.storage import account as accounts
 from rapport.storage.database import Connection
-from rapport.storage.tables import AccountRow, HourRow, MemberRow, RhythmRow
+from rapport.storage.tables import AccountRow, EndedOutsideRow, HourRow, MemberRow, RhythmRow
 
+# A meeting whose workflow was ended from outside, and stays so, gives back nothing by itself.
+_STAYS_ENDED: Final = select(EndedOutsideRow.workflow_id).where(EndedOutsideRow.left_at.is_not(None))
 _BOOKED: Final = select(HourRow.starts, HourRow.ends).where(
     HourRow.member == bindparam("of"),
+    HourRow.meeting.not_in(_STAYS_ENDED),
     HourRow.meeting != bindparam("but"),
     HourRow.starts < bindparam("last"),
     HourRow.ends > bindparam("first"),

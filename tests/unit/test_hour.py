@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from sqlalchemy import delete, insert, select
 
+from rapport.model.cadence import Occurrence, Off
 from rapport.model.projection import HeldHour
 from rapport.rules.calendar import Interval, intersect
 from rapport.storage import hour
 from rapport.storage.database import Store
-from rapport.storage.tables import AbsenceRow, HourRow, MemberRow
+from rapport.storage.tables import AbsenceRow, AccountRow, EndedOutsideRow, HourRow, MemberRow, RhythmRow
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import address
 
@@ -102,3 +103,36 @@ async def test_nobody_meets_in_an_absence(store: Store, since: int, until: int, 
         taken = await hour.taken(connection, member, NOW, NOW + HALF_HOUR, but="m")
         assert bool(intersect([*taken], [Interval(NOW, NOW + HALF_HOUR)])) is is_away
         assert await hour.take(connection, "m", at(0, 1, member)) is not is_away
+
+
+@pytest.mark.parametrize("decided", [False, True])
+async def test_what_stays_ended_from_outside_has_no_hour(store: Store, decided: bool) -> None:
+    """The hour of a meeting whose workflow was terminated is free once somebody decided that it stays so."""
+    member, _ = await two_members(store)
+    async with store.writing() as connection:
+        assert await hour.take(connection, "gone", at(0, 1, member))
+        left = {"workflow_id": "gone", "since": NOW, "left_at": NOW if decided else None}
+        await connection.execute(insert(EndedOutsideRow), left)
+        assert await hour.take(connection, "m", at(0, 1, member)) is decided
+
+
+@pytest.mark.parametrize("off", [None, "skipped"])
+async def test_a_date_of_a_standing_meeting_is_taken_unless_it_is_off(store: Store, off: Off | None) -> None:
+    """Of the member who serves the account: no meeting of any other account is held over its weekly."""
+    async with store.writing() as connection:
+        served = (await connection.execute(select(AccountRow.key, AccountRow.tam))).one()
+        date = Occurrence(
+            number=1,
+            day=NOW.date(),
+            original=NOW,
+            start=NOW,
+            end=NOW + HALF_HOUR,
+            tick=NOW,
+            until=NOW.date(),
+            off=off,
+        )
+        rhythm = {"contract": "C", "workflow_id": "cadence", "title": "Weekly", "rhythm": "sync", "every": "week"}
+        counted = {"minutes": 30, "number": 1, "open": False, "projected": 1, "coming": [date.model_dump(mode="json")]}
+        await connection.execute(insert(RhythmRow), {"account": served.key, "step": "weekly"} | rhythm | counted)
+        assert await hour.take(connection, "m", at(0, 1, served.tam)) is (off is not None)
+        assert await hour.take(connection, "m", at(1, 1, served.tam))
