@@ -504,6 +504,24 @@ async def test_two_accounts_that_reach_for_one_hour_get_two_or_a_new_vote(skippi
     assert (await poll_of(skipping, loser, "booked", 2)).booked not in (None, first.booked)
 
 
+async def test_an_hour_is_taken_also_where_a_calendar_cannot_be_read(tmp_path: Path) -> None:
+    """The TAM's feed breaks after the times were offered: still only one of two accounts gets the hour."""
+    feed = [busy()]
+    async with calendar_feed(lambda: feed[0]) as url, skipping_installation(tmp_path, **ALLOWED) as installation:
+        await begin(installation, with_feed(url))
+        other = neighbour().model_copy(update={"members": with_feed(url).members})
+        await onboarding.start(installation.services, StartRequest(file=other))
+        shown = [await poll_of(installation, account, "voting") for account in ("versayce", "neighbour")]
+        feed[0] = b"<html>sign in</html>"
+        for one in shown:
+            for email in (CHAMPION, USER):
+                voter = by(email.replace("versayce", one.account))
+                assert (await meeting.vote(installation.services, one.account, "kickoff", ("1", "2"), voter)).accepted
+        await installation.sleep_until(await installation.now() + timedelta(minutes=10))
+        booked = {(await poll_of(installation, one.account, "booked")).booked for one in shown}
+        assert booked == {slot.start for slot in shown[0].slots[:2]}
+
+
 async def test_an_hour_that_is_moved_from_or_called_off_is_free_again(skipping: Installation) -> None:
     """A meeting has one hour: the one it was moved to by hand last, and none once it is called off."""
 
