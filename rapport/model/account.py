@@ -181,7 +181,7 @@ def _countries() -> dict[str, frozenset[str]]:
 
 def filled(value: str) -> str:
     """Refuse a blank that `rapport account new` left: an email would greet somebody by it."""
-    if value.startswith("<") and value.endswith(">"):
+    if re.fullmatch(r"<[a-z ,]+>", value):
         raise ValueError(f"is still the blank {value[:40]}; write what belongs there, without < and >")
     return value
 

@@ -604,6 +604,7 @@ async def left_behind(installation: Installation, **values: object) -> str:
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 REVIEW: Final = (review_id("TR-0001"),)
+ASKED_BY_VP: Final = (review_id("TR-0002"),)
 LIVE: Final = meeting_id("TR-0001", "live_meeting", 1)
 
 SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]]] = {
@@ -647,8 +648,8 @@ SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]
     test_tech_review.test_a_changed_request_is_a_new_round: REVIEW,
     test_tech_review.test_it_comes_back_by_itself_on_its_day: REVIEW,
     test_tech_review.test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks: (*REVIEW, LIVE),
-    test_tech_review.test_nobody_recommends_what_somebody_above_them_asks_for: REVIEW,
-    test_tech_review.test_where_nobody_of_leadership_is_left_it_is_asked_again_when_the_time_is_over: REVIEW,
+    test_tech_review.test_nobody_recommends_what_somebody_above_them_asks_for: ASKED_BY_VP,
+    test_tech_review.test_where_nobody_of_leadership_is_left_it_is_asked_again_when_the_time_is_over: ASKED_BY_VP,
     sides_that_disagree_are_offered_a_meeting: (*REVIEW, LIVE),
     test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
     test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,

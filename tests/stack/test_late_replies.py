@@ -110,7 +110,7 @@ async def test_a_reply_that_comes_too_late_is_kept_and_heard(here: Installation,
     told = [entry for entry in await timeline.timeline_of(here.services, key) if entry.kind == "vote.late"]
     assert [(one.what, one.said) for one in told] == [
         (
-            "Luca Bianchi replied to the time poll for Kickoff after it had closed: one time suits",
+            "Luca Bianchi replied to the time poll for Kickoff after it had closed: one time works",
             "Only if Priya can come.",
         )
     ]

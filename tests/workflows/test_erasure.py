@@ -133,7 +133,7 @@ async def test_an_erased_person_is_named_nowhere_and_the_chain_is_whole(skipping
     assert await named(skipping, ("mara osei",))
     told = [entry.what for entry in await timeline.timeline_of(services, "versayce")]
     assert "A contact, primary champion, was erased from everything on record, says Robin Keller" in told
-    assert "someone who has left answered: one time suits" in told
+    assert "someone who has left answered: one time works" in told
     theirs = next(
         line for line in await message.listed(services, "versayce", MessageState.SENT) if line.to == "(erased)"
     )

@@ -123,7 +123,7 @@ async def test_a_champion_replaced_during_the_vote_hands_it_to_the_successor(ski
     invited = (await skipping.mailed(10))[5:]
     assert all(CHAMPION not in str(mail["To"]) for mail in invited)
     story = await told(skipping)
-    assert "Luca Bianchi answered: one time suits" in story
+    assert "Luca Bianchi answered: one time works" in story
     assert "Nora Vidal follows Luca Bianchi, says Robin Keller" in story
 
 
