@@ -260,7 +260,7 @@ class Crowd:
 
         def missing(records: DrillRecords) -> list[str]:
             if records.decided(account, task, who, "decision.made"):
-                return [] if records.of_workflow(task, "task_outcome") else ["nobody was mailed how it ended"]
+                return [] if records.is_told(task) else ["nobody was mailed how it ended"]
             told = any(records.decided(account, task, who, kind) for kind in ("decision.refused", "decision.late"))
             return [] if told else [f"the decision of {email} ({option}) is not on the timeline"]
 
@@ -382,9 +382,7 @@ class Crowd:
 
         def missing(records: DrillRecords) -> list[str]:
             found = [] if records.remarked(ref, who) else [f"the word of {email} is not on record"]
-            return found + (
-                [] if records.of_workflow(task, "task_outcome") else [f"{email} has no mail of how it ended"]
-            )
+            return found + ([] if records.is_told(task) else [f"{email} has no mail of how it ended"])
 
         body = {"as": email, "text": "Looks fine to us.", "stance": "in_favour"}
         await self._call("feedback", f"{ref}, {side}", "POST", f"/v1/reviews/{ref}/feedback", body, missing)

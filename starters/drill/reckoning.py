@@ -243,7 +243,7 @@ async def _mails(found: Reckoning, private: Private, records: DrillRecords, doct
         work = await work_of(private, mail.workflow_id)
         told = mail.key in doctor.text or None
         if due(mail, now) and not work.mails:
-            age = (now - mail.created_at).seconds
+            age = int((now - mail.created_at).total_seconds())
             what = f"{mail.state} since {age} s, and nobody works on it"
             found.stranded.append(ReportLine(name=mail.key, what=what, told=bool(told)))
         else:
@@ -263,7 +263,7 @@ async def _workflows(found: Reckoning, private: Private, records: DrillRecords, 
         elif work.trouble:
             found.stranded.append(ReportLine(name=id_, what=work.trouble, told=id_ in doctor.text))
     for contract, row in records.contracts.items():
-        if row.run_id is None:
+        if row.requested_at is not None and row.run_id is None:
             what = "its onboarding was asked for, and never began"
             found.stranded.append(ReportLine(name=contract, what=what, told=contract in doctor.text))
     for ref, row in records.cases.items():

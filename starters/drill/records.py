@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import undelivered_task
+from rapport.model.ids import review_id, undelivered_task
 from rapport.model.message import NOT_DELIVERED
 from rapport.storage import task as tasks
 from rapport.storage.database import Store
@@ -72,11 +72,19 @@ class DrillRecords:
                 select(TimelineRow.account, TimelineRow.kind, TimelineRow.step, TimelineRow.who)
             )
             contracts = await connection.execute(
-                select(ContractRow.id, ContractRow.account, ContractRow.workflow_id, ContractRow.run_id)
+                select(
+                    ContractRow.id,
+                    ContractRow.account,
+                    ContractRow.workflow_id,
+                    ContractRow.run_id,
+                    ContractRow.requested_at,
+                )
             )
             cases = await connection.execute(select(CaseRow.ref, CaseRow.state, CaseRow.owner, CaseRow.projected))
             log = await connection.execute(select(CaseLogRow.ref, CaseLogRow.kind))
-            reviews = await connection.execute(select(ReviewRow.ref, ReviewRow.account, ReviewRow.projected))
+            reviews = await connection.execute(
+                select(ReviewRow.ref, ReviewRow.account, ReviewRow.projected, ReviewRow.decided)
+            )
             remarks = await connection.execute(select(ReviewRemarkRow.ref, ReviewRemarkRow.by))
             asked = await tasks.open_about_emails(connection)
             return cls(
@@ -117,6 +125,13 @@ class DrillRecords:
     def of_workflow(self, workflow_id: str, email: str) -> list[Mail]:
         """A workflow's mails of a kind."""
         return [one for one in self.messages.values() if one.workflow_id == workflow_id and one.email == email]
+
+    def is_told(self, task: str) -> bool:
+        """Whether there is a mail on what became of a task; of a review's, one tells of all once it is decided."""
+        review = self.reviews.get(task.split("/")[1])
+        if review is None:
+            return bool(self.of_workflow(task, "task_outcome"))
+        return review.decided is None or bool(self.of_workflow(review_id(review.ref), "review_decided"))
 
     def decided(self, account: str, task: str, who: str, kind: str) -> bool:
         """Whether somebody's decision of a task came to this."""

@@ -36,19 +36,23 @@ async def signed(services: Services, request: StartRequest, told_at: datetime) -
     Raises:
         UserError: As `onboarding.start` and `account.import_account`.
     """
-    started = await onboarding.start(services, request)
     file = request.file
     contract = request.contract or (file.contract if file else None)
     if file is None or contract is None:
-        return started
+        return await onboarding.start(services, request)
     # What stands in it cannot be guessed from this, also once its people are erased.
     what = hmac.digest(mail_settings(services.settings).secret, file.model_dump_json().encode(), "sha256").hex()
     to = f"contract/{contract.id}"
     async with services.store.reading() as connection:
         last = await timeline.last_told(connection, to, TOLD)
-    if last is not None and (last.about == what or last.at >= told_at):
-        return started
-    if last is not None:
+    if last is None:
+        started = await onboarding.start(services, request)
+    else:
+        # As long as its workflow has not said that it runs, a start with the file would bring its people in.
+        known = StartRequest(account=file.account.key, contract=contract, playbook=request.playbook, at=request.at)
+        started = await onboarding.start(services, known)
+        if last.about == what or last.at >= told_at:
+            return started
         await accounts.import_account(services, file)
     event = submission("service", Actor(email="", channel="hook"), TOLD, to)
     async with services.store.writing() as connection:

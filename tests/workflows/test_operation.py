@@ -287,7 +287,7 @@ async def test_a_step_done_elsewhere_ends_and_can_be_done_again(skipping: Instal
     assert (await states(skipping))["second"] == ("done", "elsewhere")
     assert (await do(skipping, Operate.REDO, step="first")).outcome == "attempt 2"
     assert len(await skipping.mailed(2, CHAMPION)) == 2
-    with pytest.raises(UserError, match="there is no step"):
+    with pytest.raises(UserError, match='"versayce" has no step "nowhere"'):
         await do(skipping, Operate.SKIP, step="nowhere")
 
 
