@@ -42,7 +42,7 @@ async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, t
     store = Store(settings.database)
     await store.migrate()
     services = Services(settings, store, dev_server)
-    await accounts.import_account(services, account(key, new_id("C")))
+    await accounts.import_account(services, account(key, new_id("C")).model_copy(update={"contract": None}))
     start = TaskStart(account=key, contract=key, subject=key, step="choice", title="A choice", definition=QUESTION)
     env = environment(
         TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
@@ -108,7 +108,7 @@ async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Cl
         store = Store(settings.database)
         await store.migrate()
         services = Services(settings, store, dev_server)
-        await accounts.import_account(services, account(key, new_id("C")))
+        await accounts.import_account(services, account(key, new_id("C")).model_copy(update={"contract": None}))
         env = environment(
             TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
             RAPPORT_DATA=str(tmp_path),

@@ -292,7 +292,7 @@ async def test_that_we_send_too_many_is_said_as_such(dev_server: Client, tmp_pat
             assert "the mail server says that we send too many emails (450)" in checks["mail"]["what"]
             assert "RAPPORT_MAIL_RATE" in checks["mail"]["fix"]
             assert checks["mail"]["verdict"] == "note"
-            _, output = await said(there, "portfolio")
+            _, output = await said(there, "portfolio", "--json")
             assert "not reached by email yet, because the mail server says that we send too many emails" in output
             assert {line.state for line in await message.listed(there.services, key)} <= {"ready", "deferred"}
 
@@ -378,7 +378,7 @@ async def test_what_is_put_off_is_told_while_nothing_else_goes(
             await until(put_off, "four welcomes that are put off")
             for stuck, verdict in ((False, "note"), (True, "trouble")):
                 if stuck:
-                    monkeypatch.setattr(message, "STUCK", timedelta(0))
+                    monkeypatch.setattr(mail_switch, "STUCK", timedelta(0))
                 status = await mail_switch.status(there.services)
                 assert (status.sends, status.fault) == (True, None)
                 assert status.deferred is not None

@@ -60,7 +60,7 @@ def request(today: date, days: int = 40, **changes: Any) -> ReviewRequest:
 
 async def people(installation: Installation, key: str = "versayce") -> None:
     """The account without an onboarding, and everybody whose word a review needs."""
-    await accounts.import_account(installation.services, account(key, "C-1"))
+    await accounts.import_account(installation.services, account(key, "C-1").model_copy(update={"contract": None}))
     raw = (FILES / "members.toml").read_bytes()
     lines = [line for line in raw.decode().splitlines() if not line.startswith(("country", "subdivision"))]
     file = read_toml(MembersFile, "\n".join(lines).encode(), "members.toml")
