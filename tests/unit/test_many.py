@@ -105,11 +105,11 @@ def template() -> dict[type[Base], list[dict[str, Any]]]:
     before, soon = NOW - timedelta(days=40), NOW + timedelta(hours=3)
     account: dict[str, Any] = {
         "key": key, "name": f"Account {number}", "tam": tam, "regular_tam": None, "tam_until": None, "place": None,
-        "review": None, "facts": {}, "figures": {}, "created_at": before,
+        "review": None, "held": [], "facts": {}, "figures": {}, "created_at": before,
     }  # fmt: skip
     contacts = [
         {
-            "id": f"c_{number}_{index}", "account": key, "position": index, "persona": persona, "name": f"P {index}",
+            "id": f"c_{number}_{index}", "account": key, "position": index, "personas": [persona], "name": f"P {index}",
             "email": f"p{index}@{key}.example", "title": None, "schedule": ZONE,
             "work": ContactWork().model_dump(mode="json"),
             "left_at": None,
