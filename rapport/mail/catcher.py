@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -39,6 +40,7 @@ class Catcher:
         folder.mkdir(parents=True, exist_ok=True)
         self._last = max((int(match[1]) for name in self._names() if (match := _NAME.match(name))), default=0)
         self._server: asyncio.Server | None = None
+        self._sessions: WeakSet[SMTP] = WeakSet()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; on any free port, if it is 0.
@@ -53,16 +55,25 @@ class Catcher:
         if not ipaddress.ip_address(host).is_loopback:
             raise ValueError("the mail catcher listens on the loopback only")
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="catcher.rapport.example", data_size_limit=MAX_CAUGHT, loop=loop), host, port
-        )
+
+        def session() -> SMTP:
+            made = SMTP(self, hostname="catcher.rapport.example", data_size_limit=MAX_CAUGHT, loop=loop)
+            self._sessions.add(made)
+            return made
+
+        self._server = await loop.create_server(session, host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and hang up on whoever is connected still."""
         if self._server is not None:
             self._server.close()
             self._server = None
+            for session in tuple(self._sessions):
+                if session.transport is not None:
+                    session.transport.close()
+            # A connection is closed in the loop's next turn, not by now.
+            await asyncio.sleep(0)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802
         """Keep one mail; aiosmtpd calls this."""

@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from rapport.model.ids import cadence_id, handover_id, onboarding_id, undelivered_id
+from rapport.model.ids import cadence_id, handover_id, onboarding_id, review_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.operation import Operate
 from rapport.model.sweep import SweepStart
@@ -24,7 +24,16 @@ from rapport.model.workflows import SWEEP
 from rapport.rules.pace import LONGEST_WAIT
 from rapport.storage.tables import MessageRow
 from starters.services import Actor
-from starters.use_cases import meeting, message, onboarding, succession, support_case, task as decisions, timeline
+from starters.use_cases import (
+    meeting,
+    message,
+    onboarding,
+    succession,
+    support_case,
+    task as decisions,
+    tech_review as tech_reviews,
+    timeline,
+)
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.succession import Departure, HandOver, Newcomer
 from starters.use_cases.support_case import Say
@@ -281,6 +290,14 @@ async def a_review_comes_back_on_its_day(installation: Installation) -> None:
         rewriting.cancel()
 
 
+async def a_review_is_talked_about_live(installation: Installation) -> None:
+    """A live meeting whose time is set by hand, and a review that is withdrawn then: how far the clock ran says no more."""
+    await test_tech_review.test_where_no_time_is_left_the_host_finds_one(installation)
+    reason = tech_reviews.Reason(reason="They agreed without it.")
+    await tech_reviews.withdraw(installation.services, "TR-0001", reason, by(tech_review.CE))
+    await until(status_of(installation, review_id("TR-0001")), "the end of the review")
+
+
 # The table
 
 SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
@@ -403,7 +420,7 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
     what_was_agreed_in_a_review_cannot_be_sent: {
         "Cadence": ("undelivered.settle",),
     },
-    test_tech_review.test_where_no_time_is_left_the_host_finds_one: {
+    a_review_is_talked_about_live: {
         "Announcing": ("announcements.announce",),
         "TechReview": (
             "messages.send",
@@ -451,7 +468,7 @@ REFUSED: Final[dict[Scenario, tuple[Pair, ...]]] = {
     an_account_goes_back: (("Handover", "messages.send"), ("Notice", "messages.send")),
     what_recurs_goes_on_after_its_first_review: (("Cadence", "messages.send_bundle"),),
     what_was_agreed_in_a_review_cannot_be_sent: (("Cadence", "messages.deliver"),),
-    test_tech_review.test_where_no_time_is_left_the_host_finds_one: (("TechReview", "messages.send"),),
+    a_review_is_talked_about_live: (("TechReview", "messages.send"),),
 }
 """What refuses in a scenario, also without a fault: that is what it is about."""
 
@@ -461,7 +478,7 @@ ON_CALL: Final[dict[Scenario, str]] = {the_worst_is_paged_and_answered: desk.SAM
 QUIET: Final[tuple[Scenario, ...]] = (a_welcome_waits_for_the_morning,)
 """Those in which mails wait for their readers' working time."""
 
-MIRRORED: Final[tuple[Scenario, ...]] = (test_tech_review.test_where_no_time_is_left_the_host_finds_one,)
+MIRRORED: Final[tuple[Scenario, ...]] = (a_review_is_talked_about_live,)
 """Those in which reviews have a channel."""
 
 WAIT_FOR_OTHERS: Final = (
