@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -136,10 +137,10 @@ class TechReview(AccountWorkflow):
             f"tech_review.{what}", who=self.round.by, submission=None if again else self.round.submission
         )
         self.changed = True
-        self._write_to(
+        known = self._write_to(
             (self.round.by, *self.people.leaders, *self.people.others), "review_submitted", what, "Tell everyone"
         )
-        self.beside(self.keep_the_date(self.round.number))
+        self.beside(self.keep_the_date(self.round.number, known))
 
     async def hear_everybody(self) -> None:
         """Feedback of engineering, product, support and the account team, for as long as the date allows."""
@@ -373,8 +374,12 @@ class TechReview(AccountWorkflow):
 
     # Beside the story
 
-    async def keep_the_date(self, number: int) -> None:
-        """Tell leadership as the customer's date comes near, and say so everywhere once it has passed."""
+    async def keep_the_date(self, number: int, known: asyncio.Task[Any]) -> None:
+        """Tell leadership as the customer's date comes near, and say so everywhere once it has passed.
+
+        Args:
+            known: The mails that tell of the review itself.
+        """
         tellings = [(one.at, one.what) for one in self.people.tellings]
         for at, what in [*tellings, (self.round.needed_by, OVERDUE)]:
             alarm = Alarm()
@@ -388,6 +393,12 @@ class TechReview(AccountWorkflow):
                 self._tell("tech_review.overdue", instant=at)
             else:
                 self._tell("tech_review.leadership_told", about=what, instant=self.round.needed_by)
+            self.beside(self.tell_of_the_date(number, what, known))
+
+    async def tell_of_the_date(self, number: int, what: str, known: asyncio.Task[Any]) -> None:
+        """Write of a date to those who know of the review by then: the first mail of a day is the only one."""
+        await workflow.wait([known])
+        if not self._is_over(number):
             self._write_to((self.round.by, *self.people.leaders), "review_due", what, "Tell leadership")
 
     async def offer_a_meeting(self, number: int) -> None:
@@ -688,7 +699,7 @@ class TechReview(AccountWorkflow):
             remarks=tuple(one for one in self.remarks if one.round == self.round.number),
         )
 
-    def _write_to(self, to: Sequence[str], email: str, what: str, summary: str) -> None:
+    def _write_to(self, to: Sequence[str], email: str, what: str, summary: str) -> asyncio.Task[Any]:
         """Write to members; each gets one mail."""
         self.mails[what, email] += 1
         occasion = MessageRequest(
@@ -705,7 +716,7 @@ class TechReview(AccountWorkflow):
             now=workflow.now(),
             tech_review=self._facts(what),
         )
-        self.messages.write(occasion, summary)
+        return self.messages.write(occasion, summary)
 
     def why_not(self, key: str) -> str | None:
         """What was put off about a review that nobody needs any more goes to nobody."""

@@ -39,8 +39,8 @@ ACCOUNT: Final = "versayce"
 COUNTED: Final = re.compile(r"/(([a-z]+_)?[0-9a-f]{12,16}|\d+)(?=/|$)")
 """In a workflow's id, which attempt it is, and whom or which mail it is about: people have other ids in each life."""
 SAID: Final = re.compile(r"\.(s_[0-9a-f]{16}|\d{4}-\d\d-\d\dT[\d:.]+\+00:00)$")
-"""In the step of a mail to the review channel, what it tells: what was said has another id in each life as well, and what
-nobody said is known by its instant, to the microsecond."""
+"""In the step of a mail to the review channel, what it tells: what was said has another id in each life as well, and
+what nobody said is known by its instant, to the microsecond."""
 ON_CALL: Final = """
 [on_call]
 members = ["{}"]

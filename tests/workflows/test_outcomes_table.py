@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from rapport.model.ids import cadence_id, handover_id, onboarding_id, review_id, undelivered_id
 from rapport.model.message import MessageState
@@ -291,8 +291,19 @@ async def a_review_comes_back_on_its_day(installation: Installation) -> None:
 
 
 async def a_review_is_talked_about_live(installation: Installation) -> None:
-    """A live meeting whose time is set by hand, and a review that is withdrawn then: how far the clock ran says no more."""
+    """A live meeting whose time is set by hand, and a review that is withdrawn once everybody knows of it."""
     await test_tech_review.test_where_no_time_is_left_the_host_finds_one(installation)
+
+    async def is_told() -> bool:
+        """Whether all mails of it went, or will not: the date's came after one of the same day."""
+        ends = {"review_due": 4, "review_submitted": 7, "review_announcement": 3, "review_meeting": 1}
+        async with installation.services.store.reading() as connection:
+            ended = MessageRow.state.in_((MessageState.SENT, MessageState.SUPPRESSED))
+            counts = select(MessageRow.email, func.count()).where(ended).group_by(MessageRow.email)
+            seen = {row.email: row[1] for row in await connection.execute(counts)}
+        return all(seen.get(email) == count for email, count in (ends | {"meeting_invitation": 2}).items())
+
+    await until(is_told, "everybody to be told of the review, of its date and of the meeting")
     reason = tech_reviews.Reason(reason="They agreed without it.")
     await tech_reviews.withdraw(installation.services, "TR-0001", reason, by(tech_review.CE))
     await until(status_of(installation, review_id("TR-0001")), "the end of the review")
