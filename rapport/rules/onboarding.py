@@ -59,6 +59,9 @@ def applies(when: Sequence[str], facts: Facts, present: Container[str]) -> bool:
 FOR_NOBODY: Final = "no one there for it"
 """The outcome of a step that is left out as nobody at the customer holds a persona for it."""
 
+ALREADY: Final = "a customer already"
+"""The outcome of a step that is over for an account that enters at a later one."""
+
 
 def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[str, ...]:
     """The steps of a playbook that an account does not get.
@@ -98,7 +101,7 @@ def laid_out(playbook: Playbook, omitted: Iterable[str], now: datetime, at: str 
         if step.name in gone:
             return Progress(definition=step, state=StepState.DROPPED, ended=now, outcome="not for this account")
         if step.name in over:
-            return Progress(definition=step, state=StepState.SKIPPED, ended=now, outcome="a customer already")
+            return Progress(definition=step, state=StepState.SKIPPED, ended=now, outcome=ALREADY)
         return Progress(definition=step)
 
     return {step.name: state(step) for step in playbook.steps}

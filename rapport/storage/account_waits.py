@@ -17,9 +17,9 @@ from rapport.storage.tech_review_tables import ReviewRow
 
 
 class OtherWait(WireModel):
-    """A case or a review of an account: what it waits for, on whom, since when, and how to move it on."""
+    """A case, a review or another contract of an account: what it waits for, on whom, since when, and the way on."""
 
-    kind: Literal["case", "review"]
+    kind: Literal["case", "review", "contract"]
     ref: str
     waiting_on: tuple[str, ...]
     waiting_for: str | None

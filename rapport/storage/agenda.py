@@ -21,7 +21,7 @@ from rapport.model.support_case import CaseState
 from rapport.model.task import TaskPhase
 from rapport.rules import audience, support_case
 from rapport.rules.calendar import wall
-from rapport.storage import account as people, support_case as case_records, task as tasks
+from rapport.storage import account as people, contract as contracts, support_case as case_records, task as tasks
 from rapport.storage.action import OWED_ACTIONS
 from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
@@ -172,6 +172,7 @@ async def day(connection: Connection, member: Member, now: datetime) -> Agenda:
     return Agenda(
         waiting=_sorted(
             [*(_task(task, names, now) for task in held)]
+            + await _unbegun(connection, member, now)
             + [step.item(now) for step in waits if list(step.waiting_on) == _TAM]
             + await cases(connection, member, now)
         ),
@@ -204,7 +205,23 @@ async def beside_tasks(connection: Connection, member: Member, now: datetime) ->
     steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
     drafts, waits = _beside(steps, written, await tasks.steps_of(connection, member.id))
-    return Agenda(waiting=_sorted([step.item(now) for step in waits if list(step.waiting_on) == _TAM]), drafts=drafts)
+    theirs = [step.item(now) for step in waits if list(step.waiting_on) == _TAM]
+    return Agenda(waiting=_sorted([*await _unbegun(connection, member, now), *theirs]), drafts=drafts)
+
+
+BEGUN: Final = timedelta(minutes=1)
+"""How long what is put on record may take to begin before that is told."""
+
+
+async def _unbegun(connection: Connection, member: Member, now: datetime) -> list[Item]:
+    """The onboardings of a member's accounts whose start was asked for in vain: nobody else is told."""
+    return [
+        _item(one.account, one.name, "Onboarding", hold.what or "", None, now).model_copy(
+            update={"since": hold.since, "unblock": hold.unblock}
+        )
+        for one in await contracts.unbegun(connection, now - BEGUN)
+        if one.tam == member.id and (hold := one.hold) is not None
+    ]
 
 
 async def cases(connection: Connection, member: Member | None, now: datetime) -> list[Item]:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 
-from rapport.model.account import WrittenContract
+from rapport.model.account import Role, WrittenContract
 from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.commands import in_name
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone, Projection, StepNews, Wait
 from rapport.model.step import DoneBy, kinds
+from rapport.rules.onboarding import ALREADY
 from rapport.storage.database import Connection
-from rapport.storage.tables import ContractRow, MilestoneRow
+from rapport.storage.tables import AccountRow, ContractRow, MilestoneRow
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new, put
+
+
+class ContractState(StrEnum):
+    """How far the onboarding of a contract is."""
+
+    NOT_STARTED = "not_started"
+    REQUESTED = "requested"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"
 
 
 class Contract(WireModel):
@@ -33,6 +46,31 @@ class Contract(WireModel):
     stage: str | None
     ended_at: Instant | None
     paused_at: Instant | None
+
+    @property
+    def state(self) -> ContractState:
+        """How far it is; `requested` is a start that nothing on record has followed."""
+        if self.run_id is None:
+            return ContractState.NOT_STARTED if self.requested_at is None else ContractState.REQUESTED
+        if self.paused_at is not None:
+            return ContractState.PAUSED
+        return ContractState.RUNNING if self.ended_at is None else ContractState.ENDED
+
+    @property
+    def hold(self) -> Wait | None:
+        """What nothing of it begins before: its start, or that someone resumes it."""
+        start, tam = f"rapport onboarding start {self.account}", (Role.TAM,)
+        match self.state:
+            case ContractState.NOT_STARTED:
+                return Wait(on=tam, what="someone to start its onboarding", since=self.signed_at, unblock=start)
+            case ContractState.REQUESTED:
+                what = "its onboarding to begin: a start was requested, and none is on record"
+                return Wait(on=tam, what=what, since=self.requested_at, unblock=start)
+            case ContractState.PAUSED:
+                resume = in_name(f"rapport onboarding resume {self.account} --reason …")
+                return Wait(on=tam, what="someone to resume it: it's paused", since=self.paused_at, unblock=resume)
+            case _:
+                return None
 
 
 class StepShown(Milestone):
@@ -126,6 +164,17 @@ _KEPT = (
     .order_by(ContractRow.signed_at.desc(), ContractRow.id)
     .limit(1)
 )
+_STARTABLE = (
+    _CONTRACTS.where(ContractRow.account == bindparam("of"))
+    .order_by(
+        ContractRow.run_id.is_not(None),
+        ContractRow.requested_at.is_(None),
+        ContractRow.requested_at.desc(),
+        ContractRow.signed_at.desc(),
+        ContractRow.id,
+    )
+    .limit(1)
+)
 _CONCERNED = _CONTRACTS.where(or_(ContractRow.id == bindparam("contract"), ContractRow.account == bindparam("of")))
 
 
@@ -141,12 +190,70 @@ async def kept(connection: Connection, account: str) -> Contract | None:
     return None if row is None else Contract.model_validate(row._mapping)
 
 
-async def latest_of_all(connection: Connection) -> dict[str, Contract]:
-    """Each account's contract that was started last, or else was asked for last, by account."""
-    # The last one of an account stands, so the order is that of `latest`, backwards.
-    asked_for = _CONTRACTS.where(ContractRow.requested_at.is_not(None))
-    rows = await connection.execute(asked_for.order_by(ContractRow.run_id.is_not(None), ContractRow.requested_at))
-    return {row.account: Contract.model_validate(row._mapping) for row in rows}
+class Contracts(NamedTuple):
+    """The contracts of all accounts, by account.
+
+    Attributes:
+        current: Each account's contract that was started last, or else was asked for last, or else is kept.
+        unbegun: The one whose start was asked for last, where nothing on record has followed.
+    """
+
+    current: dict[str, Contract]
+    unbegun: dict[str, Contract]
+
+
+async def of_all(connection: Connection) -> Contracts:
+    """The contracts of all accounts; by one statement, as lists ask it."""
+    # The last one of an account stands, so the order is that of `latest` and `kept`, backwards.
+    order = (
+        ContractRow.run_id.is_not(None),
+        ContractRow.requested_at.is_not(None),
+        ContractRow.requested_at,
+        ContractRow.signed_at,
+        ContractRow.id.desc(),
+    )
+    rows = await connection.execute(_CONTRACTS.order_by(*order))
+    found = [Contract.model_validate(row._mapping) for row in rows]
+    unbegun = {one.account: one for one in found if one.state is ContractState.REQUESTED}
+    return Contracts({one.account: one for one in found}, unbegun)
+
+
+_UNBEGUN = (
+    _CONTRACTS.add_columns(AccountRow.name, AccountRow.tam)
+    .join(AccountRow, AccountRow.key == ContractRow.account)
+    .where(ContractRow.requested_at < bindparam("before"), ContractRow.run_id.is_(None), AccountRow.erased_at.is_(None))
+    .order_by(ContractRow.requested_at, ContractRow.id)
+)
+
+
+class Unbegun(Contract):
+    """A contract whose onboarding was asked for and never began, with its account's name, and its TAM by id."""
+
+    name: str
+    tam: str
+
+
+async def unbegun(connection: Connection, before: datetime) -> list[Unbegun]:
+    """The contracts whose start was asked for before an instant, and that nothing on record has followed."""
+    rows = await connection.execute(_UNBEGUN, {"before": before})
+    return [Unbegun.model_validate(row._mapping) for row in rows]
+
+
+async def startable(connection: Connection, account: str) -> Contract | None:
+    """The account's contract that a start without one means: one that was asked for and never began, or is kept.
+
+    Where there is neither, the latest, which has begun.
+    """
+    row = (await connection.execute(_STARTABLE, {"of": account})).one_or_none()
+    return None if row is None else Contract.model_validate(row._mapping)
+
+
+async def entry(connection: Connection, contract: str) -> str | None:
+    """The step at which a contract was asked to enter; nothing where it begins with its first."""
+    steps = await milestones(connection, contract)
+    if not any(one.outcome == ALREADY for one in steps):
+        return None
+    return next((one.step for one in steps if one.outcome is None), None)
 
 
 async def concerned(connection: Connection, account: str, contract: str) -> list[Contract]:

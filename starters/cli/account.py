@@ -10,7 +10,7 @@ import typer
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
 from starters.cli import account_new, succession
-from starters.cli.common import command, out, table, when
+from starters.cli.common import command, out, table, told_stage, when
 from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts
@@ -48,8 +48,9 @@ def _print_work(shown: PersonShown) -> None:
 def _print(shown: AccountShown) -> None:
     out.print(f"[bold]{shown.name}[/bold]  ({shown.account})")
     if shown.contract:
-        where = f"stage {shown.stage or 'done'}" if shown.started else "not started"
-        out.print(f"contract {shown.contract}, playbook {shown.playbook}, {where}")
+        where = told_stage(shown.stage or ("done" if shown.ended else None), shown.state)
+        since = when(shown.paused or shown.requested)
+        out.print(f"contract {shown.contract}, playbook {shown.playbook}, {where}{f' since {since}' if since else ''}")
     rows = table("who", "address", "role", "zone")
     stands_in = f"TAM until {when(shown.tam_until)}" if shown.tam_until else "TAM"
     rows.add_row(shown.tam.name, shown.tam.email, stands_in, shown.tam.zone)

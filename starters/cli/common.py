@@ -23,6 +23,7 @@ from rapport.model.account import Role
 from rapport.model.base import Refused, UserError
 from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
+from rapport.storage.contract import ContractState
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
 from starters.installation import os_user, services
@@ -284,6 +285,21 @@ def by_whom(command: str | None, on: Collection[str], tam: str) -> str | None:
     """
     others = {*Role} - {Role.TAM}
     return command if on and set(on) <= others else read_by(command, tam)
+
+
+def told_stage(stage: str | None, state: ContractState | None) -> str:
+    """Where an account is, in words: its stage, and whether it is paused; or why it has none."""
+    match state:
+        case None:
+            return "no contract"
+        case ContractState.NOT_STARTED:
+            return "not started"
+        case ContractState.REQUESTED:
+            return "start requested"
+        case ContractState.PAUSED:
+            return f"{stage}, paused"
+        case _:
+            return stage or "begun"
 
 
 def when(instant: datetime | None) -> str:

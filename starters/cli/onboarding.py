@@ -15,7 +15,8 @@ from rapport.model.operation import Operate
 from rapport.model.reading import check
 from rapport.rules.attention import told_in
 from rapport.rules.outcome_words import in_words
-from starters.cli.common import by_whom, command, is_file, out, table, when
+from rapport.storage.contract import ContractState
+from starters.cli.common import by_whom, command, is_file, out, table, told_stage, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
 from starters.use_cases.files import told_by_line
@@ -91,14 +92,17 @@ def _add_operation(kind: Operate, help: str) -> None:
         return await _operate(services, actor, kind, account, reason=reason, step=step, attempt=attempt)
 
 
-def _print(shown: Status) -> None:
-    paused = "  [yellow]paused[/yellow]" if shown.paused else ""
-    out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{shown.stage}[/bold]{paused}")
+def print_status(shown: Status) -> None:
+    """Where an account is, as the terminal shows it."""
+    stage = told_stage(shown.stage, shown.state)
+    out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{stage}[/bold]")
     if shown.ended_since:
         out.print(f"[red]It was ended in Temporal, and stands still since {when(shown.ended_since)}.[/red]")
-        out.print(f"{shown.next}.")
-        out.print(f"To have it continue where it was:\n  {shown.unblock}", soft_wrap=True, markup=False)
-    elif not shown.live:
+    if shown.unblock:
+        since = f", since {when(shown.since)}" if shown.since and not shown.ended_since else ""
+        out.print(f"[yellow]{shown.next}{since}.[/yellow]", soft_wrap=True)
+        out.print(f"Next:\n  {by_whom(shown.unblock, shown.waiting_on, shown.tam)}", soft_wrap=True, markup=False)
+    if not shown.live and not shown.ended_since and shown.state is not ContractState.REQUESTED:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
@@ -142,7 +146,7 @@ async def start(
         return await onboarding.start(services, check(StartRequest, given, ""))
 
 
-@command(app, show=_print)
+@command(app, show=print_status)
 async def status(services: Services, account: str) -> Status:
     """Show where an account is, what it is waiting for, and the next step."""
     return await onboarding.status(services, account)

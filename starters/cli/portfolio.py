@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import typer
 
-from starters.cli.common import by_whom, command, out, print_checked, table, when
-from starters.cli.mail import print_fault
+from starters.cli.common import by_whom, command, out, print_checked, table, told_stage, when
+from starters.cli.mail import print_mail
 from starters.services import Services
 from starters.use_cases import account as accounts, mail_switch
 from starters.use_cases.account import AccountLine
@@ -36,8 +36,8 @@ async def read_portfolio(services: Services) -> Portfolio:
 def print_portfolio(found: Portfolio) -> None:
     """Every account, with what it waits for, since when, and the way out; above them, why no email goes out."""
     lines, mail = found
-    if mail is not None and mail.fault is not None:
-        print_fault(mail.fault)
+    if mail is not None and not mail.sends:
+        print_mail(mail)
         out.print()
     if not lines:
         out.print("No accounts yet. Bring one in with `rapport account import FILE`.")
@@ -45,7 +45,7 @@ def print_portfolio(found: Portfolio) -> None:
     rows = table("account", "stage", "waits for", "since", "due")
     for line in lines:
         due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
-        rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), due)
+        rows.add_row(line.account, told_stage(line.stage, line.state), line.waiting_for or "", when(line.since), due)
         for one in line.others:
             due = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
             rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), due)

@@ -28,12 +28,12 @@ from rapport.storage import (
     timeline,
 )
 from rapport.storage.account_waits import OtherWait, other_waits
-from rapport.storage.contract import StepShown
+from rapport.storage.contract import ContractState, StepShown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
 from starters.rights import Matter, requires
 from starters.services import Actor, Services, member_named, present, submission
-from starters.use_cases import task as tasks
+from starters.use_cases import mail_switch, task as tasks
 from starters.use_cases.access import recording_members
 from starters.use_cases.files import read_written, refuse_calendars_inside, within_rights
 from starters.use_cases.member import people_changed, tell_people_changed
@@ -76,6 +76,9 @@ class AccountShown(WireModel):
     Attributes:
         tam: Who serves it now.
         regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+        state: How far its onboarding is; nothing where it has no contract.
+        requested: Since when a start was asked for that nothing has followed.
+        paused: Since when it is paused.
         vacant: The personas that somebody had who has left, and nobody has now; steps that need one wait.
         lacking: After an import, what a start of its onboarding would be refused for.
     """
@@ -89,6 +92,9 @@ class AccountShown(WireModel):
     stage: str | None
     started: Instant | None
     ended: Instant | None
+    state: ContractState | None = None
+    requested: Instant | None = None
+    paused: Instant | None = None
     regular_tam: PersonShown | None = None
     tam_until: Instant | None = None
     vacant: tuple[str, ...] = ()
@@ -115,7 +121,10 @@ class AccountLine(WireModel):
     """One line of the portfolio: what is waiting, for whom, since when, and how to move it on.
 
     Attributes:
-        others: What waits of its support cases and technical reviews.
+        state: How far its onboarding is; nothing where it has no contract.
+        paused: Whether it is paused.
+        no_mail: Why no email goes out at all, from the whole installation; nothing where it does.
+        others: What waits of its support cases and technical reviews, and another contract that never began.
         checked: As of when it is known whether any of it was ended in Temporal; nothing if that was never looked at.
         tam: Who serves it, by address.
     """
@@ -123,6 +132,9 @@ class AccountLine(WireModel):
     account: str
     name: str
     stage: str | None
+    state: ContractState | None = None
+    paused: bool = False
+    no_mail: str | None = None
     waiting_on: tuple[str, ...]
     waiting_for: str | None
     since: Instant | None
@@ -318,6 +330,9 @@ async def show(services: Services, account: str) -> AccountShown:
         stage=contract.stage if contract else None,
         started=contract.requested_at if contract and contract.run_id else None,
         ended=contract.ended_at if contract else None,
+        state=contract.state if contract else None,
+        requested=contract.requested_at if contract and contract.run_id is None else None,
+        paused=contract.paused_at if contract else None,
     )
 
 
@@ -336,13 +351,14 @@ async def portfolio(services: Services) -> list[AccountLine]:
     """Every account, those that wait the longest past their deadline first."""
     async with services.store.reading() as connection:
         names = await accounts.account_names(connection)
-        current = await contracts.latest_of_all(connection)
+        current, unbegun = await contracts.of_all(connection)
         waiting = await contracts.first_waiting(connection)
         asked = await task_storage.most_urgent(connection)
         served_by = await accounts.tam_addresses(connection)
         others = await other_waits(connection)
         missed = await unreached(connection, present())
         known = await sweep.known_ended(connection)
+        no_mail = await mail_switch.why_not(services, connection)
     still, checked = await standstill.all_ended(services, known)
     lines = [
         _still(
@@ -352,16 +368,33 @@ async def portfolio(services: Services) -> list[AccountLine]:
                 contract,
                 waiting.get(contract.id) if contract else None,
                 asked.get(key),
-                others.get(key, []),
+                [*_not_begun(unbegun.get(key), contract), *others.get(key, [])],
                 missed,
             ),
             contract,
             still,
-        ).model_copy(update={"checked": checked, "tam": served_by[key]})
+        ).model_copy(update={"checked": checked, "tam": served_by[key], "no_mail": no_mail})
         for key, name in names.items()
         for contract in [current.get(key)]
     ]
     return sorted(lines, key=lambda line: (not _is_late(line), line.deadline is None, line.deadline, line.account))
+
+
+def _not_begun(unbegun: contracts.Contract | None, current: contracts.Contract | None) -> list[OtherWait]:
+    """Another contract of an account than the one that its line tells of, where its start was asked for in vain."""
+    if unbegun is None or current is None or unbegun.id == current.id or (hold := unbegun.hold) is None:
+        return []
+    return [
+        OtherWait(
+            kind="contract",
+            ref=unbegun.id,
+            waiting_on=hold.on,
+            waiting_for=hold.what,
+            since=hold.since,
+            deadline=None,
+            unblock=hold.unblock,
+        )
+    ]
 
 
 def _still(
@@ -383,7 +416,8 @@ def _still(
         }
 
     others = tuple(
-        one.model_copy(update=ended(id_)) if (id_ := _ID_OF[one.kind](one.ref)) in still else one for one in line.others
+        one.model_copy(update=ended(id_)) if one.kind in _ID_OF and (id_ := _ID_OF[one.kind](one.ref)) in still else one
+        for one in line.others
     )
     line = line.model_copy(update={"others": others})
     if contract is None or contract.ended_at is not None or contract.workflow_id not in still:
@@ -414,11 +448,16 @@ def _line(
     if asked is not None and contracts.urgency(asked) < contracts.urgency(wait):
         # A to-do beside the steps, such as drafts to read; a step's own task stands there in its words, as due then.
         wait, what = asked, asked.what
+    if contract is not None and (hold := contract.hold) is not None:
+        # Nothing of it goes on before that, whatever else it waits for.
+        wait, what = hold, hold.what
     stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
     return AccountLine(
         account=key,
         name=name,
         stage=stage,
+        state=contract.state if contract else None,
+        paused=contract is not None and contract.state is ContractState.PAUSED,
         waiting_on=wait.on,
         waiting_for=what,
         since=wait.since,

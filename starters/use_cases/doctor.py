@@ -35,7 +35,16 @@ from rapport.rules.support_case import way_on as way_on_of_case
 from rapport.rules.wording import amount
 from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEP_SCHEDULE, registered
 from rapport.settings import Settings
-from rapport.storage import account as accounts, announcement, gap as gaps, support_case, sweep, tech_review
+from rapport.storage import (
+    account as accounts,
+    announcement,
+    contract as contracts,
+    gap as gaps,
+    support_case,
+    sweep,
+    tech_review,
+)
+from rapport.storage.agenda import BEGUN
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.probes import probe
@@ -57,9 +66,6 @@ DESCRIBED_AT_ONCE: Final = 20
 
 LASTING_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
-
-BEGUN: Final = timedelta(minutes=1)
-"""How long what is put on record may take to begin before that is told."""
 
 ASTRAY: Final = timedelta(days=1)
 """For how long an email of no account's story is told of that failed: nobody is asked about it."""
@@ -592,14 +598,21 @@ async def _begun(store: Store) -> Check:
         waiting += [
             (f"{ref}, to its channel", since) for ref, since in await announcement.unbegun(connection, present - BEGUN)
         ]
-    if not waiting:
+        unbegun = await contracts.unbegun(connection, present - BEGUN)
+    told = [(ref, since, "nothing; the next sweep begins it") for ref, since in waiting]
+    told += [
+        (f"the onboarding of {one.account} for contract {one.id}", hold.since, f"start it again: {hold.unblock}")
+        for one in unbegun
+        if (hold := one.hold) is not None and hold.since is not None
+    ]
+    if not told:
         return Check(check="on record", verdict=CheckVerdict.OK, what="everything that is on record has begun")
     found = tuple(
-        Finding(where=ref, problem=f"hasn't begun for {_age(present - since)}", fix="nothing; the next sweep begins it")
-        for ref, since in waiting[:MOST_NAMED]
+        Finding(where=where, problem=f"hasn't begun for {_age(present - since)}", fix=fix)
+        for where, since, fix in told[:MOST_NAMED]
     )
-    what = amount(len(waiting), "is on record and hasn't begun", "are on record and haven't begun")
-    fix = "check that Temporal and a worker run; the sweep begins them"
+    what = amount(len(told), "is on record and hasn't begun", "are on record and haven't begun")
+    fix = "check that Temporal and a worker run; the sweep begins all but onboardings"
     return Check(check="on record", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=found)
 
 

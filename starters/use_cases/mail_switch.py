@@ -136,19 +136,27 @@ async def _throw(services: Services, actor: Actor, reason: str | None, *, stoppe
         return await _status(services, connection, switch)
 
 
+async def why_not(services: Services, connection: Connection) -> str | None:
+    """Why no email goes out at all; nothing where it does."""
+    gate = await mail_gate(connection)
+    return _why_not(gate.fault, services.settings.mail_mode, stopped=gate.stopped)
+
+
+def _why_not(fault: RelayFault | None, mode: str, *, stopped: bool) -> str | None:
+    if fault is not None:
+        return fault.what
+    if stopped:
+        return "stopped by hand; `rapport mail start --reason REASON --as EMAIL` lets it go again"
+    return "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS" if mode == "off" else None
+
+
 async def _status(services: Services, connection: Connection, switch: MailSwitch) -> MailStatus:
     gate, last = await mail_gate(connection), await sweep.last(connection)
     fault, limit = gate.fault, gate.limited(present())
     mode = services.settings.mail_mode
     relay = Relay.parse(services.settings.smtp_url.get_secret_value())
     pace = pace_of(services.settings.mail_rate, local=relay.is_local)
-    why_not = None
-    if fault is not None:
-        why_not = fault.what
-    elif switch.stopped:
-        why_not = "stopped by hand; `rapport mail start --reason REASON --as EMAIL` lets it go again"
-    elif mode == "off":
-        why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
+    kept = _why_not(fault, mode, stopped=switch.stopped)
     return MailStatus(
         mode=mode,
         quiet_hours=services.settings.quiet_hours,
@@ -156,8 +164,8 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
         stopped_by=switch.by if switch.stopped else None,
         stopped_because=switch.reason if switch.stopped else None,
         stopped_at=switch.at if switch.stopped else None,
-        sends=why_not is None,
-        why_not=why_not,
+        sends=kept is None,
+        why_not=kept,
         fault=None if fault is None else RelayFaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
         limited=None
         if limit is None

@@ -33,7 +33,7 @@ from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
-from rapport.storage.contract import Contract
+from rapport.storage.contract import Contract, ContractState
 from rapport.storage.database import Connection
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters import flows
@@ -45,6 +45,10 @@ from starters.use_cases.names import no_step
 from starters.views import standstill
 
 _TASKS: Final = kinds(DoneBy.TASK)
+
+_NO_CONTRACT: Final = (
+    "add [contract] with id and signed_at to the account file, then run `rapport onboarding start FILE`"
+)
 
 STANDS_STILL: Final = "stands still"
 """The state of a step whose onboarding was ended in Temporal."""
@@ -117,10 +121,12 @@ class Status(WireModel):
     """Where an account is.
 
     Attributes:
+        state: How far its onboarding is; `requested` is a start that nothing has followed.
         next: What happens next, in one sentence.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
         welcomed: Whether any of the customer's people was sent an email of its steps, or was told another way.
         ended_since: Since when it stands still, where its workflow was ended in Temporal.
+        since: Since when nothing of it goes on: it was ended in Temporal, is paused, or never began.
         unblock: The command that has it go on then.
         tam: Who serves the account, by address.
     """
@@ -129,6 +135,7 @@ class Status(WireModel):
     contract: str
     workflow_id: str
     stage: str | None
+    state: ContractState
     paused: bool
     milestones: tuple[MilestoneShown, ...]
     waiting_on: tuple[str, ...]
@@ -136,6 +143,7 @@ class Status(WireModel):
     live: bool
     welcomed: bool = True
     ended_since: Instant | None = None
+    since: Instant | None = None
     unblock: str | None = None
     tam: str = ""
 
@@ -161,15 +169,15 @@ async def start(services: Services, request: StartRequest) -> Started:
     if contract is None:
         async with services.store.reading() as connection:
             await accounts.account(connection, account)
-            kept = await contracts.kept(connection, account)
-            known = kept or await contracts.latest(connection, account)
+            known = await contracts.startable(connection, account)
+            entry = await contracts.entry(connection, known.id) if known is not None else None
         if known is None:
-            raise UserError(
-                "is missing", field="contract", fix="add [contract] with id and signed_at to the account file"
-            )
+            raise UserError("is missing", field="contract", fix=_NO_CONTRACT)
         if known.run_id is not None:
             await _refuse_where_ended(services, known)
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+        # What was asked for before and never began is asked for again as it was.
+        request = request.model_copy(update={"at": request.at or entry})
         contract = WrittenContract(id=known.id, signed_at=known.signed_at, playbook=known.playbook)
     playbook = load(request.playbook or contract.playbook, services.settings.data / PLAYBOOKS)
     async with services.starts.turn() as alone:
@@ -361,13 +369,16 @@ async def status(services: Services, account: str) -> Status:
         missed = await unreached(connection, present(), account)
         known = await sweep.standing_still(connection)
         mails = await written(connection, contract.id) if contract else {}
+        startable = await contracts.startable(connection, account)
     if contract is None:
         raise UserError(
             f'no onboarding was started for "{account}"',
             field="account",
-            fix=f"start it with `rapport onboarding start {account}`",
+            fix=f"start it with `rapport onboarding start {account}`" if startable else _NO_CONTRACT,
             kind=Refused.NOT_FOUND,
         )
+    if contract.run_id is None:
+        contract = await _as_begun(services, contract)
     ended, view = await asyncio.gather(standstill.stands_still_since(services, contract), _ask(services, contract))
     if ended is not None:
         # What ended still answers, as if it went on.
@@ -393,23 +404,30 @@ async def status(services: Services, account: str) -> Status:
         shown = tuple(_standing_still(step) for step in shown)
     left = contract.workflow_id in known and known[contract.workflow_id].left_at is not None
     waiting = [milestone for milestone in shown if milestone.waiting_for]
+    if view is not None and contract.ended_at is None:
+        contract = contract.model_copy(update={"paused_at": view.paused_at})
+    hold = contract.hold
     return Status(
         account=account,
         contract=contract.id,
         workflow_id=contract.workflow_id,
         stage=(view.stage if view else contract.stage) or ("done" if contract.ended_at else None),
-        paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
+        state=contract.state,
+        paused=contract.state is ContractState.PAUSED,
         milestones=shown,
-        waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
+        waiting_on=hold.on if hold else tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
         next=f"It waits for {standstill.waits_for(left=left)}"
         if ended
+        else f"It waits for {hold.what}"
+        if hold
         else f"{waiting[0].title} waits for {waiting[0].waiting_for}"
         if waiting
         else None,
         live=view is not None,
         welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
         ended_since=ended,
-        unblock=standstill.way_on(contract.workflow_id) if ended else None,
+        since=ended or (hold.since if hold else None),
+        unblock=standstill.way_on(contract.workflow_id) if ended else hold.unblock if hold else None,
         tam=tam.email,
     )
 
@@ -428,6 +446,21 @@ def _by_now(outcome: str | None, mails: MailsOfStep | None) -> str | None:
     if outcome is None or mails is None:
         return outcome
     return re.sub(r"^\d+(?= of \d+ sent)", str(mails.sent), outcome)
+
+
+async def _as_begun(services: Services, contract: Contract) -> Contract:
+    """A contract that nothing on record has followed, with the run that Temporal has of it, should it have taken one.
+
+    Where no worker runs, nothing tells of it, and where Temporal does not answer, nobody knows.
+    """
+    try:
+        described = await answered(services.client.get_workflow_handle(contract.workflow_id).describe(), "it")
+        taken = described.status is WorkflowExecutionStatus.RUNNING
+        if not taken or (await described.memo()).get("contract") != contract.id:
+            return contract
+    except UserError:
+        return contract
+    return contract.model_copy(update={"run_id": described.run_id})
 
 
 async def _ask(services: Services, contract: Contract) -> OnboardingView | None:

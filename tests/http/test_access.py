@@ -40,7 +40,8 @@ EXPECTED: Final[dict[str, Any]] = tomllib.loads((ROOT / "tests" / "access_expect
 CHANNELS: Final = {"api": rights.api_entries, "pages": rights.page_entries, "commands": rights.command_entries}
 
 INTERNAL: Final = frozenset({
-    "blocker.find", "gates_changed", "member.people_changed", "member.tell_people_changed", "message.refuse_unwritten",
+    "blocker.find", "gates_changed", "mail_switch.why_not", "member.people_changed", "member.tell_people_changed",
+    "message.refuse_unwritten",
     "operation.left_out_for", "revivals.begin_again", "revivals.refuse_where_forgotten", "support_case.hear_of_gap",
     "support_case.start_pending", "task.found_out", "words.hand_over", "words.heard", "words.once",
     "meeting_ends.leave", "meeting_ends.take_late", "tech_review_needs.gates_changed", "task.of_task",

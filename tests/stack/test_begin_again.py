@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 import activities.sweep
 from rapport import revival, temporal
 from rapport.model.base import Refused, UserError
+from rapport.model.commands import read_by
 from rapport.model.ids import case_id, desk_id, ended_outside_id, meeting_id, new_id, onboarding_id, review_id, task_id
 from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.projection import TimelineEvent
@@ -27,7 +28,7 @@ from rapport.model.sweep import Standstill, StandstillResult
 from rapport.revival import CameToItsEndError, revive
 from rapport.storage import contract as contracts, sweep as sweeps, task as task_records, waits
 from rapport.storage.tables import ContractRow
-from starters.cli.onboarding import _print
+from starters.cli.onboarding import print_status
 from starters.cli.portfolio import Portfolio, print_portfolio
 from starters.cli.support_case import print_cases
 from starters.services import LATER, Actor
@@ -164,9 +165,9 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     kickoff = next(one for one in shown.milestones if one.step == "kickoff")
     assert (kickoff.state, kickoff.waiting_for, kickoff.deadline) == ("stands still", None, None)
     assert not [one.step for one in shown.milestones if one.unblock or one.state in ("running", "waiting")]
-    _print(shown)
+    print_status(shown)
     printed = " ".join(capsys.readouterr().out.split())
-    assert ("Next for" in printed, command in printed) == (False, True)
+    assert ("Next for" in printed, read_by(command, TAM.email) in printed) == (False, True)
     await asked(here, key)
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, command)

@@ -313,7 +313,7 @@ ONE: Final[dict[str, Ask]] = {
     "the latest task of a step": lambda connection: tasks.latest(connection, "a7", "first_integration"),
 }
 ALL: Final[dict[str, Ask]] = {
-    "the portfolio's contracts": contracts.latest_of_all,
+    "the portfolio's contracts": contracts.of_all,
     "the portfolio's waits": contracts.first_waiting,
     "every rhythm": cadence.every,
     "every open wait": waits.open_waits,

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from temporalio.client import Client
-from temporalio.service import RPCStatusCode
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.account import AccountFile, Role
 from rapport.model.projection import Milestone, Wait
 from rapport.model.reading import read_toml
 from rapport.playbooks import load
+from rapport.rules import onboarding
 from rapport.settings import Settings
 from rapport.storage import contract as contracts
+from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.database import Store
-from rapport.storage.tables import TaskRow
+from rapport.storage.tables import ContractRow, TaskRow
 from starters.cli.common import by_whom
+from starters.cli.onboarding import print_status
+from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
 from starters.services import Services
-from starters.use_cases import account
+from starters.use_cases import account, doctor, onboarding as onboardings, task as tasks
 from starters.use_cases.account import AccountShown, PersonShown
+from starters.use_cases.doctor import CheckVerdict
+from tests.conftest import by
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
 from tests.unit.test_member import OPEN_TASK, Silent
@@ -38,6 +46,18 @@ waits = st.builds(
 
 class Empty(Silent):
     """A Temporal with nothing in it."""
+
+    async def describe(self, **_: object) -> None:
+        """Nobody there."""
+        raise RPCError("", self.status, b"")
+
+    def get_workflow_handle_for(self, *_: object) -> Empty:
+        """Any workflow."""
+        return self
+
+    async def query(self, *_: object) -> None:
+        """No answer."""
+        raise RPCError("", self.status, b"")
 
     async def list_workflows(self, *_: object, **__: object) -> AsyncIterator[None]:
         """No workflow at all."""
@@ -73,6 +93,7 @@ async def test_the_earliest_deadline_is_shown_whatever_has_it(store: Store) -> N
                 step(1, "chat_channel", Wait(on=("tam",), what="a channel", deadline=near, unblock="rapport x")),
             ],
         )
+    await projected(services, file.contract.id)
     (line,) = await account.portfolio(services)
     assert (line.waiting_for, line.deadline, line.unblock) == ("a channel", near, "rapport x")
     task: dict[str, Any] = {**OPEN_TASK, "id": "task/versayce/kickoff.drafts/1", "title": "Drafts to read"}
@@ -83,6 +104,143 @@ async def test_the_earliest_deadline_is_shown_whatever_has_it(store: Store) -> N
     (line,) = await account.portfolio(services)
     assert (line.waiting_for, line.deadline, line.waiting_on) == ("a task: Drafts to read", drafts, ("tam",))
     assert line.unblock == "rapport task show task/versayce/kickoff.drafts/1"
+
+
+@pytest.fixture
+def services(store: Store, tmp_path: Path) -> Services:
+    """An installation whose Temporal has nothing in it, with the example account."""
+    return Services(Settings(data=tmp_path), store, cast("Client", Empty(RPCStatusCode.NOT_FOUND)))
+
+
+async def requested(services: Services, contract: str = "VERSAYCE-2026-11", at: str | None = None) -> None:
+    """A start that was killed before Temporal took it: what it puts on record first, and nothing after."""
+    file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
+    assert file.contract is not None
+    written, plan = file.contract.model_copy(update={"id": contract}), load("enterprise")
+    async with services.store.writing() as connection:
+        await contracts.request(connection, "versayce", written, plan, "onboarding/versayce", NOW)
+        steps = onboarding.milestones(onboarding.laid_out(plan, (), NOW, at))
+        await contracts.put_milestones(connection, contract, 0, steps)
+
+
+async def projected(services: Services, contract: str, **changed: object) -> None:
+    """What the onboarding of a contract would have written of itself."""
+    async with services.store.writing() as connection:
+        here = update(ContractRow).where(ContractRow.id == contract)
+        await connection.execute(here.values(run_id="r", stage="kickoff", **changed))
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, in one line."""
+    return " ".join(capsys.readouterr().out.split())
+
+
+async def test_a_start_that_never_began_is_told_in_every_list(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it waits for, since when, for whom, and the way on: in portfolio, status, inbox and doctor."""
+    await requested(services)
+    way = "rapport onboarding start versayce"
+    (line,) = lines = await account.portfolio(services)
+    assert (line.state, line.waiting_on, line.since, line.unblock) == ("requested", ("tam",), NOW, way)
+    assert "a start was requested" in (line.waiting_for or "")
+    print_portfolio(Portfolio(lines))
+    told = printed(capsys)
+    assert "start requested" in told
+    assert f"Next for versayce: {way}" in told
+    status = await onboardings.status(services, "versayce")
+    assert (status.state, status.waiting_on, status.since, status.unblock) == ("requested", ("tam",), NOW, way)
+    print_status(status)
+    told = printed(capsys)
+    assert f"Next: {way}" in told
+    assert "None" not in told
+    assert "worker" not in told
+    found = await tasks.inbox(services, by("robin.keller@foobar.example"))
+    assert [(one.account, one.since, one.unblock) for one in found.steps] == [("versayce", NOW, way)]
+    check = await doctor._begun(services.store)
+    assert [(one.where, one.fix) for one in check.findings] == [
+        ("the onboarding of versayce for contract VERSAYCE-2026-11", f"start it again: {way}")
+    ]
+
+
+async def test_kept_asked_for_and_without_a_contract_are_told_apart(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nobody has started waits for that since it was signed; without a contract nothing is waited for."""
+    (line,) = await account.portfolio(services)
+    assert (line.state, line.waiting_for, line.unblock) == (None, None, None)
+    file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
+    assert file.contract is not None
+    async with services.store.writing() as connection:
+        await contracts.keep(connection, "versayce", file.contract, load("enterprise"), "onboarding/versayce")
+    (line,) = lines = await account.portfolio(services)
+    assert (line.state, line.waiting_on, line.since) == ("not_started", ("tam",), file.contract.signed_at)
+    assert line.unblock == "rapport onboarding start versayce"
+    print_portfolio(Portfolio(lines))
+    assert "not started" in printed(capsys)
+    assert (await doctor._begun(services.store)).verdict is CheckVerdict.OK
+    await requested(services)
+    assert (await account.portfolio(services))[0].state == "requested"
+    assert (await account.show(services, "versayce")).requested == NOW
+
+
+async def test_another_contract_that_never_began_is_told_beside_the_one_that_did(services: Services) -> None:
+    """A renewal whose start was killed hides behind no onboarding that came to its end, nor behind one that runs."""
+    await requested(services, "C-1")
+    await projected(services, "C-1", ended_at=NOW)
+    await requested(services, "C-2")
+    (line,) = await account.portfolio(services)
+    assert [(one.kind, one.ref, one.unblock) for one in line.others] == [
+        ("contract", "C-2", "rapport onboarding start versayce")
+    ]
+    async with services.store.reading() as connection:
+        startable = await contracts.startable(connection, "versayce")
+    assert startable is not None
+    assert startable.id == "C-2"
+
+
+async def test_what_is_asked_for_again_enters_where_it_was_to(services: Services) -> None:
+    """The command that a list names starts at the step at which the start that was killed was to begin."""
+    await requested(services, "C-1")
+    await requested(services, "C-2", at="rollout_planning")
+    async with services.store.reading() as connection:
+        assert await contracts.entry(connection, "C-1") is None
+        assert await contracts.entry(connection, "C-2") == "rollout_planning"
+
+
+async def test_a_pause_is_told_in_every_list(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    """That an account is paused, since when, and the command that ends it; no deadline runs meanwhile."""
+    await requested(services)
+    await projected(services, "VERSAYCE-2026-11", paused_at=NOW)
+    services = replace(services, client=cast("Client", Empty(RPCStatusCode.UNAVAILABLE)))
+    way = "rapport onboarding resume versayce --reason …"
+    (line,) = lines = await account.portfolio(services)
+    assert (line.state, line.paused, line.stage, line.since, line.deadline) == ("paused", True, "kickoff", NOW, None)
+    assert (line.unblock or "").startswith(way)
+    print_portfolio(Portfolio(lines))
+    told = printed(capsys)
+    assert "kickoff, paused" in told
+    assert f"Next for versayce: {way} --as robin.keller@foobar.example" in told
+    print_status(await onboardings.status(services, "versayce"))
+    assert f"Next: {way} --as robin.keller@foobar.example" in printed(capsys)
+    assert (await account.show(services, "versayce")).paused == NOW
+
+
+async def test_mail_that_is_stopped_is_told_with_every_list(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads the portfolio, or its JSON, learns that no email goes out from here, why, and what ends that."""
+    live = replace(services, settings=services.settings.model_copy(update={"mail_mode": "live"}))
+    (line,) = await account.portfolio(live)
+    assert line.no_mail is None
+    async with live.store.writing() as connection:
+        await throw_mail_switch(connection, MailSwitch(stopped=True, by="m", reason="a test", at=NOW))
+    (line,) = await account.portfolio(live)
+    assert "rapport mail start" in (line.no_mail or "")
+    print_portfolio(await read_portfolio(live))
+    told = printed(capsys)
+    assert "stopped by m" in told
+    assert "rapport mail start" in told
 
 
 def step(position: int, name: str, wait: Wait) -> Milestone:

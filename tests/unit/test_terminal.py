@@ -24,6 +24,7 @@ from rapport.model.relay import FaultKind
 from rapport.playbooks import load
 from rapport.settings import Settings
 from rapport.storage import account as accounts, imports
+from rapport.storage.contract import ContractState
 from rapport.storage.database import Store
 from starters.cli import onboarding as onboardings
 from starters.cli.common import show_utc, table, when
@@ -164,12 +165,13 @@ def test_the_status_names_the_keys_that_commands_take(width: int, monkeypatch: p
     ]
     console = Console(file=io.StringIO(), width=width)
     monkeypatch.setattr(onboardings, "out", console)
-    onboardings._print(
+    onboardings.print_status(
         Status(
             account="versayce",
             contract="C-1",
             workflow_id="onboarding/versayce",
             stage="kickoff",
+            state=ContractState.RUNNING,
             paused=False,
             milestones=tuple(steps),
             waiting_on=(),
