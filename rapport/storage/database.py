@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from rapport.storage.faults import Where
+from rapport.storage.faults import DatabaseFault, Where
 from rapport.storage.sqlite import Sqlite
 
 P = ParamSpec("P")
@@ -49,7 +49,11 @@ class Connection(Protocol):
 
 
 class Store:
-    """Where business data lives. Every read and every write is one short transaction; none spans a network call."""
+    """Where business data lives. Every read and every write is one short transaction; none spans a network call.
+
+    Attributes:
+        refused: Why it took nothing when somebody wrote last, as while its disk is full; nothing once it has.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare the connections; nothing is opened before it is needed.
@@ -60,6 +64,7 @@ class Store:
         self.url = url
         self.file = Path(make_url(url).database or "") if url.startswith("sqlite") else None
         self._where = Where(self.file)
+        self.refused: DatabaseFault | None = None
         self._engine: Sqlite | _Server = Sqlite(url) if self.file is not None else _Server(url, self._where)
 
     @property
@@ -79,9 +84,14 @@ class Store:
             DatabaseFault: The database cannot do its part. Where that comes at the end, nobody can say whether what was
                 written stands: everything of ours may be written again.
         """
-        with self._where.told():
-            async with self._engine.writing() as connection:
-                yield connection
+        try:
+            with self._where.told():
+                async with self._engine.writing() as connection:
+                    yield connection
+        except DatabaseFault as fault:
+            self.refused = fault
+            raise
+        self.refused = None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
@@ -20,6 +20,16 @@ NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 ROOM: Final = 1_000_000
 """With fewer bytes left SQLite cannot make the files that it needs beside its own, and has other words for it."""
+
+LITTLE_ROOM: Final = 200_000_000
+"""Fewer bytes than this on a disk call for somebody before it is full."""
+
+
+class Room(NamedTuple):
+    """How many bytes are left on a folder's disk, for whoever writes there."""
+
+    folder: Path
+    left: int
 
 
 class DatabaseFault(Exception):  # noqa: N818 - told to people, as a refusal is
@@ -32,12 +42,11 @@ class DatabaseFault(Exception):  # noqa: N818 - told to people, as a refusal is
         problem: What is wrong, in one sentence, without a full stop.
         fix: What to do about it, likewise.
         field: The setting that leads to it.
-        answers: Whether it is there, and cannot be used as it is.
     """
 
-    def __init__(self, problem: str, fix: str, field: str = "RAPPORT_DATABASE_URL", *, answers: bool = True) -> None:
+    def __init__(self, problem: str, fix: str, field: str = "RAPPORT_DATABASE_URL") -> None:
         super().__init__(problem, fix, field)
-        self.problem, self.fix, self.field, self.answers = problem, fix, field, answers
+        self.problem, self.fix, self.field = problem, fix, field
 
     def __str__(self) -> str:
         """As a refusal reads."""
@@ -53,7 +62,7 @@ def disk_full(path: Path | str | None) -> UserError:
     where = f": {path}" if path else ""
     return UserError(
         f"the disk is full{where}",
-        fix="free some space there, or move it to a larger disk; what waits goes on by itself then",
+        fix="free some space there, or move it to a larger disk; what is waiting then continues automatically",
         kind=Refused.UNREACHABLE,
     )
 
@@ -117,7 +126,7 @@ class Where:
     def silent(self) -> DatabaseFault:
         """It does not answer."""
         fix = f"see that it runs, and that {self.field} names it"
-        return DatabaseFault("the database does not answer", fix, self.field, answers=False)
+        return DatabaseFault("the database does not answer", fix, self.field)
 
     def unprepared(self) -> DatabaseFault:
         """It has no tables, or an earlier version's."""
@@ -185,3 +194,10 @@ def _room(folder: Path) -> int:
         return shutil.disk_usage(folder).free
     except OSError:
         return ROOM
+
+
+def cramped(folders: Iterable[Path]) -> Room | None:
+    """The fullest disk of these folders, if somebody has to see to it; what is not there yet has no disk."""
+    rooms = [Room(folder, _room(folder)) for folder in folders if folder.is_dir()]
+    least = min(rooms, key=lambda one: one.left, default=None)
+    return least if least is not None and least.left < LITTLE_ROOM else None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping,
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from pydantic import BaseModel, TypeAdapter
@@ -26,20 +26,14 @@ from rapport.model.meeting import Receipt
 from rapport.storage.contract import ContractState
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
+from starters.cli.exits import EXIT
 from starters.installation import os_user, services
 from starters.services import LATER, Actor, Services
+from starters.views.disk import disk_alarm
 from starters.views.standstill import is_stale
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
-
-EXIT: Final = {
-    Refused.INVALID: 2,
-    Refused.NOT_FOUND: 3,
-    Refused.CONFLICT: 4,
-    Refused.FORBIDDEN: 2,
-    Refused.UNREACHABLE: 5,
-}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Data = Annotated[
@@ -163,6 +157,12 @@ def command(
                         handed["actor"] = acting(parts, as_)
                     from starters.use_cases.names import in_full
 
+                    alarm = await disk_alarm(parts.store, parts.settings.data)
+                    if alarm is not None:
+                        problem = f"{alarm.problem[0].upper()}{alarm.problem[1:]}."
+                        err.print(
+                            f"[bold red]{escape(problem)}[/bold red] To fix it: {escape(alarm.fix)}.", soft_wrap=True
+                        )
                     said.update(await in_full(parts, said))
                     return await work(services=parts, **handed, **_grouped(said, groups))
 

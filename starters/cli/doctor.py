@@ -40,13 +40,14 @@ def _print(found: Diagnosis) -> None:
             out.print(f"    {check.fix}", markup=False, soft_wrap=True)
 
 
-def _fault(found: Diagnosis) -> Refused | None:
+def exit_of(found: Diagnosis) -> Refused | None:
+    """What a diagnosis ends with: as a refusal of the same would, nothing where all is well."""
     if found.has(CheckVerdict.UNREACHABLE):
         return Refused.UNREACHABLE
     return None if found.well else Refused.CONFLICT
 
 
-@command(app, "doctor", show=_print, fault=_fault)
+@command(app, "doctor", show=_print, fault=exit_of)
 async def examine(data: Path | None) -> Diagnosis:
-    """Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable."""
+    """Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part can't do its part."""
     return await doctor.examine(settings_of(data))

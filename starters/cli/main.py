@@ -36,7 +36,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "setup": Entry("stack", "Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."),
     "doctor": Entry(
         "doctor",
-        "Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable.",
+        "Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part can't do its part.",
     ),
     "timeline": Entry("timeline", "All that happened to an account, oldest first."),
     "portfolio": Entry("portfolio", "Every account: stage, what it is waiting for, since when, and the next step."),

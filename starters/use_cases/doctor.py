@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -55,6 +54,7 @@ from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from starters.use_cases.mail_switch import DeferralsShown
 from starters.use_cases.sign_in import provider
+from starters.views.disk import disk_alarm
 from starters.views.standstill import way_on
 from worker import mailer_of
 
@@ -85,9 +85,6 @@ RELAY_SECONDS: Final = 30.0
 """How long the relay may take to let us sign in and name a recipient."""
 
 SHORT_SECRET: Final = 16
-
-LITTLE_SPACE: Final = 200_000_000
-"""Fewer bytes than this on the disk call for somebody before it is full."""
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SETUP: Final = "run `rapport setup`"
@@ -331,14 +328,13 @@ async def _database(settings: Settings) -> tuple[Check, Store | None]:
         await probe(store, "doctor", clock.present())
     except DatabaseFault as fault:
         await store.close()
-        verdict = CheckVerdict.TROUBLE if fault.answers else CheckVerdict.UNREACHABLE
-        return Check(check="database", verdict=verdict, what=f"{store.name}: {fault.problem}", fix=fault.fix), None
-    folder = store.file.parent if store.file is not None else settings.data
-    left = shutil.disk_usage(folder).free if folder.is_dir() else LITTLE_SPACE
-    if left < LITTLE_SPACE:
-        what = f"{store.name} answers and is up to date; only {left // 1_000_000} MB are left in {folder}"
-        fix = "free some space there, or move it to a larger disk: nothing is recorded once it is full"
-        return Check(check="database", verdict=CheckVerdict.TROUBLE, what=what, fix=fix), store
+        what = f"{store.name}: {fault.problem}"
+        return Check(check="database", verdict=CheckVerdict.UNREACHABLE, what=what, fix=fault.fix), None
+    alarm = await disk_alarm(store, settings.data)
+    if alarm is not None:
+        verdict = CheckVerdict.UNREACHABLE if alarm.full else CheckVerdict.TROUBLE
+        what = f"{store.name} answers and is up to date; {alarm.problem}"
+        return Check(check="database", verdict=verdict, what=what, fix=alarm.fix), store
     what = f"{store.name} answers, takes what is written, and is up to date"
     return Check(check="database", verdict=CheckVerdict.OK, what=what), store
 

@@ -219,7 +219,12 @@ async def fill(store: Store) -> None:
 
 @pytest.mark.sqlite
 async def test_a_full_disk_is_said_on_every_side(dying: Dying, tmp_path: Path) -> None:
-    """/readyz is not ready and names the folder; what writes says the same, and what reads goes on."""
+    """/readyz is not ready and names the folder; what writes says the same, what reads goes on, and pages have it on
+    top until something is taken again.
+    """
+    async with reader(dying, tmp_path) as (_, client):
+        await client.get("/sign-in", params={"key": "k"})
+        cookies = client.cookies
     async with dying.writing() as connection:
         await connection.execute(text("PRAGMA max_page_count = 1"))
     with pytest.raises(DatabaseFault):
@@ -231,10 +236,22 @@ async def test_a_full_disk_is_said_on_every_side(dying: Dying, tmp_path: Path) -
             "/v1/accounts/versayce/wins", json={"as": "robin.keller@foobar.example", "records": wins}
         )
         read = await client.get("/v1/accounts/versayce")
+        client.cookies = cookies
+        pages = [
+            (await client.get(path)).text
+            for path in ("/", "/inbox", "/accounts/versayce", "/reviews", "/accounts/none")
+        ]
+        async with dying.writing() as connection:
+            await connection.execute(text("PRAGMA max_page_count = 1000000"))
+        again = (await client.get("/")).text
     assert (ready.status_code, ready.json()["database"]) == (503, False)
     assert f"the disk is full: {tmp_path}" in ready.json()["why"]
     assert "free some space" in ready.json()["why"]
     assert read.status_code == 200
+    for page in pages:
+        assert "Nothing can be recorded" in page
+        assert f"The disk is full: {tmp_path}" in page
+    assert "The disk is full" not in again
     assert told(written, f"the disk is full: {tmp_path}".lower()), written.text
 
 

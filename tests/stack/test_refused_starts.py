@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from temporalio.client import Client
 
+from rapport.storage import faults
 from rapport.storage.database import opened
 from starters.use_cases import doctor
 from starters.use_cases.doctor import CheckVerdict
@@ -144,7 +145,7 @@ async def test_a_worker_without_its_namespace_is_one_line(dev_server: Client, tm
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_doctor_tells_what_the_database_lacks(here: Installation, tmp_path: Path) -> None:
-    """Damage is trouble, silence is a part that is unreachable, and a disk that is nearly full is said before it is."""
+    """What is damaged or silent can't do its part, as for every command; a nearly full disk is trouble."""
     settings = here.services.settings
 
     async def told(url: str) -> tuple[CheckVerdict, str]:
@@ -155,11 +156,11 @@ async def test_the_doctor_tells_what_the_database_lacks(here: Installation, tmp_
     (tmp_path / "broken").mkdir()
     what = garbage(tmp_path / "broken")
     broken = tmp_path / "broken" / "rapport.db"
-    assert await told(f"sqlite:///{broken}") == (CheckVerdict.TROUBLE, f"{broken}: {what}")
+    assert await told(f"sqlite:///{broken}") == (CheckVerdict.UNREACHABLE, f"{broken}: {what}")
     silent = "postgresql+asyncpg://x@127.0.0.1:1/x"
     assert await told(silent) == (CheckVerdict.UNREACHABLE, "127.0.0.1:1/x: the database does not answer")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(doctor, "LITTLE_SPACE", 2**62)
+        patched.setattr(faults, "LITTLE_ROOM", 2**62)
         verdict, what = await told(settings.database)
     assert verdict is CheckVerdict.TROUBLE
     assert "MB are left in" in what

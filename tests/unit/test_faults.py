@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from rapport.model.base import Refused
+from rapport.settings import Settings
 from rapport.storage import faults, sqlite
 from rapport.storage.database import Store, revisions
 from rapport.storage.faults import DatabaseFault, Where, file_fault
 from rapport.storage.probes import probe
+from starters.cli.doctor import exit_of
+from starters.use_cases import doctor
+from starters.use_cases.doctor import CheckVerdict, Diagnosis
+from starters.views.disk import disk_alarm
 from tests.conftest import ROOT, free_port
 from tests.helpers_mail import NOW
 from tests.support import postgres
@@ -183,6 +190,57 @@ def test_without_room_for_its_files_sqlites_other_words_mean_the_same(
     assert "the disk is full" in str(where.fault(wrapped))
 
 
+@pytest.mark.sqlite
+async def test_a_disk_without_room_is_told_before_and_while_it_is_full(
+    ready: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is told while there is room; then that little is left, with the folder; then that nothing is recorded."""
+    assert await disk_alarm(ready, tmp_path) is None
+    monkeypatch.setattr(faults, "LITTLE_ROOM", 2**62)
+    little = await disk_alarm(ready, tmp_path)
+    assert little is not None
+    assert (little.full, f"MB are left in {tmp_path}" in little.problem) == (False, True)
+    monkeypatch.setattr(faults, "ROOM", 2**62)
+    full = await disk_alarm(ready, tmp_path)
+    assert full is not None
+    assert (full.full, full.problem) == (True, f"the disk is full: {tmp_path}")
+
+
+@pytest.mark.sqlite
+async def test_what_takes_nothing_more_is_told_until_it_takes_something_again(ready: Store, tmp_path: Path) -> None:
+    """Also of a disk that is elsewhere: a write that was refused tells, and the next that goes ends it."""
+    async with ready.writing() as connection:
+        pages = await connection.scalar(text("PRAGMA page_count"))
+        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(DatabaseFault):
+        await written(ready, "CREATE TABLE more (x)", "INSERT INTO more VALUES (zeroblob(1000000))")
+    full = ready.refused
+    assert full is not None
+    assert "the disk is full" in full.problem
+    async with ready.reading() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM probes")) == 0
+    # What is so small that it still fits is taken, and then nothing is wrong any more.
+    assert await disk_alarm(ready, tmp_path) is None
+    assert ready.refused is None
+
+
+@pytest.mark.sqlite
+async def test_the_doctor_ends_on_a_full_disk_as_every_command_does(
+    ready: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command that writes is refused for with exit code 5, the doctor ends with as well."""
+    settings = Settings(data=tmp_path, database_url=SecretStr(ready.url))
+    monkeypatch.setattr(faults, "LITTLE_ROOM", 2**62)
+    monkeypatch.setattr(faults, "ROOM", 2**62)
+    check, store = await doctor._database(settings)
+    assert store is not None
+    await store.close()
+    assert check.verdict is CheckVerdict.UNREACHABLE
+    assert "the disk is full" in check.what
+    found = Diagnosis(well=False, checks=(check,))
+    assert exit_of(found) is Where(ready.file).full().refusal().kind is Refused.UNREACHABLE
+
+
 # --- PostgreSQL
 
 
@@ -190,7 +248,6 @@ async def test_a_server_that_is_not_there_says_so() -> None:
     """A refused connection is no traceback, and names the setting."""
     fault = await fault_of(Store(f"postgresql+asyncpg://someone@127.0.0.1:{free_port()}/rapport"))
     assert (fault.problem, fault.field) == ("the database does not answer", "RAPPORT_DATABASE_URL")
-    assert not fault.answers
 
 
 async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

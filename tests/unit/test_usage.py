@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
 
+from rapport.model.base import Refused
+from starters.cli.exits import EXIT, MEANING
 from starters.cli.main import app
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -48,3 +52,14 @@ def test_a_program_reads_what_was_typed_wrong() -> None:
 def test_a_noun_alone_gives_its_help() -> None:
     """A noun without a verb is a question, and is answered with its commands."""
     assert "decide" in CliRunner().invoke(app, ["task"], prog_name="rapport").output
+
+
+def test_the_manual_has_the_one_table_of_exit_codes() -> None:
+    """What the manual says of each code is what commands go by, for every kind of refusal, and it says no other."""
+    manual = (ROOT / "docs" / "operating.md").read_text()
+    section = manual.partition("## Exit codes\n")[2].partition("\n## ")[0]
+    assert {
+        int(code): meaning for code, meaning in re.findall(r"^\| (\d+) \| (.+) \|$", section, re.MULTILINE)
+    } == MEANING
+    assert {*EXIT} == {*Refused}
+    assert {*EXIT.values()} == {*MEANING} - {0}

@@ -34,6 +34,7 @@ from starters.http.limits import TooManyRequestsError
 from starters.http.problems import headers_of, status_of
 from starters.services import LATER, Services, present
 from starters.use_cases.support_case import CaseDone
+from starters.views.disk import DiskAlarm, disk_alarm
 from starters.views.standstill import is_stale
 from starters.views.task import together
 
@@ -100,6 +101,7 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
     """What the frame around every page of a member needs."""
     return {
         "session": session,
+        "disk": None,
         "has_catcher": request.app.state.catcher is not None,
         "path": request.url.path,
         "mail": None,
@@ -107,6 +109,11 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
         "inbox": 0,
         "notice": DONE.get(request.query_params.get("done", "")),
     }
+
+
+async def disk_of(services: Services) -> DiskAlarm | None:
+    """What stands on top of every page of a member while there is no room left for what has to be recorded."""
+    return await disk_alarm(services.store, services.settings.data)
 
 
 def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
@@ -124,14 +131,10 @@ async def refusal_page(request: Request, refusal: UserError) -> HTMLResponse:
         # Who is signed in stands in the database, which may be what does not answer.
         with contextlib.suppress(DatabaseFault):
             session = await session_of(request, await services_of(request))
-    answer = page(
-        "refusal.html",
-        status=status_of(refusal),
-        title=title,
-        refusal=refusal,
-        personal=personal,
-        **member_context(request, session),
-    )
+    frame = member_context(request, session)
+    if session is not None:
+        frame["disk"] = await disk_of(await services_of(request))
+    answer = page("refusal.html", status=status_of(refusal), title=title, refusal=refusal, personal=personal, **frame)
     answer.headers.update(headers_of(refusal))
     return answer
 

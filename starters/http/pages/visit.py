@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from rapport.model.base import UserError
 from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.deciding import acting, inbox_of
-from starters.http.pages.rendering import fields, member_context, page, see_other
+from starters.http.pages.rendering import disk_of, fields, member_context, page, see_other
 from starters.http.problems import status_of
 from starters.rights import allowed
 from starters.services import Actor, Services
@@ -68,6 +68,7 @@ class Visit:
         """
         frame = member_context(self.request, self.session) | {
             "may": await allowed(self.services, about),
+            "disk": await disk_of(self.services),
             "mail": await mail_switch.status(self.services),
             "inbox": await task.waiting(self.services, inbox_of(self.services, self.session)),
             "failed": failed,
