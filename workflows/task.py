@@ -81,6 +81,7 @@ class HumanTask(AccountWorkflow):
         self.settled: Decision | None = None
         self.edited = False
         self.outcome: str | None = None
+        self.ended_at: datetime | None = None
         self.people_moved = False
         self.written_holders: tuple[TaskHolder, ...] = ()
         self.turned_away: list[tuple[str, str]] = []
@@ -163,6 +164,7 @@ class HumanTask(AccountWorkflow):
     async def close(self) -> TaskResult:
         """Tell the one who asked, and leave nothing behind."""
         assert self.outcome is not None
+        assert self.ended_at is not None
         self.phase = TaskPhase.CLOSED
         last = self.decisions[-1] if self.decisions else None
         if self.settled is not None and not self.definition.is_put_to_customers:
@@ -175,7 +177,7 @@ class HumanTask(AccountWorkflow):
             outcome=self.outcome,
             by=last.by if last else None,
             submission=last.submission if last else None,
-            at=workflow.now(),
+            at=self.ended_at,
             request=self.request_said,
             decisions=self.decisions,
             seats=tuple(seat.id for seat in self.deciding.seats) if self.deciding else (),
@@ -348,6 +350,7 @@ class HumanTask(AccountWorkflow):
 
     def _end(self, outcome: str) -> None:
         self.outcome, self.changed = outcome, True
+        self.ended_at = self.timeline.present()
         self.timeline.record("task.closed", about=outcome)
 
     def _settle(self, word: Control | None) -> None:
@@ -653,6 +656,7 @@ class HumanTask(AccountWorkflow):
             deadline=self.timeline.wait.deadline,
             outcome=self.outcome,
             about=self.start.about,
+            closed=self.ended_at if self.phase is TaskPhase.CLOSED else None,
             now=workflow.now(),
             news=self.timeline.page().model_copy(update={"wait": None}) if self.start.about else self.timeline.page(),
         )

@@ -81,6 +81,7 @@ class TechReview(AccountWorkflow):
         self.outcome: str | None = None
         self.overdue = False
         self.decided: datetime | None = None
+        self.heard_at: datetime | None = None
         self.told: datetime | None = None
         self.acknowledged: datetime | None = None
         self.message: str | None = None
@@ -209,10 +210,11 @@ class TechReview(AccountWorkflow):
             verdict = None
         if verdict is None:
             verdict = await self.hear_leadership()
-        self.verdict, self.outcome, self.decided = verdict, verdict, workflow.now()
+        self.verdict, self.outcome, self.decided = verdict, verdict, self.heard_at or workflow.now()
         spoke = [one for one in self.remarks if one.kind in ("recommendation", "commitment", "vote") and one.by]
         last = spoke[-1] if spoke else None
-        self._remember("verdict", by=None, option=verdict, submission=last.submission if last else None)
+        submission = last.submission if last else None
+        self._keep("verdict", f"verdict/{self.round.number}", None, verdict, submission, self.decided)
         self._tell("tech_review.decided", about=verdict)
         spoken = [one.by for one in self.remarks if one.by is not None]
         self._write_to(
@@ -607,6 +609,7 @@ class TechReview(AccountWorkflow):
     ) -> TaskResult:
         """Put a question to people, keep what they said, and go on only if the review was not interrupted."""
         result = await self._put(step, title, definition, **told)
+        self.heard_at = result.at
         self._remember_all(kind, result, seat=seat)
         self._stop_if_interrupted()
         return result

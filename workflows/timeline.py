@@ -24,6 +24,7 @@ class Timeline:
 
     Attributes:
         untold: Whether SQL may no longer have what it waits for: somebody else has written of its step meanwhile.
+        said_at: When the word was given that is being taken, where it tells; a workflow that was reset takes it again.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class Timeline:
         self.step = step
         self.wait = wait or Wait()
         self.untold = False
+        self.said_at: datetime | None = None
+        self._latest: datetime | None = None
         self._entries: list[TimelineEvent] = []
         self._page = self.written = written
         self._alike: Counter[str] = Counter()
@@ -57,9 +60,12 @@ class Timeline:
     ) -> None:
         """Queue an entry for the timeline.
 
+        What follows from a word bears the date at which that was given.
+
         Its key says what happened, and the how manyth of its like it is. A workflow that was reset in Temporal lives
         through what it had told already, and perhaps in another order: it tells nothing twice, and loses nothing.
         """
+        at = self._latest = self.present()
         step = step or self.step
         said = (kind, step, who, about, instant.isoformat() if instant is not None else None, submission)
         digest = hashlib.sha256(repr(said).encode()).hexdigest()[:12]
@@ -71,7 +77,7 @@ class Timeline:
                     self.contract, workflow.info().workflow_id, f"{self._page}-{digest}-{self._alike[digest]}"
                 ),
                 account=self.account,
-                at=workflow.now(),
+                at=at,
                 kind=kind,
                 step=step,
                 who=who,
@@ -80,6 +86,16 @@ class Timeline:
                 submission=submission,
             )
         )
+
+    def present(self) -> datetime:
+        """The present; while a word is being taken, the instant at which it was given.
+
+        Clocks differ: it was neither given after the present, nor before what was told last.
+        """
+        now = workflow.now()
+        if self.said_at is None:
+            return now
+        return min(now, self.said_at if self._latest is None else max(self.said_at, self._latest))
 
     def record_release(self, kind: str, release: Release, about: str) -> None:
         """Queue what a member said of drafts, or that nobody did: of how many, or why it came too late."""

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import RECORDS
 from workflows.outcomes import REFUSED, beside, done
 from workflows.reset import whenever_reset
+from workflows.timeline import Timeline
 
 UNREADABLE: Final = "it can't be read here; please say it again"
 
@@ -49,10 +50,12 @@ class Hears(Protocol):
     Attributes:
         words: What was said to it.
         changed: Whether something is new, for `run` to act on.
+        timeline: Where it tells what has happened.
     """
 
     words: Words
     changed: bool
+    timeline: Timeline
 
     def turn_away(self, word: Any, reason: str) -> None:
         """Tell that a word which came by signal does not count; who said it has had no answer yet."""
@@ -176,7 +179,7 @@ class Words:
                 del self._waiting[id_]
                 self._owner.changed = True
                 # The receipt that was given stays what it is.
-                self.receipts.setdefault(id_, _receipt(read[0].effect(self._owner, read[1])))
+                self.receipts.setdefault(id_, self._effect(read[0].effect, read[1]))
 
     def are_done(self, update: str, last: str | None) -> None:
         """Take what was said by one kind of word before a reset for done, up to this one: what came of it stands."""
@@ -217,7 +220,15 @@ class Words:
                 )
                 return Receipt(accepted=True, outcome=LATER)
             return self._turn_away(word, reason)
-        return self._remember(word, _receipt(effect(self._owner, word)))
+        return self._remember(word, self._effect(effect, word))
+
+    def _effect(self, effect: Callable[[Any, W], Receipt | str], word: W) -> Receipt:
+        """Do what a word says, as of when it was given, however much later it is taken, or taken again."""
+        self._owner.timeline.said_at = getattr(word, "at", None)
+        try:
+            return _receipt(effect(self._owner, word))
+        finally:
+            self._owner.timeline.said_at = None
 
     async def hear_later(self, left: Left) -> None:
         """Take a word that was left at the door; judged by the same rule, in the order they came.

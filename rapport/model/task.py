@@ -374,6 +374,7 @@ class TaskResult(WireModel):
 
     Attributes:
         outcome: An option's id, `not_requested`, or the task's `on_timeout`.
+        at: When it ended: of a decision, when that was given.
         by, submission: Who decided last, if anybody did, and what they said with it.
         request: What was asked for in the end.
         decisions: The latest of each person.
@@ -443,7 +444,12 @@ class TaskRecord(TaskMatter):
 
 
 class TaskProjection(TaskRecord):
-    """What a human task tells SQL in one batch. Safe to repeat."""
+    """What a human task tells SQL in one batch. Safe to repeat.
 
+    Attributes:
+        closed: When it ended, once it has: of a decision, when that was given.
+    """
+
+    closed: Instant | None = None
     now: Instant
     news: StepNews

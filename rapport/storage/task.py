@@ -58,15 +58,19 @@ _HOLDERS = insert(TaskHolderRow)
 
 async def project(connection: Connection, projection: TaskProjection) -> None:
     """Write down what a human task says of itself."""
-    await put(connection, projection, projection.now)
+    await put(connection, projection, projection.closed or projection.now)
     await tell_step(connection, projection.news)
 
 
-async def put(connection: Connection, task: TaskRecord, now: datetime) -> None:
-    """Write down a task that belongs to no account's story, or the part of one that is none."""
+async def put(connection: Connection, task: TaskRecord, closed_at: datetime) -> None:
+    """Write down a task that belongs to no account's story, or the part of one that is none.
+
+    Args:
+        closed_at: When it closed, if it has.
+    """
     written = task.model_dump(mode="json", include={"definition", "answers"})
     plain = task.model_dump(include=set(TaskRecord.model_fields) - {"definition", "answers", "holders"})
-    closed = now if task.phase is TaskPhase.CLOSED else None
+    closed = closed_at if task.phase is TaskPhase.CLOSED else None
     await upserts.put(connection, TaskRow, [plain | written | {"closed": closed, "gone_in": None}])
     await connection.execute(_DROP_HOLDERS, {"of_task": task.id})
     if task.holders and task.phase is not TaskPhase.CLOSED:

@@ -11,9 +11,9 @@ from temporalio.service import RPCError
 
 from rapport.model.account import WrittenAbsence
 from rapport.model.message import MessageState
-from rapport.model.task import TaskDefinition, TaskOption, TaskStart
+from rapport.model.task import TaskDefinition, TaskOption, TaskResult, TaskStart
 from rapport.model.workflows import HUMAN_TASK
-from rapport.storage import account as stored
+from rapport.storage import account as stored, task as stored_tasks
 from starters.use_cases import account as accounts, meeting, member, message, onboarding, task as tasks, timeline
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import CHAMPION, TAM, Installation, account, by, left, text_of, until
@@ -403,3 +403,27 @@ async def drafts_in(installation: Installation, purpose: str, count: int) -> tup
 
     found: tuple[str, ...] = await until(there, f"{count} drafts of {purpose}")
     return found
+
+
+async def test_a_decision_bears_the_date_at_which_it_was_given(skipping: Installation) -> None:
+    """However much later its task takes it, or takes it again as it was reset: on the timeline, and as its end."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    given = await skipping.now() + timedelta(minutes=5)
+    decision = (await put_down(skipping, MANAGER, "approve")).model_copy(update={"at": given})
+    await skipping.sleep_until(given + timedelta(hours=3))
+    handle = skipping.client.get_workflow_handle(TASK)
+    await handle.signal(AccountWorkflow.hear_later, left("decide", decision))
+    result = TaskResult.model_validate(await handle.result())
+    assert result.at == given
+    async with skipping.services.store.reading() as connection:
+        closed = await stored_tasks.task(connection, TASK)
+    assert closed is not None
+    assert closed.closed == given
+    told = await timeline.timeline_of(skipping.services, "versayce")
+    assert {entry.kind: entry.at for entry in told if entry.kind in ("decision.made", "task.closed")} == {
+        "decision.made": given,
+        "task.closed": given,
+    }
