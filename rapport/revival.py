@@ -123,7 +123,7 @@ async def _reset(client: Client, id_: str) -> None:
     order = ResetWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_execution=WorkflowExecution(workflow_id=id_, run_id=found.run_id),
-        reason="begun again in Rapport",
+        reason="continued by Rapport",
         workflow_task_finish_event_id=point,
         request_id=found.run_id,
         reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST],

@@ -70,7 +70,7 @@ class EndedOutside:
             template = forgotten(self.start.anew) if self.start.forgotten else ENDED_IN_TEMPORAL
             definition = template.definition.model_copy(update={"assign": self.start.assign})
             if self.why_not is not None:
-                question = f"It couldn't begin again: {self.why_not}. What becomes of it?"
+                question = f"It couldn't continue: {self.why_not}. What becomes of it?"
                 definition = definition.model_copy(update={"question": question})
             given = TaskStart(
                 account=self.start.account,

@@ -293,9 +293,9 @@ ENDED_IN_TEMPORAL: Final = TodoTemplate(
     "{} was ended in Temporal",
     TaskDefinition(
         task="to_do",
-        question="Nothing of it continues. Begin again where it was? What's done stays done, no email goes out twice.",
+        question="Nothing of it goes out. Continue where it was? What's done stays done, no email goes out twice.",
         options=(
-            TaskOption(id=AGAIN, title="Begin again"),
+            TaskOption(id=AGAIN, title="Continue where it was"),
             TaskOption(id=LEAVE, title="Leave it ended", needs_reason=True),
         ),
         assign=("tam",),
@@ -307,7 +307,7 @@ _FORGOTTEN: Final = TodoTemplate(
     "{} is no longer in Temporal",
     TaskDefinition(
         task="to_do",
-        question="Nothing of it continues, and it can't begin again. Have you taken care of it?",
+        question="It can't continue. Have you taken care of it?",
         options=(TaskOption(id=LEAVE, title="It's started anew, or stays ended", needs_reason=True),),
         assign=("tam",),
         on_timeout="unanswered",
@@ -323,7 +323,7 @@ def forgotten(anew: str | None) -> TodoTemplate:
     """
     if anew is None:
         return _FORGOTTEN
-    around = "It can't begin again. Start what's left, with a new contract id: `onboarding start FILE --at {}`?"
+    around = "It can't continue. Start what's left, with a new contract id: `onboarding start FILE --at {}`?"
     return _asking(_FORGOTTEN, around, anew)
 
 

@@ -33,7 +33,7 @@ _OUTCOMES: Final = {
     "task.info_given": "answered",
     "operation.pause": "paused",
     "operation.resume": "resumed",
-    "workflow.began_again": "begun again",
+    "workflow.began_again": "continued",
     "operation.skip": "skipped",
     "operation.complete": "done",
     "operation.adopt": "adopted",

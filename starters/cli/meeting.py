@@ -38,6 +38,7 @@ def print_meeting(shown: MeetingShown) -> None:
     if shown.ended:
         when_ = f" (booked for {when(shown.ended.start)})" if shown.ended.start else ""
         out.print(f"{_BECAME[shown.ended.became]}{when_}.")
+        _print_way_on(shown)
         if shown.minutes:
             print_minutes(shown.minutes)
         return
@@ -50,13 +51,18 @@ def print_meeting(shown: MeetingShown) -> None:
     silent = [answer.who for answer in shown.answers if not answer.answered]
     if silent:
         out.print(f"No answer yet from {', '.join(silent)}.")
-    if shown.waiting_for:
-        due = f", due {when(shown.deadline)}" if shown.deadline else ""
-        out.print(f"\nWaits for {shown.waiting_for}{due}.")
-    if shown.unblock:
-        out.print(f"Next:\n  {shown.unblock}", soft_wrap=True)
+    _print_way_on(shown)
     if shown.minutes:
         print_minutes(shown.minutes)
+
+
+def _print_way_on(shown: MeetingShown) -> None:
+    """What it waits for, and the command that moves it on."""
+    if shown.waiting_for:
+        due = f", due {when(shown.deadline)}" if shown.deadline else ""
+        out.print(f"\nWaiting for {shown.waiting_for}{due}.", markup=False, soft_wrap=True)
+    if shown.unblock:
+        out.print(f"Next:\n  {shown.unblock}", soft_wrap=True, markup=False)
 
 
 @command(app, show=print_meeting)

@@ -762,7 +762,7 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
         if id_ in shown and not alive:
             fix = f"its history tells why it ended. To have it continue: {way_on(id_)}"
             if await is_forgotten(client, id_):
-                fix = f"Temporal no longer has it, so it can't begin again. What to do instead: {way_on(id_)}"
+                fix = f"Temporal no longer has it, so it can't continue. What to do instead: {way_on(id_)}"
             found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
         elif id_ not in shown and alive and sends:
             fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"

@@ -10,9 +10,10 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
-from rapport.model.account import Schedule
+from rapport.model.account import Role, Schedule
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.ids import meeting_id, step_of_meeting
+from rapport.model.commands import in_name
+from rapport.model.ids import cadence_id, meeting_id, step_of_meeting
 from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
@@ -20,6 +21,7 @@ from rapport.revival import may_go_on
 from rapport.rules import quorum
 from rapport.rules.escalation import within_hours
 from rapport.rules.onboarding import StepState
+from rapport.rules.todo_template import DECIDE_ON_FAILURE
 from rapport.storage import access, account as accounts, cadence, contract as contracts, minutes as records, timeline
 from rapport.storage.access import Link
 from rapport.storage.contract import StepShown
@@ -146,12 +148,33 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         said = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
         missed = await unreached(connection, present(), account)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
-    if ended is not None and ended.became == "closed" and await standstill.ended_now(services, handle.id) is not None:
-        ended = ended.model_copy(update={"became": "ended"})
     shown = meeting_shown(view, names)
+    if ended is not None and ended.became == "closed":
+        gone = await standstill.ended_now(services, handle.id)
+        if gone is not None:
+            ended = ended.model_copy(update={"became": "ended"})
+            shown = shown.model_copy(update=await _way_on(services, account, step, steps))
     silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
     waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
     return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended})
+
+
+async def _way_on(services: Services, account: str, step: str, steps: Sequence[StepShown]) -> dict[str, object]:
+    """What a meeting waits for that was ended in Temporal, on whom, and the command that has it continue."""
+    async with services.store.reading() as connection:
+        contract = await contracts.latest(connection, account)
+    of = next((one for one in steps if one.step == step and one.kind == "meeting"), None)
+    above = contract.workflow_id if of is not None and contract is not None else cadence_id(account)
+    if await standstill.ended_now(services, above) is not None:
+        # It continues with the one that started it.
+        unblock = standstill.way_on(above)
+    elif of is None:
+        unblock = in_name("rapport inbox")
+    elif StepState(of.state).ended:
+        return {}
+    else:
+        unblock = f"rapport task show {account}/{step}.{DECIDE_ON_FAILURE.name}"
+    return {"waiting_on": (Role.TAM,), "waiting_for": standstill.UNDECIDED, "unblock": unblock}
 
 
 def meeting_shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:

@@ -18,11 +18,11 @@ from rapport.storage import contract as contracts
 from rapport.storage.timeline import Submission
 from starters.services import LATER, Services, answered, present
 
-BEGUN_AGAIN: Final = "begun again"
+CONTINUED: Final = "continued"
 
 _NOT_BEGUN: Final = {
-    "leave": "it was left ended in this moment, and did not begin again",
-    "over": "there is nothing to begin again: it came to its own end, or was taken care of",
+    "leave": "it was left ended in this moment, and did not continue",
+    "over": "there is nothing to continue: it came to its own end, or was taken care of",
 }
 
 
@@ -56,7 +56,7 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
         return Receipt(accepted=True, outcome=LATER)
     if settled.outcome == "unable":
         raise UserError(
-            f"can't begin again: {settled.reason}",
+            f"can't continue: {settled.reason}",
             field="account",
             fix=f"see {gone.workflow_id} in Temporal's UI",
             kind=Refused.CONFLICT,
@@ -68,7 +68,7 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
             fix="look how it is now, and say it again if it still stands still",
             kind=Refused.CONFLICT,
         )
-    return Receipt(accepted=True, outcome=BEGUN_AGAIN)
+    return Receipt(accepted=True, outcome=CONTINUED)
 
 
 async def refuse_where_forgotten(services: Services, account: str) -> None:
@@ -84,7 +84,7 @@ async def refuse_where_forgotten(services: Services, account: str) -> None:
         return
     at = next((one.step for one in known if not StepState(one.state).ended), "STEP")
     raise UserError(
-        f'Temporal no longer has the history of the onboarding of "{account}", so it can\'t begin again',
+        f'Temporal no longer has the history of the onboarding of "{account}", so it can\'t continue',
         field="account",
         fix=f"give its file a [contract] with a new id, then run `rapport onboarding start FILE --at {at}`. "
         f"No email goes out for the steps before {at}; that step and those after it are done from their beginning",

@@ -133,7 +133,7 @@ async def test_what_was_ended_in_temporal_is_said_and_goes_on_over_http(
     assert "Ended in Temporal." in page
     assert f"rapport onboarding resume {file.account.key}" in page
     assert (await api.post(f"{where}/pause", json=SAID)).status_code == 409
-    assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "begun again"
+    assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "continued"
     assert (await api.get(where)).json()["ended_since"] is None
     assert (await api.post("/v1/onboardings", json=body(file))).status_code == 200
     told = [entry["kind"] for entry in (await api.get(f"/v1/accounts/{file.account.key}/timeline")).json()]

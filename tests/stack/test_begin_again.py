@@ -255,12 +255,14 @@ async def test_a_list_says_as_of_when_it_is_where_temporal_is_silent(
 
 
 async def test_a_meeting_says_that_it_was_ended(here: Installation) -> None:
-    """Ended with its onboarding, it still answers as if it went on; it is not believed."""
+    """Ended with its onboarding, it still answers as if it went on; it names the command that has both continue."""
     key, _ = await onboarded(here)
     await end(here, onboarding_id(key), meeting_id(key, "kickoff", 1))
     shown = await meeting.show(here.services, key, "kickoff")
     assert shown.ended is not None
-    assert (shown.phase, shown.ended.became, shown.waiting_for) == ("ended", "ended", None)
+    assert (shown.phase, shown.ended.became, shown.waiting_on) == ("ended", "ended", ("tam",))
+    assert "ended in Temporal" in (shown.waiting_for or "")
+    assert read_by(shown.unblock, "x") == f"rapport onboarding resume {key} --reason … --as x"
 
 
 async def test_a_pause_is_no_fault(here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +372,7 @@ async def test_a_case_goes_on_where_it_was(here: Installation, how: str) -> None
         await support_case.assign(here.services, ref, Assign(to=desk.KIM), by(desk.LEAD))
     assert command in (caught.value.fix or "")
     done = await support_case.reopen(here.services, ref, Say(text="It was ended by mistake."), by(desk.LEAD))
-    assert done.outcome == "begun again"
+    assert done.outcome == "continued"
     await runs(here, case_id(ref))
     shown = await support_case_views.show(here.services, ref)
     assert (shown.owner_email, shown.live) == (desk.SAM, True)
@@ -541,7 +543,7 @@ async def test_a_case_that_is_left_ended_and_reopened_at_once_goes_on(
     asked_for = asyncio.create_task(support_case.reopen(here.services, ref, Say(text="By mistake."), by(desk.LEAD)))
     await said_as_well(here, case_id(ref))
     goes.set()
-    assert (await asked_for).outcome == "begun again"
+    assert (await asked_for).outcome == "continued"
     assert (await here.client.get_workflow_handle(case_id(ref)).describe()).status is WorkflowExecutionStatus.RUNNING
 
 
@@ -577,7 +579,7 @@ async def test_what_did_not_begin_again_is_not_told_as_such(
     with pytest.raises(UserError) as caught:
         await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
     assert caught.value.kind is Refused.CONFLICT
-    assert {"leave": "left ended", "over": "nothing to begin again", "unable": "own end"}[outcome] in str(caught.value)
+    assert {"leave": "left ended", "over": "nothing to continue", "unable": "own end"}[outcome] in str(caught.value)
 
 
 async def told(here: Installation, id_: str) -> list[str]:
@@ -751,7 +753,7 @@ async def test_an_onboarding_that_was_deleted_is_seen_everywhere(here: Installat
     assert (await onboarding.status(here.services, key)).ended_since is not None
     task = await asked(here, key)
     shown = await tasks.show(here.services, task)
-    assert "can't begin again" in shown.question
+    assert "can't continue" in shown.question
     assert [one.id for one in shown.options] == ["leave"]
     assert "onboarding start FILE --at kickoff" in shown.question
     check = await doctor._workflows(here.services.store, here.client, here.services.settings, sends=True)

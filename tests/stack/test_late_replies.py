@@ -21,6 +21,7 @@ from starters.use_cases import meeting, meeting_ends, onboarding, operation, tas
 from starters.use_cases.meeting_ends import EndShown
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
+from starters.views import standstill
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, TAM, Installation, account, by, link_of, until
 from tests.stack.test_sweep import sweep
@@ -165,17 +166,20 @@ async def test_a_reply_after_the_booking_is_kept_and_heard_where_it_asks_for_an_
 async def test_a_meeting_that_has_ended_is_shown_as_ended(
     here: Installation, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However it ended: nothing of a vote that goes on, and no command that is refused."""
+    """However it ended: nothing of a vote that goes on, and no command but what has it continue, if anything does."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", here.client.service_client.config.target_host)
     key, _ = await polled(here)
     await end(here, key)
     shown = await ended(here, key)
-    assert (shown.phase, shown.waiting_for, shown.unblock, shown.waiting_on) == ("ended", None, None, ())
     by_hand = end is terminate
+    way = f"rapport task show {key}/kickoff.failed"
+    waits = (standstill.UNDECIDED, way, ("tam",)) if by_hand else (None, None, ())
+    assert (shown.phase, shown.waiting_for, shown.unblock, shown.waiting_on) == ("ended", *waits)
     assert shown.ended == EndShown(became="ended" if by_hand else "closed", start=None)
     printed = (await said(here, "meeting", "show", key, "kickoff")).stdout
     became = "It was ended in Temporal, without an outcome" if by_hand else "It ended without an outcome"
-    assert printed == f"Kickoff, {key}: ended, round 1\n{became}.\n"
+    told = f"\nWaiting for {standstill.UNDECIDED}.\nNext:\n  {way}\n" if by_hand else ""
+    assert printed == f"Kickoff, {key}: ended, round 1\n{became}.\n{told}"
     assert faults(printed) == []
 
 
