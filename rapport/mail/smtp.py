@@ -280,8 +280,9 @@ class Mailer:
         try:
             await client.rcpt(recipient, timeout=patience)
         except aiosmtplib.SMTPResponseException as error:
-            if _in_doubt(Phase.RECIPIENT, error) and await self._refuses_us(client, sender, patience):
-                raise Misconfigured(FaultKind.SENDER, error.code) from None
+            with _left_open(error):
+                if _in_doubt(Phase.RECIPIENT, error) and await self._refuses_us(client, sender, patience):
+                    raise Misconfigured(FaultKind.SENDER, error.code) from None
             raise _refusal(error) from None
         except (aiosmtplib.SMTPException, OSError):
             raise Lost from None
@@ -307,8 +308,9 @@ class Mailer:
         try:
             return await self._hand_over(client, raw)
         except aiosmtplib.SMTPResponseException as error:
-            if _in_doubt(Phase.MESSAGE, error) and await self._refuses_all(client, sender) is not None:
-                raise Misconfigured(FaultKind.MESSAGE, error.code) from None
+            with _left_open(error):
+                if _in_doubt(Phase.MESSAGE, error) and await self._refuses_all(client, sender) is not None:
+                    raise Misconfigured(FaultKind.MESSAGE, error.code) from None
             raise _refusal(error) from None
 
     async def _refuses_all(self, client: aiosmtplib.SMTP, sender: str) -> int | None:
@@ -625,6 +627,22 @@ def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
     if meaning(Phase.MESSAGE, error.code, error.message) is Meaning.TOO_FAST:
         return TooFast(error.code, _words(error))
     return Rejected(_words(error)) if error.code in FOR_GOOD else Deferred(_words(error))
+
+
+@contextlib.contextmanager
+def _left_open(refusal: aiosmtplib.SMTPResponseException) -> Iterator[None]:
+    """Ask for a mail to our own mailbox what a refusal is about.
+
+    Where that is told to wait, the relay speaks of us: whoever reads that mail is told so beside the refusal that made
+    us ask, and not as if it were said of them.
+    """
+    try:
+        yield
+    except (Lost, TooFast, Unserved):
+        raise
+    except Deferred as own:
+        words = f"{_words(refusal)}; asked about our own mailbox, the mail server said {own}"
+        raise Deferred(words) from None
 
 
 def _test_mail(sender: str, recipient: str) -> bytes:

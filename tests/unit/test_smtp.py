@@ -648,6 +648,19 @@ async def test_a_doubt_that_is_not_settled_is_patience(relay: ScriptedRelay, ans
             await mailer.send(SENDER, TO, RAW, nothing)
 
 
+@pytest.mark.parametrize(("point", "refusal"), [("RCPT", BLOCKED), ("body", "554 5.7.1 not from you")])
+async def test_what_is_said_of_our_own_mailbox_is_not_said_of_the_reader(
+    relay: ScriptedRelay, point: str, refusal: str
+) -> None:
+    """A mail waits with the answer that was given for its reader, and with that for our own mailbox named as such."""
+    relay.then(point, refusal, "452 4.2.2 onboarding is full")
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred) as met:
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert str(met.value).startswith(refusal)
+    assert str(met.value).endswith("; asked about our own mailbox, the mail server said 452 4.2.2 onboarding is full")
+
+
 @pytest.mark.parametrize("point", ["greeting", "EHLO", "MAIL", "RCPT"])
 async def test_patience_is_no_fault(relay: ScriptedRelay, point: str) -> None:
     """A 4xx anywhere is a relay that is busy, whatever enhanced code it has."""
