@@ -618,3 +618,22 @@ async def test_what_a_failed_step_has_left_is_as_it_was_where_it_goes_on(
     assert again in NEXT[S.SUPPRESSED]
     # What was suppressed for a reason of its own stays so.
     assert (await read(store, str(other["key"])))["state"] == S.SUPPRESSED
+
+
+async def test_a_new_address_is_tried_as_if_for_the_first_time(store: Store) -> None:
+    """What was tried for days at an address that is theirs no more goes at once to the other, and has all its hours."""
+    tried = row("V/kickoff/1/1/1/proposal/welcome/c_1")
+    await put(store, tried)
+    old = str(tried["address"])
+    held = await take(store, str(tried["key"]), NOW)
+    assert held is not None
+    retry_at = NOW + timedelta(minutes=60)
+    assert await go(store, held, S.DEFERRED, NOW, reason="450 4.2.1 no such mailbox yet", retry_at=retry_at)
+    later = NOW + timedelta(minutes=30)
+    async with store.writing() as connection:
+        assert await outbox.readdress(connection, "c_1", old, "luca@new.example", later) == 0
+    moved = await read(store, str(tried["key"]))
+    assert (moved["state"], moved["address"], moved["reason"]) == (S.READY, "luca@new.example", None)
+    again = await take(store, str(tried["key"]), later)
+    assert again is not None
+    assert (again.first_tried_at, again.attempts, again.fence) == (later, 1, held.fence + 1)

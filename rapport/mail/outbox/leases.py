@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, exists, func, not_, or_, select, update
 
-from rapport.mail.outbox.record import FREE, LEASE, PAUSED, RETRIABLE, before, instants
+from rapport.mail.outbox.record import FREE, LEASE, OF_ATTEMPTS, PAUSED, RETRIABLE, before, instants
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
 from rapport.rules.attention import LONGEST_PUT_OFF
@@ -253,7 +253,7 @@ _TO: Final = re.compile(rb"^To:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE | r
 
 
 async def readdress(connection: Connection, person: str, old: str, new: str, now: datetime) -> int:
-    """Have what waits for somebody go to where they are reached from now on.
+    """Have what waits for somebody go to where they are reached from now on, as if it had never been tried.
 
     What may have arrived already, or is being handed over right now, stays as it is. A date that was invited to keeps
     the address by which their calendar knows it.
@@ -262,11 +262,18 @@ async def readdress(connection: Connection, person: str, old: str, new: str, now
         How many were on their way to the old address already.
     """
     waits = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(_NOT_OUT), FREE)
-    rows = await connection.execute(select(MessageRow.key, MessageRow.raw).where(*waits), instants(now))
+    rows = await connection.execute(
+        select(MessageRow.key, MessageRow.state, MessageRow.raw).where(*waits), instants(now)
+    )
     for row in rows.all():
         raw = None if row.raw is None else readdressed(row.raw, old, new)
-        moved = update(MessageRow).where(MessageRow.key == row.key, *waits).values(address=new, raw=raw)
-        await connection.execute(moved, instants(now))
+        moved: dict[str, Any] = {"address": new, "raw": raw}
+        if row.state == MessageState.DEFERRED:
+            # What the relay said, and for how long it was asked, is about the address that is theirs no more.
+            moved |= {"state": MessageState.READY, "attempts": 0, "reason": None, **dict.fromkeys(OF_ATTEMPTS)}
+        await connection.execute(
+            update(MessageRow).where(MessageRow.key == row.key, *waits).values(moved), instants(now)
+        )
     left = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(UNDER_WAY))
     return await connection.scalar(select(func.count()).where(*left)) or 0
 
