@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,16 @@ from rapport.rules import receipt
 _BEGINS: Final = "<!-- rapport-record "
 _ENDS: Final = " -->"
 _RECEIPT: Final = ("document", "signature", "public_key")
+
+_CHANGED: Final = "was changed after it was signed"
+CHANGED_PAGE: Final = f"{_CHANGED}, if only by a browser that saved it as a complete page: save it as HTML only"
+"""What is said of a page: a browser writes a complete one anew, and nothing tells that from other changes."""
+
+WEB_ARCHIVE: Final = "is a browser's web archive, and not the record itself: save it as HTML only"
+
+_HEADERS: Final = 4_000
+_WEB_ARCHIVE: Final = re.compile(r"^content-type:\s*multipart/related", re.IGNORECASE | re.MULTILINE)
+"""A page and what belongs to it as one mail (RFC 2557), which browsers save as a single file."""
 
 
 class Checked(NamedTuple):
@@ -47,6 +58,8 @@ def check(text: str, trusted: Collection[str]) -> Checked:
         text: All of the file.
         trusted: The installation's public keys, in hex.
     """
+    if _WEB_ARCHIVE.search(text[:_HEADERS]):
+        return Checked(0, (WEB_ARCHIVE,))
     head, begins, rest = text.replace("\r\n", "\n").partition(_BEGINS)
     written, ends, tail = rest.partition(_ENDS + "\n")
     try:
@@ -61,16 +74,18 @@ def check(text: str, trusted: Collection[str]) -> Checked:
         # A field beside those that are signed, or one that is there twice, could be taken for part of what was.
         return Checked(len(kept), ("has a seal that was changed",))
     document = _signed(head + tail, kept)
-    faults = [_page_fault(signature | {"document": document}, document, trusted)]
+    faults = [_page_fault(signature | {"document": document}, document, trusted, is_page="</html>" in tail)]
     for one in kept:
         what = receipt.fault(one, one["document"], trusted)
         faults.append(None if what is None else f"has a receipt that {what}: {one['document'][:200]}")
     return Checked(len(kept), tuple(one for one in faults if one is not None))
 
 
-def _page_fault(signed: Mapping[str, str], document: str, trusted: Collection[str]) -> str | None:
+def _page_fault(signed: Mapping[str, str], document: str, trusted: Collection[str], *, is_page: bool) -> str | None:
     what = receipt.fault(signed, document, trusted)
-    return {None: None, "is not what was signed": "was changed after it was signed"}.get(what, what)
+    if what != "is not what was signed":
+        return what
+    return CHANGED_PAGE if is_page else _CHANGED
 
 
 def _written(sealed: Mapping[str, Any]) -> str:

@@ -10,7 +10,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from rapport.model.ids import new_id
-from starters.use_cases import tech_review
+from rapport.rules import record
+from starters.use_cases import audit, tech_review
+from starters.use_cases.record_check import verify_record
 from tests.browser.conftest import Site, Visits
 from tests.conftest import CHAMPION, link_of
 from tests.support.tech_review import (
@@ -93,7 +95,9 @@ async def expect_asked(site: Site, page: Page, ref: str) -> None:
     await expect(page.get_by_text("Leila Haddad")).to_be_visible()
 
 
-async def test_something_is_said_by_keyboard_and_the_record_tells_all(site: Site, visits: Visits) -> None:
+async def test_something_is_said_by_keyboard_and_the_record_tells_all(
+    site: Site, visits: Visits, tmp_path: Path
+) -> None:
     """A remark is typed without a mouse; once it is over, search finds it and the record can be printed."""
     key = new_id("a").replace("_", "-")
     ref = await submitted(site.installation, key=key)
@@ -150,3 +154,18 @@ async def test_something_is_said_by_keyboard_and_the_record_tells_all(site: Site
     await expect(page.get_by_text("With a signed medium, yes")).to_be_visible()
     await look(page, "record")
     assert not (await tech_review.show(site.installation.services, ref)).asks
+    await is_whole_or_says_why(site, page, tmp_path)
+
+
+async def is_whole_or_says_why(site: Site, page: Page, folder: Path) -> None:
+    """A record is whole as it came, and where the browser writes it anew, the refusal says so."""
+    key = (await audit.key(site.installation.services)).public_key
+    came = await (await page.context.request.get(page.url)).body()
+    archive = await (await page.context.new_cdp_session(page)).send("Page.captureSnapshot", {"format": "mhtml"})
+    saved = {"came": came, "anew": (await page.content()).encode(), "archive": archive["data"].encode()}
+    faults = {}
+    for name, content in saved.items():
+        file = folder / f"{name}.html"
+        file.write_bytes(content)
+        faults[name] = verify_record(file, [key]).faults
+    assert faults == {"came": (), "anew": (record.CHANGED_PAGE,), "archive": (record.WEB_ARCHIVE,)}

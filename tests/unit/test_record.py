@@ -44,6 +44,15 @@ def test_any_change_of_a_record_is_found(page: str, data: st.DataObject) -> None
     assert record.check(f"{page[:at]}§{page[at + 1 :]}", {PUBLIC}).faults
 
 
+def test_what_a_browser_has_made_of_it_is_said() -> None:
+    """A complete page that a browser wrote anew, and a page in a web archive, are refused with what to do instead."""
+    anew = PAGES["html"].replace("<html>", "<!-- saved from url=(0021)http://127.0.0.1:8700 -->\n<html>")
+    assert record.check(anew, {PUBLIC}).faults == (record.CHANGED_PAGE,)
+    archive = f"MIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n\r\n{PAGES['html']}"
+    assert record.check(archive, {PUBLIC}).faults == (record.WEB_ARCHIVE,)
+    assert "complete page" not in str(record.check(PAGES["md"].replace("TR", "RT"), {PUBLIC}).faults)
+
+
 @pytest.mark.parametrize("added", ['"note":"approved",', '"receipts":[],', " "])
 def test_nothing_is_added_to_a_seal(added: str) -> None:
     """Neither a field that nobody signed, nor one a second time: other readers might take it for the signed one."""
