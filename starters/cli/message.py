@@ -101,7 +101,8 @@ def _recorded(receipt: Receipt) -> str | None:
 def _show(shown: MessageShown) -> None:
     out.print(f"[bold]{shown.state}[/bold]  to {shown.name} <{shown.to}>")
     if shown.goes_at:
-        out.print(f"{'Goes' if shown.state is MessageState.READY else 'If sent now, it goes'} {when(shown.goes_at)}")
+        waits = shown.state in (MessageState.DRAFT, MessageState.HELD)
+        out.print(f"{'If sent now, it goes' if waits else 'Goes'} {when(shown.goes_at)}")
     if shown.reason:
         out.print(shown.reason, markup=False)
     out.print(f"Subject: {shown.subject}\nMessage-ID: {shown.message_id}\n", markup=False)

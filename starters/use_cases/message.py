@@ -53,8 +53,8 @@ class MessageLine(WireModel):
 
     Attributes:
         reason: Why it is put off or doesn't go yet, was suppressed or failed.
-        goes_at: When it goes, where it is put off and that is still to come; of a single draft, when it would go if it
-            were sent now, unless that is at once.
+        goes_at: When it goes, where it waits for an instant that is still to come; of a single draft, when it would go
+            if it were sent now, unless that is at once.
         look: Where to look first, of what may not have arrived.
         next: What can be done about it, as commands.
         consequences: What follows each of these, of what was not delivered.
@@ -151,7 +151,8 @@ class Holds(NamedTuple):
         if message.state is MessageState.READY and message.not_before is not None and message.not_before > self.now:
             return message.not_before, message.reason
         if message.state is MessageState.DEFERRED:
-            return None, "; ".join(one for one in (message.reason, self.all) if one) or None
+            goes_at = message.retry_at if message.retry_at and message.retry_at > self.now and not self.all else None
+            return goes_at, "; ".join(one for one in (message.reason, self.all) if one) or None
         since = message.not_before or message.created_at
         due = "due, and sent within minutes while a worker runs" if self.now - since > ON_ITS_WAY else None
         return None, self.all or due

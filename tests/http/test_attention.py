@@ -192,6 +192,7 @@ async def test_the_page_of_caught_mail_says_that_hours_are_ignored(here: Install
         ("fault", "the mail server takes no email"),
         ("paused", "the onboarding is paused"),
         ("unsaid", None),
+        ("deferred", "450 4.2.0 greylisted"),
     ],
 )
 async def test_what_waits_says_why_and_no_time_that_has_passed(
@@ -203,7 +204,8 @@ async def test_what_waits_says_why_and_no_time_that_has_passed(
     await onboarding.start(quiet.services, StartRequest(file=file))
     await lines(quiet, key, MessageState.READY)
     now = datetime.now(UTC)
-    then = now + timedelta(hours=3) if held == "unsaid" else now - timedelta(hours=2)
+    is_known = held in ("unsaid", "deferred")
+    then = now + timedelta(hours=3) if is_known else now - timedelta(hours=2)
     if held == "stopped":
         await mail_switch.stop(quiet.services, HOST, "A test")
     if held == "paused":
@@ -216,14 +218,19 @@ async def test_what_waits_says_why_and_no_time_that_has_passed(
     async with quiet.services.store.writing() as connection:
         moved = update(MessageRow).where(MessageRow.account == key, MessageRow.person.startswith("c_"))
         await connection.execute(moved.values(not_before=then, reason=None, created_at=then))
+        if held == "deferred":
+            tried = {"state": MessageState.DEFERRED, "not_before": None, "retry_at": then, "reason": why}
+            await connection.execute(moved.values(tried))
         if held == "fault":
             await relay.meet_fault(connection, FaultKind.UNREACHABLE, None, now, VARIABLES)
-    found = [one for one in await message.listed(quiet.services, key) if one.state is MessageState.READY]
-    assert [(one.goes_at, one.reason) for one in found] == [(then if held == "unsaid" else None, why)] * 4
+    states = (MessageState.READY, MessageState.DEFERRED)
+    found = [one for one in await message.listed(quiet.services, key) if one.state in states]
+    assert [(one.goes_at, one.reason) for one in found] == [(then if is_known else None, why)] * 4
     print_list(found)
     printed = capsys.readouterr().out
     assert "None" not in printed
     assert (why or "goes ") in printed
+    assert ("goes " in printed) is is_known
     async with browser(quiet) as reader:
         page = (await reader.get(f"/accounts/{key}")).text
-    assert len(re.findall(r">goes <time", page)) == (4 if held == "unsaid" else 0)
+    assert len(re.findall(r">goes <time", page)) == (4 if is_known else 0)
