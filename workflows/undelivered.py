@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.message import Messages
     from activities.undelivered import UndeliveredMails
     from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
-    from rapport.model.message import NOT_DELIVERED, Deliver, MessageState, Resolution
+    from rapport.model.message import NOT_DELIVERED, Deliver, Resolution
     from rapport.model.task import TaskResult, TaskStart
     from rapport.model.undelivered import Settling, Trouble, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
@@ -67,7 +67,7 @@ class Undelivered:
         assert account is not None
         number = trouble.asked + 1
         id_ = undelivered_task(account, self.start.key, number)
-        template = todo_template.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else todo_template.DID_NOT_GO
+        template = todo_template.ABOUT_EMAIL[trouble.state]
         given = TaskStart(
             account=account,
             contract=trouble.contract,

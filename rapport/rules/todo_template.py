@@ -11,7 +11,7 @@ from textwrap import shorten
 from typing import Final
 
 from rapport.model.base import MAX_NAME
-from rapport.model.message import Resolution
+from rapport.model.message import MessageState, Resolution
 from rapport.model.operation import Operate
 from rapport.model.task import TaskDefinition, TaskOption
 
@@ -234,6 +234,9 @@ NOBODY_KNOWS: Final = TodoTemplate(
         on_timeout="unanswered",
     ),
 )
+ABOUT_EMAIL: Final = {MessageState.FAILED: DID_NOT_GO, MessageState.UNKNOWN: NOBODY_KNOWS}
+"""What is asked about an email that stands so."""
+
 LATE_REPLY: Final = TodoTemplate(
     "reply",
     "{}: a late reply",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -97,6 +101,80 @@ def test_the_recipe_for_a_mail_is_a_mail(tmp_path: Path, monkeypatch: pytest.Mon
         assert "other readers" in (samples.fault("two_weeks", "message", "primary_champion") or "")
     for one in forget:
         one.cache_clear()
+
+
+_HELD = """
+import asyncio, sys
+from pathlib import Path
+from sqlalchemy import update
+from temporalio.testing import ActivityEnvironment
+from activities.undelivered import UndeliveredMails
+from rapport.mail import outbox
+from rapport.model.account import AccountFile
+from rapport.model.message import MessageState, Resolution
+from rapport.model.reading import read_toml
+from rapport.model.undelivered import Settling, UndeliveredStart
+from rapport.rules.message import ways_on
+from rapport.rules.todo_template import ABOUT_EMAIL
+from rapport.storage import imports
+from rapport.storage.database import Store
+from rapport.storage.tables import MessageRow
+from tests.helpers_mail import NOW
+from tests.unit.test_outbox import row
+
+async def main():
+    store = Store("sqlite:///" + sys.argv[1])
+    await store.migrate()
+    file = read_toml(AccountFile, Path("examples/versayce.toml").read_bytes(), "versayce.toml")
+    key = "V/kickoff/1/1/1/proposal/welcome/c_1"
+    asks = {"workflow_id": "x", "purpose": "proposal", "email": "welcome", "step": "kickoff", "title": "Kickoff"}
+    asks |= {"account": "versayce", "now": NOW.isoformat()}
+    held = row(key) | {"state": "held", "raw": b"bytes", "occasion": asks}
+    async with store.writing() as connection:
+        await imports.save(connection, file, NOW)
+        await outbox.intend(connection, [held])
+        assert [one.key for one in await outbox.unresolved(connection)] == [key], "the sweep does not see it"
+    mails, run = UndeliveredMails(store), ActivityEnvironment().run
+    start = UndeliveredStart(account="versayce", key=key)
+    trouble = (await run(mails.look, start)).trouble
+    assert (trouble.state, trouble.assign) == ("held", ("tam",))
+    template = ABOUT_EMAIL[trouble.state]
+    assert template.options == {how for how in ("resend", "elsewhere")}
+    assert [way.command for way in ways_on(trouble.state, key)][0].startswith("rapport message resolve")
+    order = Settling(account="versayce", key=key, how=Resolution.RESEND, fence=trouble.fence, now=NOW)
+    done = await run(mails.settle, order)
+    assert done.states == {key: MessageState.READY}
+    await store.close()
+    print("asked, and sent")
+
+asyncio.run(main())
+"""
+"""A mail that is held back, in an installation of its own."""
+
+
+def test_the_recipe_for_a_mail_that_asks_has_the_sweep_ask_and_the_answer_count(tmp_path: Path) -> None:
+    """With the recipe's lines in the modules that it names, what is held back is asked about, and goes on a word."""
+    for part in ("rapport", "activities", "workflows", "starters", "tests", "examples"):
+        shutil.copytree(
+            ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "histories", "years")
+        )
+    [diff] = code("A mail that asks what becomes of it", "diff")
+    for change in re.split(r"^--- ", diff, flags=re.MULTILINE)[1:]:
+        name, _, lines = change.partition("\n")
+        marked = lines.splitlines(keepends=True)
+        before, after = ("".join(line[1:] for line in marked if line[0] in (" ", sign)) for sign in "-+")
+        text = (tmp_path / name).read_text()
+        assert text.count(before) == 1, f"{name} has no such lines"
+        (tmp_path / name).write_text(text.replace(before, after))
+    done = subprocess.run(
+        [sys.executable, "-c", _HELD, str(tmp_path / "rapport.db")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "asked, and sent\n", done.stderr
 
 
 def test_the_recipe_for_a_scenario_calls_for_a_review() -> None:
