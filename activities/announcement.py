@@ -16,6 +16,7 @@ from activities.message import Messages
 from activities.webhooks import HOOK_GIVES_UP, Hook, Later, Turned, post
 from rapport.mail import tech_review as tech_review_mail
 from rapport.model.announcement import Announce, Announced, AnnouncingStart
+from rapport.model.delivery import DeliveryState
 from rapport.model.ids import review_id
 from rapport.model.message import CHANNEL, AnnouncementFacts, MessageRequest, MessageState, Purpose
 from rapport.model.tech_review_facts import Remark
@@ -144,8 +145,8 @@ class Announcements:
         if self.slack is None:
             return "off"
         present = now()
-        if before.state != announcement.WAITING:
-            return "posted" if before.state == announcement.POSTED else "failed"
+        if before.state != DeliveryState.WAITING:
+            return "posted" if before.state == DeliveryState.POSTED else "failed"
         words = announcement_rules.slack(facts.headline, facts.text, facts.url)
         content = json.dumps({"text": words, "unfurl_links": False}).encode()
         try:
@@ -156,7 +157,7 @@ class Announcements:
             if present - (before.first_tried_at or present) >= HOOK_GIVES_UP:
                 return await self._fail(order, f"given up after 48 hours: {patience}")
             async with self.store.writing() as connection:
-                await announcement.settle(connection, order.key, announcement.WAITING, str(patience), present)
+                await announcement.settle(connection, order.key, DeliveryState.WAITING, str(patience), present)
             raise ApplicationError(
                 f"Slack cannot take it now: {patience}",
                 type="ChannelSilent",
@@ -164,12 +165,12 @@ class Announcements:
                 category=ApplicationErrorCategory.BENIGN,
             ) from None
         async with self.store.writing() as connection:
-            await announcement.settle(connection, order.key, announcement.POSTED, None, present)
+            await announcement.settle(connection, order.key, DeliveryState.POSTED, None, present)
         return "posted"
 
     async def _fail(self, order: Announce, reason: str) -> Literal["failed"]:
         async with self.store.writing() as connection:
-            await announcement.settle(connection, order.key, announcement.FAILED, reason, now())
+            await announcement.settle(connection, order.key, DeliveryState.FAILED, reason, now())
         return "failed"
 
     async def _tell_by_mail(self, order: Announce, facts: AnnouncementFacts) -> Literal["off", "sent", "failed"]:

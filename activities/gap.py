@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
 from activities.webhooks import HOOK_GIVES_UP, Hook, Later, Turned, post
+from rapport.model.delivery import DeliveryState
 from rapport.model.gap import Gap, GapSent, GapStart
 from rapport.storage import gap as gaps
 from rapport.storage.database import Store
@@ -40,9 +41,9 @@ class Gaps:
             async with self.store.writing() as connection:
                 gap, since = await gaps.try_now(connection, order.ref, present)
                 if self.crm is None:
-                    await gaps.settle(connection, gap.ref, gap.version, gaps.OFF)
+                    await gaps.settle(connection, gap.ref, gap.version, DeliveryState.OFF)
                     return GapSent(state="off")
-            if gap.sent_version >= gap.version and gap.delivery == gaps.SENT:
+            if gap.sent_version >= gap.version and gap.delivery == DeliveryState.SENT:
                 return GapSent(state="sent", version=gap.version)
             body = json.dumps(_event(gap), ensure_ascii=False)
             try:
@@ -59,12 +60,12 @@ class Gaps:
                     category=ApplicationErrorCategory.BENIGN,
                 ) from None
             async with self.store.writing() as connection:
-                await gaps.settle(connection, gap.ref, gap.version, gaps.SENT)
+                await gaps.settle(connection, gap.ref, gap.version, DeliveryState.SENT)
             return GapSent(state="sent", version=gap.version)
 
     async def _failed(self, gap: Gap, reason: str, kind: str) -> ApplicationError:
         async with self.store.writing() as connection:
-            await gaps.settle(connection, gap.ref, gap.version, gaps.FAILED, reason)
+            await gaps.settle(connection, gap.ref, gap.version, DeliveryState.FAILED, reason)
         return ApplicationError(reason, type=kind, non_retryable=True)
 
 

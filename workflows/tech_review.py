@@ -21,9 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.operation import ControlKind
     from rapport.model.projection import Wait
     from rapport.model.search_attributes import STAGE
-    from rapport.model.task import NO_EMAIL, TaskDefinition, TaskResult, TaskStart
+    from rapport.model.task import NO_EMAIL, WITHDRAWN, TaskDefinition, TaskResult, TaskStart
     from rapport.model.tech_review import (
-        WITHDRAWN,
         ReviewEdit,
         ReviewProjection,
         ReviewResult,
@@ -165,7 +164,9 @@ class TechReview(AccountWorkflow):
     async def hear(self, side: str, deadline: datetime) -> None:
         """What one side says, if they say anything in time."""
         title = f"{self.ref}: feedback of {side.replace('_', ' ')}"
-        result = await self._put(f"feedback_{side}", title, tech_review.feedback(side), deadline=deadline)
+        result = await self._put(
+            f"feedback_{side}", title, tech_review.feedback(side), deadline=deadline
+        )
         self._remember_all("feedback", result, seat=side)
         if not result.decisions and not self._is_interrupted():
             self._tell("tech_review.silent", about=side)

@@ -17,8 +17,7 @@ from rapport.mail.outbox import Message
 from rapport.model.message import MessageRequest, MessageState, Purpose
 from rapport.model.step import DoneBy, Stage, kinds
 from rapport.model.support_case import ActKind, CaseState
-from rapport.model.task import MEMBER_PREFIX, TaskPhase
-from rapport.model.tech_review import WITHDRAWN
+from rapport.model.task import MEMBER_PREFIX, WITHDRAWN, TaskPhase
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import claims
 from rapport.rules.claims import CaseNow, MeetingNow, ReviewNow, StepNow, TaskNow

@@ -399,7 +399,7 @@ NOT_REQUESTED: Final = "not_requested"
 """The outcome of a task that nobody asked for in time, or that its requester does without."""
 
 WITHDRAWN: Final = "withdrawn"
-"""The outcome of a task that is not needed any more."""
+"""The outcome of a task, or of a review, that is not needed any more."""
 
 
 class TaskHolder(WireModel):

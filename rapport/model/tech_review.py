@@ -49,10 +49,6 @@ class Ask(StrEnum):
     TRADEOFF_OR_TIMELINE = "tradeoff_or_timeline"
 
 
-WITHDRAWN: Final = "withdrawn"
-"""The outcome of a review that nobody needs any more."""
-
-
 def is_web_link(text: str) -> bool:
     """Whether this is a link that a page may offer."""
     return re.fullmatch(r"https?://[^\s/<>\"()]+[^\s<>\"]*", text) is not None

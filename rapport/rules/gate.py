@@ -22,7 +22,7 @@ from rapport.rules.wording import listed
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
-STAGE: Final[dict[Gate, str]] = {"trial": "pre_trial", "production": "pre_production"}
+REVIEW_STAGE: Final[dict[Gate, str]] = {"trial": "pre_trial", "production": "pre_production"}
 """The stage of the reviews that open a gate."""
 
 _STAGES: Final[dict[Gate, frozenset[str]]] = {
@@ -39,7 +39,7 @@ HEARD: Final[dict[Gate, tuple[Role, ...]]] = {
 }
 """Who has to have answered in a review for it to open a gate; silence is no answer."""
 
-SEATS: Final = {Role.SUPPORT_LEAD: "support"}
+_SEATS: Final = {Role.SUPPORT_LEAD: "support"}
 """What a seat is called where it is not called by its role: support's is filled by anybody of support's."""
 
 
@@ -99,7 +99,7 @@ def standing(
         calls: The scenarios that apply to the account.
     """
     demands = _demands(gate, facts, [call for call in calls if _STAGES[gate] & {*call.stages}])
-    concerned = [review for review in reviews if review.stage == STAGE[gate] and not review.withdrawn]
+    concerned = [review for review in reviews if review.stage == REVIEW_STAGE[gate] and not review.withdrawn]
     looks = [_look(gate, demand, facts, reviews, concerned) for demand in demands]
     unmet = [(demand, look) for demand, look in zip(demands, looks, strict=True) if not look.open]
     if unmet:
@@ -161,7 +161,7 @@ def _look(
     gate: Gate, demand: _Demand, facts: Facts, reviews: Sequence[Reviewed], concerned: Sequence[Reviewed]
 ) -> _Look:
     """Whether the reviews of a gate's stage meet a demand, and if not, what is missing."""
-    stage, asking = STAGE[gate], (Role.CE.value, Role.TAM.value)
+    stage, asking = REVIEW_STAGE[gate], (Role.CE.value, Role.TAM.value)
     if demand.scenario is not None:
         named = [review for review in concerned if demand.scenario in review.scenarios]
         if concerned and not named:
@@ -205,7 +205,7 @@ def unheard(gate: Gate, review: Reviewed) -> tuple[str, ...]:
 
 def seat(role: Role) -> str:
     """What the seat of a role is called in a review."""
-    return SEATS.get(role, role.value)
+    return _SEATS.get(role, role.value)
 
 
 def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) -> str | None:
@@ -221,7 +221,7 @@ def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) 
 
 def seen_for_the_trial(version: str, reviews: Sequence[Reviewed]) -> str | None:
     """The review that let the trial begin with this version of the design document, if one did."""
-    trials = [one for one in reviews if one.stage == STAGE["trial"] and one.yes and not one.withdrawn]
+    trials = [one for one in reviews if one.stage == REVIEW_STAGE["trial"] and one.yes and not one.withdrawn]
     return next((one.ref for one in trials if one.design is not None and _same(one.design, version)), None)
 
 

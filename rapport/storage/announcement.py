@@ -9,13 +9,12 @@ from sqlalchemy import func, select, update
 
 from rapport.model.announcement import Announce, AnnouncingStart
 from rapport.model.base import Instant, WireModel
+from rapport.model.delivery import DeliveryState
 from rapport.model.message import CHANNEL, MessageState
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import AnnouncementRow
 from rapport.storage.tables import MessageRow
 from rapport.storage.upserts import insert_new
-
-WAITING, POSTED, FAILED = "waiting", "posted", "failed"
 
 
 class AnnouncementRecord(WireModel):
@@ -42,7 +41,7 @@ async def note(connection: Connection, orders: Iterable[Announce]) -> None:
             "until": order.until,
             "happened_at": order.now,
             "position": position,
-            "state": WAITING,
+            "state": DeliveryState.WAITING,
             "reason": None,
             "first_tried_at": None,
             "settled_at": None,
@@ -108,15 +107,19 @@ async def begin(connection: Connection, order: Announce, now: datetime) -> Annou
 
 async def settle(connection: Connection, key: str, state: str, reason: str | None, now: datetime) -> None:
     """Note how it ended, or why it waits."""
-    values = {"state": state, "reason": reason, "settled_at": None if state == WAITING else now}
+    values = {"state": state, "reason": reason, "settled_at": None if state == DeliveryState.WAITING else now}
     await connection.execute(
-        update(AnnouncementRow).where(AnnouncementRow.key == key, AnnouncementRow.state != POSTED).values(**values)
+        update(AnnouncementRow)
+        .where(AnnouncementRow.key == key, AnnouncementRow.state != DeliveryState.POSTED)
+        .values(**values)
     )
 
 
 async def failed(connection: Connection) -> list[AnnouncementRecord]:
     """What the channel was never told, the newest first."""
-    query = _TELLINGS.where(AnnouncementRow.state == FAILED).order_by(AnnouncementRow.first_tried_at.desc())
+    query = _TELLINGS.where(AnnouncementRow.state == DeliveryState.FAILED).order_by(
+        AnnouncementRow.first_tried_at.desc()
+    )
     return [AnnouncementRecord.model_validate(row._mapping) for row in await connection.execute(query.limit(50))]
 
 
@@ -147,7 +150,7 @@ async def waiting_since(connection: Connection) -> datetime | None:
     """Since when the oldest thing waits that the channel was not told yet."""
     since: datetime | None = await connection.scalar(
         select(func.min(AnnouncementRow.first_tried_at)).where(
-            AnnouncementRow.state == WAITING, AnnouncementRow.reason.is_not(None)
+            AnnouncementRow.state == DeliveryState.WAITING, AnnouncementRow.reason.is_not(None)
         )
     )
     return since

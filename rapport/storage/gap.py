@@ -9,14 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, insert, select, update
 
+from rapport.model.delivery import DeliveryState
 from rapport.model.gap import Gap, GapStatus, Kind, NewGap
 from rapport.model.ids import gap_ref, number_in
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import GapLinkRow, GapRow
 from rapport.storage.upserts import insert_new
-
-WAITING, SENT, FAILED, OFF = "waiting", "sent", "failed", "off"
-"""What can have become of sending the newest version; `off` where there is no CRM."""
 
 _GAPS: Final = select(GapRow.__table__)
 
@@ -32,7 +30,7 @@ async def add(connection: Connection, written: NewGap, by: str, now: datetime) -
         "logged_at": now,
         "changed_at": now,
         "version": 1,
-        "delivery": WAITING,
+        "delivery": DeliveryState.WAITING,
         "delivery_reason": None,
         "first_tried_at": None,
         "sent_version": 0,
@@ -71,7 +69,7 @@ async def _changed(connection: Connection, number: int, now: datetime) -> None:
     await connection.execute(update(GapRow).where(GapRow.number == number).values(**values))
 
 
-_UNSENT: Final[dict[str, Any]] = {"delivery": WAITING, "delivery_reason": None, "first_tried_at": None}
+_UNSENT: Final[dict[str, Any]] = {"delivery": DeliveryState.WAITING, "delivery_reason": None, "first_tried_at": None}
 
 
 async def _link(connection: Connection, number: int, pairs: Iterable[tuple[Kind, str]]) -> None:
@@ -107,19 +105,21 @@ async def known(
 
 async def undelivered(connection: Connection) -> list[Gap]:
     """The gaps of which the CRM does not have the newest version, and will not get it by itself."""
-    return await _read(connection, _GAPS.where(GapRow.delivery.in_([FAILED, OFF])).order_by(GapRow.number))
+    return await _read(
+        connection, _GAPS.where(GapRow.delivery.in_([DeliveryState.FAILED, DeliveryState.OFF])).order_by(GapRow.number)
+    )
 
 
 async def pending(connection: Connection, before: datetime) -> list[str]:
     """The gaps that changed before an instant and of which it is not said yet what became of sending them."""
-    waiting = (GapRow.delivery == WAITING, GapRow.changed_at < before)
+    waiting = (GapRow.delivery == DeliveryState.WAITING, GapRow.changed_at < before)
     numbers = await connection.scalars(select(GapRow.number).where(*waiting).order_by(GapRow.number))
     return [gap_ref(number) for number in numbers]
 
 
 async def unbegun(connection: Connection, before: datetime) -> list[tuple[str, datetime]]:
     """The gaps that nobody has tried to send since they changed, before an instant, and when they did."""
-    waiting = (GapRow.delivery == WAITING, GapRow.first_tried_at.is_(None), GapRow.changed_at < before)
+    waiting = (GapRow.delivery == DeliveryState.WAITING, GapRow.first_tried_at.is_(None), GapRow.changed_at < before)
     rows = await connection.execute(select(GapRow.number, GapRow.changed_at).where(*waiting).order_by(GapRow.number))
     return [(gap_ref(row.number), row.changed_at) for row in rows]
 
@@ -137,7 +137,7 @@ async def try_now(connection: Connection, ref: str, now: datetime) -> tuple[Gap,
 async def settle(connection: Connection, ref: str, version: int, state: str, reason: str | None = None) -> None:
     """Note what became of sending a version; of an older one only that the CRM has it."""
     number = _number(ref)
-    if state == SENT:
+    if state == DeliveryState.SENT:
         newer = (GapRow.number == number, GapRow.sent_version < version)
         await connection.execute(update(GapRow).where(*newer).values(sent_version=version))
     newest = (GapRow.number == number, GapRow.version == version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import and_, select
 
-from rapport.model.tech_review import WITHDRAWN
+from rapport.model.task import WITHDRAWN
 from rapport.model.tech_review_facts import ReviewVerdict
 from rapport.rules.gate import Reviewed
 from rapport.storage.database import Connection

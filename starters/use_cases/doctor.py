@@ -21,6 +21,7 @@ from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Misconfigured, Relay
 from rapport.model.account import Role
 from rapport.model.base import UserError, WireModel
+from rapport.model.delivery import DeliveryState
 from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
 from rapport.model.relay import fixed
@@ -671,7 +672,7 @@ async def _crm(store: Store, settings: Settings) -> Check:
         return Check(check="crm", verdict=CheckVerdict.TROUBLE, what="there is nothing to sign with", fix=fix)
     async with store.reading() as connection:
         behind = await gaps.undelivered(connection)
-    failed = [gap for gap in behind if gap.delivery == gaps.FAILED]
+    failed = [gap for gap in behind if gap.delivery == DeliveryState.FAILED]
     if failed:
         return Check(
             check="crm",

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import Field
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from rapport.model.access import Action
 from rapport.model.account import Member
 from rapport.model.base import Prose, Refused, UserError
+from rapport.model.delivery import DeliveryState
 from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
 from rapport.model.ids import gap_id
 from rapport.model.support_case import CASE_REF
@@ -258,11 +259,11 @@ async def _sent(services: Services, ref: str) -> GapShown:
     return await show(services, ref)
 
 
-_CRM = {
-    gaps.WAITING: "on its way to the CRM",
-    gaps.SENT: "the CRM has it",
-    gaps.FAILED: "the CRM does not have it",
-    gaps.OFF: "no CRM is set up",
+_CRM: Final[dict[str, str]] = {
+    DeliveryState.WAITING: "on its way to the CRM",
+    DeliveryState.SENT: "the CRM has it",
+    DeliveryState.FAILED: "the CRM does not have it",
+    DeliveryState.OFF: "no CRM is set up",
 }
 
 
@@ -274,5 +275,5 @@ async def _shown(connection: Connection, found: Gap) -> GapShown:
         logged_by=names.get(found.logged_by, GONE),
         workflow_id=gap_id(found.ref),
         crm=_CRM[found.delivery] + reason,
-        resend=f"rapport gap resend {found.ref}" if found.delivery == gaps.FAILED else None,
+        resend=f"rapport gap resend {found.ref}" if found.delivery == DeliveryState.FAILED else None,
     )

@@ -14,7 +14,7 @@ from rapport.mail.markdown import safe_link
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES, answers_of
 from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
-from rapport.model.tech_review import WITHDRAWN
+from rapport.model.task import WITHDRAWN
 from rapport.rules import tech_review as policy
 from rapport.rules.record import seal
 from rapport.storage import tech_review as records

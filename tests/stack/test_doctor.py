@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from rapport.model.account import MembersFile, Role
 from rapport.model.announcement import Announce
+from rapport.model.delivery import DeliveryState
 from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered
 from rapport.storage import account as accounts, announcement
@@ -367,10 +368,10 @@ async def test_what_the_review_channel_never_heard_is_told(here: Installation) -
     order = Announce(ref="TR-0007", account="versayce", what="overdue", now=present())
     async with here.services.store.writing() as connection:
         await announcement.begin(connection, order, present())
-        await announcement.settle(connection, order.key, announcement.WAITING, "it answers 503", present())
+        await announcement.settle(connection, order.key, DeliveryState.WAITING, "it answers 503", present())
     assert of(await examine(here), "channel").verdict is CheckVerdict.NOTE
     async with here.services.store.writing() as connection:
-        await announcement.settle(connection, order.key, announcement.FAILED, "it answers 404", present())
+        await announcement.settle(connection, order.key, DeliveryState.FAILED, "it answers 404", present())
     check = of(await examine(here), "channel")
     assert check.verdict is CheckVerdict.TROUBLE
     assert [(one.where, "it answers 404" in one.problem) for one in check.findings] == [("TR-0007", True)]

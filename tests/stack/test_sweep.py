@@ -20,6 +20,7 @@ from activities import delivery
 from rapport.mail import outbox
 from rapport.model.announcement import Announce
 from rapport.model.base import UserError
+from rapport.model.delivery import DeliveryState
 from rapport.model.ids import announcing_id, case_id, gap_id, new_id, onboarding_id, task_id, undelivered_id
 from rapport.model.message import MessageState, Purpose, Resolution
 from rapport.model.operation import Operate
@@ -431,7 +432,7 @@ async def test_what_the_channel_was_not_told_is_told_once(dev_server: Client, tm
         assert await unbegun(here) == []
         async with here.services.store.reading() as connection:
             told = [(one.key, one.state) for one in await announcement.of_review(connection, ref)]
-    assert sorted(told) == sorted((order.key, announcement.POSTED) for order in orders)
+    assert sorted(told) == sorted((order.key, DeliveryState.POSTED) for order in orders)
     posted = [json.loads(one.body)["text"].partition(": ")[2].partition("*")[0] for one in slack.taken]
     # The second was refused once before it was taken.
     assert posted == [posted[0], posted[1], posted[1], posted[3]]

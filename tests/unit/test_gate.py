@@ -8,7 +8,7 @@ from hypothesis import example, given, strategies as st
 
 from rapport.model.account import Facts
 from rapport.model.step import Gate
-from rapport.rules.gate import GATES, HEARD, STAGE, Reviewed, seat, standing
+from rapport.rules.gate import GATES, HEARD, REVIEW_STAGE, Reviewed, seat, standing
 from rapport.rules.scenario import Call
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -63,9 +63,9 @@ def test_a_gate_that_needs_a_review_opens_by_a_yes_of_one_that_heard_everybody_a
         opened = next(review for review in reviews if review.ref == found.review)
         assert opened.yes
         assert not opened.withdrawn
-        assert opened.stage == STAGE[gate]
+        assert opened.stage == REVIEW_STAGE[gate]
         assert {seat(role) for role in HEARD[gate]} <= opened.heard
-        assert all(one.yes is not None for one in reviews if one.stage == STAGE[gate] and not one.withdrawn)
+        assert all(one.yes is not None for one in reviews if one.stage == REVIEW_STAGE[gate] and not one.withdrawn)
         if gate == "production":
             assert opened.design is not None
             assert facts.design_version in (None, opened.design.strip())
