@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ from tests.mail_fixtures import EXAMPLE, with_example
 from tests.support import postgres
 from tests.unit.test_outbox import put, row
 from tests.unit.test_storage import test_the_migrations_make_exactly_the_tables as same_tables
+from tests.unit.test_tech_review_records import search_for_words
 
 WRITERS = 8
 
@@ -62,6 +64,16 @@ async def store(example: str) -> AsyncIterator[Store]:
     store = Store(example)
     yield store
     await store.close()
+
+
+@asynccontextmanager
+async def an_own_store() -> AsyncIterator[Store]:
+    """A store on a database of its own with the example account in it."""
+    server = postgres.server()
+    with server.database(server.template("imported", with_example)) as url:
+        store = Store(url)
+        yield store
+        await store.close()
 
 
 async def plan_of(store: Store, statements: list[tuple[str, Any]], table: str) -> str:
@@ -185,6 +197,12 @@ async def test_a_chain_with_many_writers_stays_whole(store: Store) -> None:
         assert (await timeline.verify(connection)).whole
         told = await connection.scalars(select(TimelineRow.key).where(TimelineRow.key.startswith("many/")))
     assert sorted(told) == sorted(entry.key for entry in entries)
+
+
+async def test_reviews_are_searched_here_too() -> None:
+    """By quotes, percent signs, underscores and backslashes as they stand, in any alphabet, in capitals or not."""
+    async with an_own_store() as store:
+        await search_for_words(store)
 
 
 async def test_a_snapshot_sees_one_state_throughout(store: Store) -> None:
