@@ -348,12 +348,15 @@ class Messages:
             also += task.people() if task else ()
             also += [meeting.proposal.tam] if (meeting := occasion.meeting) and meeting.proposal else []
             also += [occasion.handover.former] if occasion.handover else []
+            also += [occasion.erasure.by] if occasion.erasure else []
             also += occasion.tech_review.people() if occasion.tech_review else ()
             leaving = occasion.to if occasion.purpose is Purpose.PARTING else ()
             company = await VendorContext.around(connection, occasion.account, also, leaving)
             quoted = task.submissions() if task else ()
             if occasion.handover is not None and occasion.handover.submission is not None:
                 quoted = (*quoted, occasion.handover.submission)
+            if occasion.erasure is not None:
+                quoted = (*quoted, occasion.erasure.submission)
             if occasion.tech_review is not None:
                 quoted = (*quoted, *occasion.tech_review.submissions())
             said = await words(connection, quoted) if quoted else {}

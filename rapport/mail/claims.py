@@ -24,7 +24,7 @@ from rapport.rules.claims import CaseNow, MeetingNow, ReviewNow, StepNow, TaskNo
 from rapport.rules.erasure import is_erased
 from rapport.rules.onboarding import StepState
 from rapport.rules.operation import ELSEWHERE
-from rapport.storage import account as accounts, contract, support_case, task as tasks, tech_review
+from rapport.storage import account as accounts, account_erasure, contract, support_case, task as tasks, tech_review
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import CaseLogRow
 from rapport.storage.tables import MessageRow, TimelineRow
@@ -259,6 +259,15 @@ async def _account(connection: Connection, asked: ClaimingMail) -> bool | None:
     return asked.person in (account.tam, account.tam_at(asked.now))
 
 
+async def _erasure(connection: Connection, asked: ClaimingMail) -> bool | None:
+    """That somebody asks for an account to be erased is told for as long as they do."""
+    occasion = asked.occasion
+    if occasion.erasure is None or occasion.account is None:
+        return None
+    said = await account_erasure.asked(connection, occasion.account, asked.now)
+    return said is not None and said.id == occasion.erasure.submission
+
+
 _FACTS: Final[dict[str, Callable[[Connection, ClaimingMail], Awaitable[Any]]]] = {
     "task": _task,
     "meeting": _meeting,
@@ -268,6 +277,7 @@ _FACTS: Final[dict[str, Callable[[Connection, ClaimingMail], Awaitable[Any]]]] =
     "review": _review,
     "date": _date,
     "account": _account,
+    "erasure": _erasure,
 }
 
 

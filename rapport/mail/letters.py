@@ -16,7 +16,7 @@ from rapport.mail.context import AccountContext, MailSettings, VendorContext
 from rapport.model.account import Contact, ContactWork
 from rapport.model.base import UserError
 from rapport.model.commands import read_by
-from rapport.model.message import HandoverFacts, MeetingFacts, MessageRequest, Purpose, TaskFacts
+from rapport.model.message import ErasureFacts, HandoverFacts, MeetingFacts, MessageRequest, Purpose, TaskFacts
 from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
@@ -173,6 +173,7 @@ class MessageDraft:
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
             "rhythm": cadence.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
             "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
+            "erasure": self._erasure_context(self.occasion.erasure) if self.occasion.erasure else None,
             "announcement": self.occasion.announcement,
             "review": self._review_context(self.occasion.tech_review),
         }
@@ -191,6 +192,13 @@ class MessageDraft:
             "until": until,
             "back": handover.back,
             "reason": self.said.get(handover.submission or ""),
+        }
+
+    def _erasure_context(self, erasure: ErasureFacts) -> dict[str, Any]:
+        return {
+            "by": self._name(erasure.by),
+            "until": erasure.until,
+            "reason": self.said.get(erasure.submission),
         }
 
     def _work(self) -> dict[str, Any]:

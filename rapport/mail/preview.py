@@ -31,6 +31,7 @@ from rapport.model.meeting import Booking, Invitee, Proposal, Slot
 from rapport.model.message import (
     AnnouncementFacts,
     CaseFacts,
+    ErasureFacts,
     HandoverFacts,
     MeetingFacts,
     MessageRequest,
@@ -150,6 +151,7 @@ def _occasion(name: str, company: AccountContext, reader: str, now: datetime) ->
         ),
         rhythm=_rhythm(company, now),
         handover=HandoverFacts(former=tam, until=now + timedelta(days=14), submission="decision"),
+        erasure=ErasureFacts(by=tam, until=now + timedelta(days=7), submission="decision"),
         announcement=AnnouncementFacts(
             ref="TR-0007",
             account=company.account.name,

@@ -137,6 +137,7 @@ class MessageRequest(WireModel):
         task: What the mail says of a human task.
         rhythm: What the mail says of something that recurs.
         handover: What the mail says of an account that changes hands.
+        erasure: What the mail says of an account that somebody asks to have erased.
         asked_of: The member who was the account's TAM when this was asked for; where another one is by now, what
             was to go to whoever asked goes to them.
         announcement: What the mail tells the review channel.
@@ -164,6 +165,7 @@ class MessageRequest(WireModel):
     task: TaskFacts | None = None
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
+    erasure: ErasureFacts | None = None
     asked_of: str | None = None
     announcement: AnnouncementFacts | None = None
     tech_review: TechReviewFacts | None = None
@@ -215,6 +217,20 @@ class HandoverFacts(WireModel):
     until: Instant | None = None
     submission: str | None = None
     back: bool = False
+
+
+class ErasureFacts(WireModel):
+    """What a mail needs to know of an account that somebody asks to have erased.
+
+    Attributes:
+        by: The member who asks.
+        until: Until when a second person may confirm it.
+        submission: Why.
+    """
+
+    by: str
+    until: Instant
+    submission: str
 
 
 class CaseFacts(WireModel):

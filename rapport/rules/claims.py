@@ -30,6 +30,7 @@ CASE_TAKEN: Final = "someone else has the case"
 REVIEW_WITHDRAWN: Final = "the review was withdrawn"
 REVIEW_DECIDED: Final = "the review is decided"
 HANDED_ON: Final = "someone else looks after the account"
+ERASURE_OVER: Final = "no one is asking for the account to be erased any more"
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ CLAIMS: Final[Mapping[str, Claim]] = {
     "review_newest": _review(lambda now: not now.replaced, NEWER),
     "date_ahead": _flag("date", MEETING_OVER),
     "account_theirs": _flag("account", HANDED_ON),
+    "erasure_asked": _flag("erasure", ERASURE_OVER),
 }
 """Every claim there is, by its name. A flag's fact is whether it is so."""
 

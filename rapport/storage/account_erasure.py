@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import String, delete, select, update
 
 from rapport.model.account import Facts, Figures
 from rapport.model.base import WireModel
-from rapport.model.ids import cadence_id, case_id, review_id
+from rapport.model.ids import cadence_id, case_id, onboarding_id, review_id
 from rapport.model.message import MessageState
 from rapport.rules.erasure import ERASED, ERASED_DOMAIN, Naming, is_erased
-from rapport.storage import erasure, search
+from rapport.storage import erasure, search, timeline
 from rapport.storage.cadence import every as every_rhythm
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import CaseTextRow
@@ -32,12 +32,20 @@ from rapport.storage.tables import (
 )
 from rapport.storage.task import ALL_OPEN
 from rapport.storage.tech_review_tables import ReviewRow
+from rapport.storage.timeline import Submission
 
 _GONE: Final = (
     "goals", "actions", "blockers", "private_notes", "minutes", "incidents", "projects", "wins", "roadmap_touches",
     "usage_samples", "usage_metrics", "attachments", "late_replies",
 )  # fmt: skip
 """What is nothing without its words, in an order in which it can be deleted."""
+
+
+CONFIRM_WITHIN: Final = timedelta(days=7)
+"""How long a second person has to confirm it; then it has to be asked for again."""
+
+ERASURE_ASKED: Final = "account.erasure_asked"
+ERASURE_WITHDRAWN: Final = "account.erasure_withdrawn"
 
 
 class AccountErased(WireModel):
@@ -53,6 +61,14 @@ class AccountErased(WireModel):
     contacts: int
     messages: int
     texts: int
+
+
+async def asked(connection: Connection, account: str, now: datetime) -> Submission | None:
+    """Who asked last for an account to be erased, and why, for as long as that can be confirmed."""
+    of_it = onboarding_id(account)
+    said = await timeline.latest_said(connection, of_it, ERASURE_ASKED, now - CONFIRM_WITHIN)
+    back = await timeline.last_told(connection, of_it, ERASURE_WITHDRAWN)
+    return None if said is None or (back is not None and back.at >= said.at) else said
 
 
 async def still_runs(connection: Connection, account: str) -> list[str]:

@@ -7,14 +7,14 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from rapport.model.reading import check
-from rapport.rules.wording import amount
+from rapport.rules.wording import amount, listed
 from rapport.storage.account_erasure import AccountErased
 from rapport.storage.erasure import Erased
 from starters.cli.common import command, given, out, when
 from starters.services import Actor, Services
 from starters.use_cases import account_erasure, succession
 from starters.use_cases.account import AccountShown
-from starters.use_cases.account_erasure import ErasureAsked, ErasureWritten
+from starters.use_cases.account_erasure import ErasureAsked, ErasureWithdrawn, ErasureWritten
 from starters.use_cases.succession import Departure, HandOver, Newcomer, SuccessionResult, Successor
 
 app = typer.Typer()
@@ -117,6 +117,11 @@ async def erase_contact(services: Services, actor: Actor, account: str, contact:
 def _print_asked(asked: ErasureAsked, account: str) -> None:
     out.print(f"[green]✓[/green] {account} is erased once somebody else confirms it, until {when(asked.until)}:")
     out.print(f"  rapport account confirm-erasure {account} --as EMAIL")
+    if asked.confirmers:
+        out.print(f"{listed(asked.confirmers, 'or')} can confirm it, and gets an email.")
+    else:
+        out.print("No one else can confirm it yet.")
+    out.print(f"To take it back: rapport account withdraw-erasure {account}")
 
 
 def _print_account_erased(erased: AccountErased) -> str:
@@ -128,6 +133,12 @@ def _print_account_erased(erased: AccountErased) -> str:
 async def erase(services: Services, actor: Actor, account: str, reason: Reason) -> ErasureAsked:
     """Ask for an account to be erased for good. A second person has to confirm it within a week."""
     return await account_erasure.ask(services, account, check(ErasureWritten, {"reason": reason}, ""), actor)
+
+
+@command(app, "withdraw-erasure", show="Taken back: nothing is erased.")
+async def withdraw_erasure(services: Services, actor: Actor, account: str) -> ErasureWithdrawn:
+    """Take a request for an account to be erased back, as whoever asked."""
+    return await account_erasure.withdraw(services, account, actor)
 
 
 @command(app, "confirm-erasure", show=_print_account_erased)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Final
 
+from temporalio.service import RPCError
+
 from rapport.model.access import Action
+from rapport.model.account import Member
 from rapport.model.base import InputModel, Instant, Refused, UserError, WireModel
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import notice_id
+from rapport.model.message import ErasureFacts, MessageRequest, Purpose
+from rapport.model.search_attributes import found_by
+from rapport.model.workflows import NOTICE
 from rapport.rules import access
 from rapport.rules.wording import amount
-from rapport.storage import account as accounts, account_erasure as storage, succession, timeline
-from rapport.storage.account_erasure import AccountErased
+from rapport.storage import account as accounts, account_erasure as storage, succession
+from rapport.storage.account_erasure import CONFIRM_WITHIN, ERASURE_ASKED, ERASURE_WITHDRAWN, AccountErased
 from rapport.storage.database import Connection
 from rapport.storage.timeline import Submission
 from starters.rights import requires
-from starters.services import Actor, Services, member_named, present, refuse_entered
-from starters.use_cases.succession import Reason, forget_caught, record
+from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, refuse_entered
+from starters.use_cases.succession import Reason, forget_caught, record, untold
 
-ERASURE_ASKED: Final = "account.erasure_asked"
 ACCOUNT_ERASED: Final = "account.erased"
-
-CONFIRM_WITHIN: Final = timedelta(days=7)
-"""How long a second person has to confirm it; then it has to be asked for again."""
 
 _NAMED: Final = 3
 """How many workflows that still run are named."""
@@ -35,12 +37,19 @@ class ErasureWritten(InputModel):
     reason: Reason
 
 
+class ErasureWithdrawn(WireModel):
+    """An account that nobody asks to have erased any more."""
+
+    account: str
+
+
 class ErasureAsked(WireModel):
     """An account that somebody asks to have erased.
 
     Attributes:
         by, name: The address and the name of whoever asked.
         until: Until when a second person may confirm it.
+        confirmers: Who may, by name.
     """
 
     account: str
@@ -48,23 +57,84 @@ class ErasureAsked(WireModel):
     name: str
     reason: str
     until: Instant
+    confirmers: tuple[str, ...] = ()
 
 
 @requires(Action.ERASE_ACCOUNT)
 async def ask(services: Services, account: str, written: ErasureWritten, actor: Actor) -> ErasureAsked:
-    """Ask for an account to be erased; nothing is, before somebody else confirms it.
+    """Ask for an account to be erased; nothing is, before somebody else confirms it. Those who may get a mail.
 
     Raises:
-        UserError: There is no such account, it was erased, something of it still runs, or the actor may not.
+        UserError: There is no such account, it was erased, something of it still runs, or the actor may not; or it is
+            on record, but no mail tells of it, as Temporal does not answer.
     """
     refuse_entered(services, actor)
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
         await _refuse(connection, account)
         await record(connection, account, ERASURE_ASKED, by.id, "", by, actor, written.reason, present())
+        said = await _asked(connection, account)
+        assert said is not None
+        to = [one.id for one in await _confirmers(connection, account, said.actor)]
+    if to:
+        await _write_to(services, account, to, said)
     found = await asked(services, account)
     assert found is not None
     return found
+
+
+async def _write_to(services: Services, account: str, to: Sequence[str], said: Submission) -> None:
+    """Tell those who may confirm it who asks, why, and until when."""
+    occasion = MessageRequest(
+        account=account,
+        step="people",
+        title="An account is to be erased",
+        workflow_id=notice_id(said.id),
+        purpose=Purpose.NOTICE,
+        email="erasure_asked",
+        to=tuple(to),
+        now=present(),
+        stale_at=said.at + CONFIRM_WITHIN,
+        erasure=ErasureFacts(by=said.actor, until=said.at + CONFIRM_WITHIN, submission=said.id),
+    )
+    starting = services.client.start_workflow(
+        NOTICE.name,
+        occasion,
+        id=notice_id(said.id),
+        task_queue=services.settings.task_queue,
+        search_attributes=found_by(account),
+        static_summary=f"{account} is to be erased: a mail",
+    )
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await starting
+    except (RPCError, TimeoutError):
+        raise untold("tell whoever is to confirm it, or repeat the same command once Temporal is back") from None
+
+
+@requires(Action.ERASE_ACCOUNT)
+async def withdraw(services: Services, account: str, actor: Actor) -> ErasureWithdrawn:
+    """Take a request for an account to be erased back, as whoever asked; the account stays.
+
+    Raises:
+        UserError: Nobody asked for it within the last week, or somebody else did; or the actor may not.
+    """
+    refuse_entered(services, actor)
+    by = await member_named(services, actor)
+    async with services.store.writing() as connection:
+        await succession.lock(connection, account)
+        said = await _asked(connection, account)
+        if said is None:
+            raise _nobody_asks(account, "nothing: it isn't erased")
+        if said.actor != by.id:
+            raise UserError(
+                "somebody else asked for it, and takes it back",
+                field="--as",
+                fix="talk to them, or leave it: without a second person nothing is erased",
+                kind=Refused.FORBIDDEN,
+            )
+        await record(connection, account, ERASURE_WITHDRAWN, by.id, "", by, actor, None, present())
+    return ErasureWithdrawn(account=account)
 
 
 @requires(Action.READ)
@@ -75,8 +145,14 @@ async def asked(services: Services, account: str) -> ErasureAsked | None:
         if said is None:
             return None
         by = await accounts.member(connection, said.actor)
+        confirmers = await _confirmers(connection, account, said.actor)
     return ErasureAsked(
-        account=account, by=by.email, name=by.name, reason=said.text or "", until=said.at + CONFIRM_WITHIN
+        account=account,
+        by=by.email,
+        name=by.name,
+        reason=said.text or "",
+        until=said.at + CONFIRM_WITHIN,
+        confirmers=tuple(one.name for one in confirmers),
     )
 
 
@@ -97,12 +173,7 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
         await _refuse(connection, account)
         said = await _asked(connection, account)
         if said is None:
-            raise UserError(
-                "nobody who may has asked for it within the last week",
-                field="account",
-                fix=f"ask for it with `rapport account erase {account} --reason REASON --as EMAIL`",
-                kind=Refused.CONFLICT,
-            )
+            raise _nobody_asks(account, f"ask for it with `rapport account erase {account} --reason REASON --as EMAIL`")
         if said.actor == by.id:
             raise UserError(
                 "you asked for it yourself, and a second person has to confirm it",
@@ -127,18 +198,38 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
 
 
 async def _asked(connection: Connection, account: str) -> Submission | None:
-    said = await timeline.latest_said(connection, onboarding_id(account), ERASURE_ASKED, present() - CONFIRM_WITHIN)
-    return said if said is not None and await _may_still(connection, said.actor, account) else None
+    """Who asks for it, while that can be confirmed.
+
+    They work here still, and may ask: or else one person alone would erase it.
+    """
+    said = await storage.asked(connection, account, present())
+    return said if said is not None and said.actor in [one.id for one in await _entitled(connection, account)] else None
 
 
-async def _may_still(connection: Connection, member: str, account: str) -> bool:
-    """Whether whoever asked works here still, and may ask: or else one person alone would erase it."""
+async def _entitled(connection: Connection, account: str) -> list[Member]:
+    """Those who may ask for it or confirm it."""
     members = {one.id: one for one in await accounts.members(connection)}
-    by = members[member]
-    far = access.reach(Action.ERASE_ACCOUNT, by.roles)
-    if far is None or by.left_at is not None:
-        return False
-    return far >= access.nearness(by, await accounts.account(connection, account), members)
+    found = await accounts.account(connection, account)
+    return [
+        one
+        for one in members.values()
+        if one.left_at is None
+        and (far := access.reach(Action.ERASE_ACCOUNT, one.roles)) is not None
+        and far >= access.nearness(one, found, members)
+    ]
+
+
+async def _confirmers(connection: Connection, account: str, asker: str) -> list[Member]:
+    return [one for one in await _entitled(connection, account) if one.id != asker]
+
+
+def _nobody_asks(account: str, fix: str) -> UserError:
+    return UserError(
+        f"nobody who may has asked within the last week for {account} to be erased, or they have taken it back",
+        field="account",
+        fix=fix,
+        kind=Refused.CONFLICT,
+    )
 
 
 async def _refuse(connection: Connection, account: str) -> None:

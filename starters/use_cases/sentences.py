@@ -34,6 +34,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "contact.removed": "{who}, {persona}, is no contact any more{by}",
     "contact.edited": "What is known of {who} has changed: {words}",
     "account.erasure_asked": "{who} asks for the account to be erased; a second person has to confirm it",
+    "account.erasure_withdrawn": "{who} no longer asks for the account to be erased",
     "account.erased": "The account was erased, as {who} confirmed",
     "account.handed_over": "{who} takes over from {person}{until}{by}",
     "account.handed_back": "{who} is back; {person} no longer stands in",

@@ -272,7 +272,7 @@ async def erase_contact(
         await services.store.scrub()
     if await tell_people_changed(services, listeners) > 0:
         # The address is no more, so the same command finds them by what is left.
-        raise _untold(f"repeat it with {there.id} in place of the address once Temporal is back")
+        raise untold(f"repeat it with {there.id} in place of the address once Temporal is back")
     return erased
 
 
@@ -371,7 +371,7 @@ async def _write_to_the_taker(services: Services, account: str) -> None:
     except WorkflowAlreadyStartedError:
         return
     except (RPCError, TimeoutError):
-        raise _untold() from None
+        raise untold() from None
 
 
 async def _give_back_later(services: Services, account: str, until: datetime) -> None:
@@ -387,7 +387,7 @@ async def _give_back_later(services: Services, account: str, until: datetime) ->
                 static_summary=f"{account} goes back to its regular TAM",
             )
     except (RPCError, TimeoutError):
-        raise _untold() from None
+        raise untold() from None
 
 
 async def _done(services: Services, account: str, what: str, *, changed: bool) -> SuccessionResult:
@@ -395,7 +395,7 @@ async def _done(services: Services, account: str, what: str, *, changed: bool) -
     async with services.store.reading() as connection:
         listeners = await succession.listeners(connection, account)
     if await tell_people_changed(services, listeners) > 0:
-        raise _untold()
+        raise untold()
     return SuccessionResult(changed=changed, what=what, account=await accounts.show(services, account))
 
 
@@ -408,7 +408,8 @@ def _no_contact(account: str, email: str) -> UserError:
     )
 
 
-def _untold(fix: str = "repeat the same command once Temporal is back") -> UserError:
+def untold(fix: str = "repeat the same command once Temporal is back") -> UserError:
+    """That something is on record of which nobody knows yet."""
     return UserError(
         "it is on record, but Temporal does not answer, so nobody acts on it yet",
         field="TEMPORAL_ADDRESS",

@@ -18,6 +18,7 @@ __all__ = ["house"]
 
 ROBIN, INES = "robin.keller@foobar.example", "ines.moreau@foobar.example"
 CONFIRM = 'action="/accounts/versayce/erase/confirm"'
+WITHDRAW = 'action="/accounts/versayce/erase/withdraw"'
 
 
 async def signed_in(house: House, email: str) -> httpx.AsyncClient:
@@ -79,6 +80,27 @@ async def test_the_api_has_the_same(house: House) -> None:
         assert answer.status_code == status, answer.text
         if status == 200:
             assert (answer.json()["account"], answer.json()["contacts"]) == ("versayce", 4)
+
+
+async def test_whoever_asked_takes_it_back_on_its_page_and_over_the_api(house: House) -> None:
+    """They alone see the button; afterwards nobody can confirm it, and it can be asked for again."""
+    await nothing_runs(house)
+    robin, ines = await signed_in(house, ROBIN), await signed_in(house, INES)
+    await send(robin, "/accounts/versayce/erase", reason="They left")
+    mine, hers = [(await one.get("/accounts/versayce")).text for one in (robin, ines)]
+    assert (WITHDRAW in mine, WITHDRAW in hers) == (True, False)
+    assert (await send(ines, "/accounts/versayce/erase/withdraw")).status_code == 403
+    done = await send(robin, "/accounts/versayce/erase/withdraw")
+    assert done.headers["location"] == "/accounts/versayce?done=erasure_withdrawn"
+    assert "Nothing is erased" in (await robin.get(done.headers["location"])).text
+    assert (await send(ines, "/accounts/versayce/erase/confirm")).status_code == 409
+    headers = {"Authorization": f"Bearer {await token.create(house.services, 'robin', (), ROBIN)}"}
+    for path, body, status in (("erase", {"reason": "They left"}, 202), ("erase/withdraw", {}, 200)):
+        answer = await house.reader.post(f"/v1/accounts/versayce/{path}", json=body | {"as": ROBIN}, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert CONFIRM not in (await ines.get("/accounts/versayce")).text
+    await robin.aclose()
+    await ines.aclose()
 
 
 async def test_who_asked_has_to_be_here_still(house: House) -> None:

@@ -80,6 +80,7 @@ class Workflows:
     receipt: Receipt = field(default_factory=lambda: Receipt(accepted=True, outcome="counted"))
     told: list[Any] = field(default_factory=list)
     signalled: list[Any] = field(default_factory=list)
+    started: list[tuple[str, Any]] = field(default_factory=list)
     id: str = "meeting/versayce/kickoff/1"
     forgotten: bool = False
 
@@ -102,6 +103,9 @@ class Workflows:
         nobody: list[SimpleNamespace] = []
         for one in nobody:
             yield one
+
+    async def start_workflow(self, name: str, given: object, **_: object) -> None:
+        self.started.append((name, given))
 
     async def describe(self) -> SimpleNamespace:
         return SimpleNamespace(status=WorkflowExecutionStatus.RUNNING)

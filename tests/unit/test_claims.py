@@ -40,6 +40,7 @@ FACTS: dict[str, list[Any]] = {
     ],
     "date": [True, False],
     "account": [True, False],
+    "erasure": [True, False],
 }
 
 

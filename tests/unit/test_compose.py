@@ -45,6 +45,7 @@ from rapport.model.account import Account, AccountFile, Contact, ContactWork, Me
 from rapport.model.base import MAX_NAME, Email, Name, UserError, mail_address
 from rapport.model.message import (
     AnnouncementFacts,
+    ErasureFacts,
     HandoverFacts,
     MeetingFacts,
     MessageRequest,
@@ -175,6 +176,10 @@ def letter(
     if name == "account_handed_over":
         given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
         story = story.model_copy(update={"handover": given})
+    if name == "erasure_asked":
+        story = story.model_copy(
+            update={"erasure": ErasureFacts(by="gone" if sparse else "m_1", until=NOW, submission="s_4")}
+        )
     on_record = cadence_mail.on_record(sparse=sparse)
     if name in support_case_mail.MAILS:
         story = story.model_copy(update={"case": support_case_mail.facts(sparse=sparse)})

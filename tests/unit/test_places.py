@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import JSON, Boolean, Date, Float, Integer, LargeBinary, String, Table, delete, insert, select, update
 from temporalio.client import Client
 
+from rapport.mail import claims, emails
 from rapport.model.base import Refused, UserError
 from rapport.settings import Settings
 from rapport.storage import account as accounts
+from rapport.storage.account_erasure import CONFIRM_WITHIN
 from rapport.storage.database import Connection, Store
 from rapport.storage.places import FILES, PLACES
 from rapport.storage.tables import Base, UtcInstant
@@ -22,6 +24,7 @@ from starters.services import Actor, Services, present
 from starters.use_cases import account, account_erasure, audit, succession, timeline
 from tests.conftest import CHAMPION, TAM, example
 from tests.mail_fixtures import address, empty, imported, store
+from tests.support.no_workflows import NO_WORKFLOWS, NoWorkflows
 
 __all__ = ["empty", "imported", "store"]
 
@@ -168,7 +171,16 @@ async def test_an_account_is_erased_by_two(imported: Path, tmp_path: Path) -> No
     settings.caught.mkdir()
     (settings.caught / "00000001-1.eml").write_bytes(CAUGHT)
     store = Store(address(tmp_path / "rapport.db"))
-    services = Services(settings, store, cast("Client", None))
+    await erase_by_two(store, settings)
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"bianchi" not in path.read_bytes().lower(), path
+    await store.close()
+
+
+async def erase_by_two(store: Store, settings: Settings) -> None:
+    """Erase the example account, with something of it in every table, and find nothing of it afterwards."""
+    workflows = NoWorkflows()
+    services = Services(settings, store, cast("Client", workflows))
     async with store.writing() as connection:
         there = next(one for one in await accounts.contacts(connection, "versayce") if one.email == CHAMPION)
         await fill(connection, "versayce", there.id)
@@ -188,6 +200,10 @@ async def test_an_account_is_erased_by_two(imported: Path, tmp_path: Path) -> No
         assert caught.value.kind is Refused.FORBIDDEN
     shown = await account_erasure.asked(services, "versayce")
     assert (shown, asked.until > present()) == (asked, True)
+    [(_, told)] = workflows.started
+    assert (told.email, told.erasure.until, len(told.to)) == ("erasure_asked", asked.until, len(asked.confirmers))
+    assert "Ines Moreau" in asked.confirmers
+    assert "Robin Keller" not in asked.confirmers
     erased = await account_erasure.confirm(services, "versayce", MANAGER)
     assert erased.contacts == len(everyone)
     async with store.reading() as connection:
@@ -208,17 +224,14 @@ async def test_an_account_is_erased_by_two(imported: Path, tmp_path: Path) -> No
         assert {
             one for one in kept - ours if one.split(".")[0] not in ("gaps", "roadmap_items", "side_projects")
         } == set()
-    for path in tmp_path.rglob("*"):
-        assert path.is_dir() or b"bianchi" not in path.read_bytes().lower(), path
     assert (await audit.verify(services, "versayce")).whole
-    told = [(one.what, one.said) for one in await timeline.timeline_of(services, "versayce")]
-    assert told[-1] == ("The account was erased, as Ines Moreau confirmed", "(erased) of (erased) asked")
+    entries = [(one.what, one.said) for one in await timeline.timeline_of(services, "versayce")]
+    assert entries[-1] == ("The account was erased, as Ines Moreau confirmed", "(erased) of (erased) asked")
     known = example().model_copy(update={"contract": None})
     for again in (account_erasure.ask(services, "versayce", why, TAM), account.import_account(services, known)):
         with pytest.raises(UserError, match="was erased") as caught:
             await again
         assert caught.value.kind is Refused.CONFLICT
-    await store.close()
 
 
 OVER: dict[str, dict[str, Any]] = {
@@ -236,14 +249,46 @@ OVER: dict[str, dict[str, Any]] = {
 }
 
 
+async def test_whoever_asked_can_take_it_back(store: Store, tmp_path: Path) -> None:
+    """Then nobody can confirm it, the mail that told of it goes to nobody, and it can be asked for anew."""
+    workflows = NoWorkflows()
+    services = Services(Settings(data=tmp_path), store, cast("Client", workflows))
+    why = account_erasure.ErasureWritten(reason="They left")
+    with pytest.raises(UserError) as caught:
+        await account_erasure.withdraw(services, "versayce", TAM)
+    assert caught.value.kind is Refused.CONFLICT
+    await account_erasure.ask(services, "versayce", why, TAM)
+    with pytest.raises(UserError) as caught:
+        await account_erasure.withdraw(services, "versayce", MANAGER)
+    assert caught.value.kind is Refused.FORBIDDEN
+    [(_, told)] = workflows.started
+
+    async def claimed() -> list[str]:
+        async with store.reading() as connection:
+            mail = claims.ClaimingMail(told, told.to[0], told.now, present())
+            return await claims._false(connection, emails.claims("erasure_asked"), mail)
+
+    assert await claimed() == []
+    await account_erasure.withdraw(services, "versayce", TAM)
+    assert await claimed() == ["erasure_asked"]
+    assert await account_erasure.asked(services, "versayce") is None
+    with pytest.raises(UserError, match="taken it back"):
+        await account_erasure.confirm(services, "versayce", MANAGER)
+    assert await account_erasure.ask(services, "versayce", why, TAM) == await account_erasure.asked(
+        services, "versayce"
+    )
+    entries = [one.what for one in await timeline.timeline_of(services, "versayce")]
+    assert "Robin Keller no longer asks for the account to be erased" in entries
+
+
 async def test_an_account_of_which_something_runs_is_not_erased(store: Store, tmp_path: Path) -> None:
     """An onboarding that goes on is named with the command that ends it; a request of a week ago counts no more."""
-    services = Services(Settings(data=tmp_path), store, cast("Client", None))
+    services = Services(Settings(data=tmp_path), store, NO_WORKFLOWS)
     why = account_erasure.ErasureWritten(reason="They left")
     await account_erasure.ask(services, "versayce", why, TAM)
     submissions = Base.metadata.tables["submissions"]
     async with store.writing() as connection:
-        long_ago = update(submissions).values(at=present() - account_erasure.CONFIRM_WITHIN - timedelta(seconds=1))
+        long_ago = update(submissions).values(at=present() - CONFIRM_WITHIN - timedelta(seconds=1))
         await connection.execute(long_ago)
     assert await account_erasure.asked(services, "versayce") is None
     with pytest.raises(UserError, match="within the last week"):

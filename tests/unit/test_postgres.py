@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from rapport.model.support_case import WrittenCase
 from rapport.model.tech_review import ReviewRound
 from rapport.rules.attachment import File
 from rapport.rules.routing import Choice
+from rapport.settings import Settings
 from rapport.storage import (
     access,
     account as accounts,
@@ -44,6 +46,7 @@ from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE, with_example
 from tests.support import postgres
 from tests.unit.test_outbox import put, row
+from tests.unit.test_places import erase_by_two
 from tests.unit.test_storage import test_the_migrations_make_exactly_the_tables as same_tables
 from tests.unit.test_tech_review_records import search_for_words
 
@@ -197,6 +200,12 @@ async def test_a_chain_with_many_writers_stays_whole(store: Store) -> None:
         assert (await timeline.verify(connection)).whole
         told = await connection.scalars(select(TimelineRow.key).where(TimelineRow.key.startswith("many/")))
     assert sorted(told) == sorted(entry.key for entry in entries)
+
+
+async def test_an_account_is_erased_here_too(tmp_path: Path) -> None:
+    """Asked for by one and confirmed by another, nothing of an account stays in any table of this server's either."""
+    async with an_own_store() as store:
+        await erase_by_two(store, Settings(data=tmp_path))
 
 
 async def test_reviews_are_searched_here_too() -> None:

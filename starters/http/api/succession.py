@@ -10,7 +10,7 @@ from rapport.storage.erasure import Erased
 from starters.http.api.bodies import By, Nothing, api_router
 from starters.http.auth import Bearer, TheServices
 from starters.use_cases import account_erasure, succession
-from starters.use_cases.account_erasure import ErasureAsked, ErasureWritten
+from starters.use_cases.account_erasure import ErasureAsked, ErasureWithdrawn, ErasureWritten
 from starters.use_cases.succession import Departure, HandOver, Newcomer, SuccessionResult, Successor
 
 router = api_router("/v1/accounts/{account}")
@@ -54,6 +54,12 @@ async def erase_contact(
 async def ask_to_erase(account: str, said: By[ErasureWritten], services: TheServices, token: Bearer) -> ErasureAsked:
     """Ask for the account to be erased; a second person has to confirm it within a week."""
     return await account_erasure.ask(services, account, said.body, said.by(services, token))
+
+
+@router.post("/erase/withdraw")
+async def withdraw_erasure(account: str, said: By[Nothing], services: TheServices, token: Bearer) -> ErasureWithdrawn:
+    """Take the request for the account to be erased back, as whoever asked."""
+    return await account_erasure.withdraw(services, account, said.by(services, token))
 
 
 @router.post("/erase/confirm")

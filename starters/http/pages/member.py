@@ -173,6 +173,14 @@ async def ask_to_erase(visit: TheVisit, key: str, typed: Typed) -> str:
     return f"/accounts/{key}?done=erasure_asked"
 
 
+@form(router, "/accounts/{key}/erase/withdraw", again=account_page, name="erase")
+async def withdraw_erasure(visit: TheVisit, key: str, typed: Typed) -> str:  # noqa: ARG001 - checks the form
+    """Take the request for the account to be erased back, as whoever asked."""
+    tam = (await accounts.show(visit.services, key)).tam
+    await account_erasure.withdraw(visit.services, key, visit.acting(tam.email))
+    return f"/accounts/{key}?done=erasure_withdrawn"
+
+
 @form(router, "/accounts/{key}/erase/confirm", again=account_page, name="erase")
 async def confirm_erasure(visit: TheVisit, key: str, typed: Typed) -> str:  # noqa: ARG001 - checks the form
     """Erase the account, as the second person."""

@@ -81,7 +81,8 @@ DONE: Final = {
     "case_classify": "It is placed anew.",
     "case_escalate": "Engineering is asked. Their answer comes to the owner.",
     "case_merge": "They are one case now. The customer is told.",
-    "erasure_asked": "Recorded. The account is erased once a second person confirms it.",
+    "erasure_asked": "Recorded. The account is erased once a second person confirms it. Those who can get an email.",
+    "erasure_withdrawn": "Taken back. Nothing is erased.",
     "account_erased": "The account is erased, with everything that was known of it.",
     "held_back": "The draft is held back. It does not go out.",
 }
