@@ -231,13 +231,18 @@ async def who_says(services: Services, actor: Actor) -> str:
     return (await member_named(services, actor)).id
 
 
+def is_entered(services: Services, actor: Actor) -> bool:
+    """Whether somebody else's hands enter what a person is to say, unless it is one person's installation."""
+    return services.settings.database_url is not None and actor.verified in ("operator", "reported")
+
+
 def refuse_entered(services: Services, actor: Actor, what: str = "an approval") -> None:
     """Refuse what people say themselves where somebody else's hands enter it, unless it is one person's installation.
 
     Raises:
         UserError: An operator or a service says it in a member's name, or anybody in a customer's.
     """
-    if services.settings.database_url is not None and actor.verified in ("operator", "reported"):
+    if is_entered(services, actor):
         raise UserError(
             f"{what} is not taken from an operator, a service or a colleague",
             field="--as",

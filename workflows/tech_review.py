@@ -165,7 +165,7 @@ class TechReview(AccountWorkflow):
         """What one side says, if they say anything in time."""
         title = f"{self.ref}: feedback of {side.replace('_', ' ')}"
         result = await self._put(
-            f"feedback_{side}", title, tech_review.feedback(side), deadline=deadline
+            f"{tech_review.FEEDBACK_OF}{side}", title, tech_review.feedback(side), deadline=deadline
         )
         self._remember_all("feedback", result, seat=side)
         if not result.decisions and not self._is_interrupted():

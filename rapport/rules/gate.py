@@ -49,6 +49,7 @@ class Reviewed(WireModel):
     Attributes:
         yes: Whether the customer gets what was asked for; nothing while that is open.
         heard: The seats that answered in this round, such as `engineering`, `product` and `support`.
+        entered: Those of them whose answer a colleague entered.
         design: The version of the design document that was looked at.
         scenarios: The scenarios that it names as what it is about.
         since: When the round was submitted.
@@ -59,6 +60,7 @@ class Reviewed(WireModel):
     yes: bool | None = None
     withdrawn: bool = False
     heard: frozenset[str] = frozenset()
+    entered: frozenset[str] = frozenset()
     design: str | None = None
     scenarios: frozenset[str] = frozenset()
     since: Instant
@@ -184,7 +186,8 @@ def _look(
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
     if (fault := _fault(gate, last, facts, reviews)) is not None:
         return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review edit {last.ref} FILE"))
-    heard = listed([seat(role) for role in HEARD[gate]])
+    seats = [seat(role) for role in HEARD[gate]]
+    heard = listed([f"{one} (entered by someone else)" if one in last.entered else one for one in seats])
     why = f"{demand.why}: {last.ref} was decided with a yes, with {heard} heard"
     return _Look(True, why, last.ref, since=last.decided or last.since)
 

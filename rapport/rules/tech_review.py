@@ -40,6 +40,9 @@ SIDES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Who is asked for feedback, and who can speak for each side."""
 
+FEEDBACK_OF: Final = "feedback_"
+"""What a side's question is called, before the side."""
+
 LEADERSHIP: Final = ("role:vp_engineering", "role:ce_vp", "role:vp_sales")
 """Who decides together where no is recommended. Who holds two of these roles has one seat: the first."""
 

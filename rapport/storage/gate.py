@@ -8,6 +8,7 @@ from rapport.model.task import WITHDRAWN
 from rapport.model.tech_review_facts import ReviewVerdict
 from rapport.rules.gate import Reviewed
 from rapport.storage.database import Connection
+from rapport.storage.tables import SubmissionRow
 from rapport.storage.tech_review_tables import ReviewRemarkRow, ReviewRoundRow, ReviewRow
 
 
@@ -26,7 +27,8 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
     said = list(
         await connection.execute(
             select(ReviewRemarkRow.ref, ReviewRemarkRow.kind, ReviewRemarkRow.seat, ReviewRemarkRow.option)
-            .add_columns(ReviewRemarkRow.by, ReviewRemarkRow.at)
+            .add_columns(ReviewRemarkRow.by, ReviewRemarkRow.at, SubmissionRow.verified)
+            .outerjoin(SubmissionRow, SubmissionRow.id == ReviewRemarkRow.submission)
             .join(ReviewRow, and_(ReviewRow.ref == ReviewRemarkRow.ref, ReviewRow.round == ReviewRemarkRow.round))
             .where(ReviewRow.account == account, ReviewRemarkRow.kind.in_(["feedback", "verdict"]))
             .order_by(ReviewRemarkRow.at)
@@ -44,6 +46,7 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
                 withdrawn=row.outcome == WITHDRAWN,
                 # A side that let its time pass has a remark as well, and nobody who made it.
                 heard=frozenset(one.seat for one in here if one.kind == "feedback" and one.by and one.seat),
+                entered=frozenset(one.seat for one in here if one.kind == "feedback" and one.verified == "reported"),
                 design=row.design_version,
                 scenarios=frozenset(row.scenarios),
                 since=row.at,

@@ -31,6 +31,7 @@ from rapport.model.task import (
 from rapport.model.tech_review import Settlement, is_review_ref
 from rapport.rules import audience, drafting
 from rapport.rules.onboarding import StepState
+from rapport.rules.tech_review import FEEDBACK_OF
 from rapport.rules.todo_template import READ_DRAFTS, SEND
 from rapport.rules.wording import choices
 from rapport.storage import access, account, agenda, contract as contracts, sweep, task as records, timeline
@@ -231,6 +232,8 @@ async def decide(
     _refuse_alarm(found)
     if is_approval(found, option):
         refuse_entered(services, actor)
+    elif is_review_ref(found.subject) and found.step.startswith(FEEDBACK_OF):
+        refuse_entered(services, actor, "the feedback of a team")
     member = await _decider(services, found, actor)
     reason = check(_Reason, {"reason": reason}, "").reason or None
 

@@ -55,6 +55,7 @@ from starters.services import (
     Actor,
     Services,
     answered,
+    is_entered,
     member_named,
     present,
     submission,
@@ -327,7 +328,8 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
     found = await _find(services, ref)
     _refuse_over(found)
     speaker, actor, text = await _spoken(services, written, actor)
-    asked = await _asked_of(services, found, speaker)
+    # What others enter is no answer of a side, which is asked on: it stands as a remark, with who entered it.
+    asked = None if is_entered(services, actor) else await _asked_of(services, found, speaker)
     if asked is not None and written.stance is None and not any(one.by == speaker.id for one in asked.answers):
         raise UserError(
             "is missing, and your side is asked",
@@ -370,7 +372,7 @@ async def _asked_of(services: Services, found: KnownReview, member: Member) -> T
     while True:
         async with services.store.reading() as connection:
             every = await task_records.of_subject(connection, found.ref)
-        put = [one for one in every if one.step.startswith("feedback_")]
+        put = [one for one in every if one.step.startswith(policy.FEEDBACK_OF)]
         open_ = [one for one in put if one.phase is not TaskPhase.CLOSED]
         mine = [one for one in open_ if any(holder.member == member.id for holder in one.holders)]
         is_opening = found.phase is ReviewPhase.FEEDBACK and len(put) < len(policy.heard(found.stage))

@@ -135,6 +135,19 @@ async def test_a_gate_goes_by_the_round_that_stands(store: Store) -> None:
     assert (shut.open, "decided without engineering" in shut.why) == (False, True)
 
 
+async def test_a_gate_says_whose_answer_a_colleague_entered(store: Store) -> None:
+    """What somebody said in the channel and a colleague entered counts as heard, and is not told as their own hand."""
+    async with store.writing() as connection:
+        made = await begun(connection)
+        [feedback] = [one for one in await tech_review.remarks(connection, made.ref) if one.kind == "feedback"]
+        of_feedback = SubmissionRow.id == feedback.submission
+        await connection.execute(update(SubmissionRow).where(of_feedback).values(verified="reported"))
+        found = await gate.reviewed(connection, "versayce")
+    shown = standing("versayce", "production", HIGH_RISK, found)
+    assert shown.open
+    assert shown.why.endswith("with engineering (entered by someone else) heard")
+
+
 @pytest.mark.parametrize(("outcome", "stands"), [("approved", True), ("declined", False), ("withdrawn", False)])
 async def test_what_was_granted_stands_until_there_is_another_answer(store: Store, outcome: str, stands: bool) -> None:
     """A review that came back takes nothing away while it is looked at again: support reads the conditions on."""

@@ -20,7 +20,7 @@ from rapport.model.reading import read_toml
 from rapport.model.tech_review import Ask, Design, ReviewStage
 from rapport.storage import account as accounts, tech_review as records
 from rapport.storage.tech_review_tables import ReviewRemarkRow
-from starters.services import Actor
+from starters.services import Actor, Services
 from starters.use_cases import (
     audit,
     meeting,
@@ -67,14 +67,18 @@ from tests.support.tech_review import (
 THROUGH_LINK = Actor(email=CHAMPION, channel="link")
 
 
+def several_people(installation: Installation) -> Services:
+    """The same installation, as one with a database of its own, which several people share."""
+    url = SecretStr("postgresql://db.example/rapport")
+    settings = installation.services.settings.model_copy(update={"database_url": url})
+    return replace(installation.services, settings=settings)
+
+
 async def takes_no_operators_word(installation: Installation, ref: str, step: str, leader: str) -> None:
     """In an installation that several people share, leadership's word is not entered by somebody else's hands."""
     task = await asked(installation, ref, step)
-    settings = installation.services.settings.model_copy(
-        update={"database_url": SecretStr("postgresql://db.example/rapport")}
-    )
     with pytest.raises(UserError, match="not taken from an operator") as refused:
-        await tasks.decide(replace(installation.services, settings=settings), task.task, "no", by(leader), "Because")
+        await tasks.decide(several_people(installation), task.task, "no", by(leader), "Because")
     assert (refused.value.field, refused.value.kind) == ("--as", Refused.FORBIDDEN)
 
 
@@ -471,6 +475,25 @@ async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: I
     one = shown.remarks[0]
     assert (one.who, one.seat, one.text, one.link) == ("Jun Sato", "engineering", "We can carry that", link)
     assert (one.entered_by, one.verified) == (CE, "reported")
+
+
+async def test_what_others_enter_in_production_is_no_answer_of_a_side(skipping: Installation) -> None:
+    """It stands as a remark with its stance, its link and who entered it, and the side is asked on for its own."""
+    ref = await submitted(skipping)
+    task = await asked(skipping, ref, "feedback_engineering")
+    shared = several_people(skipping)
+    with pytest.raises(UserError, match="not taken from an operator") as refused:
+        await tasks.decide(shared, task.task, "in_favour", by(ENGINEER), "They said so")
+    assert refused.value.kind is Refused.FORBIDDEN
+    link = "https://chat.foobar.example/tech-reviews/p1"
+    said = Feedback(text="We can carry that", stance="in_favour_if", on_behalf_of=ENGINEER, link=link)
+    await tech_review.feedback(shared, ref, said, by(CE))
+    (one,) = (await standing(skipping, ref, lambda one: len(one.remarks) == 1)).remarks
+    assert (one.who, one.seat, one.option, one.entered_by) == ("Jun Sato", None, "in_favour_if", CE)
+    own = Actor(email=ENGINEER, channel="page")
+    await tasks.decide(shared, task.task, "against", own, "Not with version 3")
+    spoken = (await standing(skipping, ref, lambda one: len(one.remarks) == 2)).remarks
+    assert {(one.seat, one.option) for one in spoken} == {("engineering", "against"), (None, "in_favour_if")}
 
 
 async def test_what_others_of_a_side_say_stands_as_theirs(skipping: Installation) -> None:
