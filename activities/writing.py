@@ -137,10 +137,17 @@ async def _verdict(
 
 
 async def _of_a_review(connection: Connection, row: PlannedMessage, present: datetime) -> MailVerdict:
-    """What is told of a review, beside the questions that it asks, goes to a member once a day."""
+    """What is told of a review goes to a member once a day, and so does each question that it asks, once it changed."""
     occasion, member = row.letter.occasion, row.letter.company.members.get(row.values["person"])
     facts = occasion.tech_review
-    if facts is None or occasion.meeting is not None or occasion.purpose is not Purpose.NOTICE or member is None:
+    if facts is None or occasion.meeting is not None or member is None:
+        return MailVerdict(present)
+    if occasion.email == "review_asked":
+        last = await outbox.asked_last(connection, occasion, member.id)
+        verdict = attention.once_a_day(present, last, member.schedule)
+        due = occasion.task.deadline if occasion.task is not None else None
+        return verdict if due is None or verdict.at is None or verdict.at < due else MailVerdict(present)
+    if occasion.purpose is not Purpose.NOTICE:
         return MailVerdict(present)
     last = await outbox.told_last(connection, occasion.workflow_id, member.id)
     verdict = attention.once_a_day(present, last, member.schedule)

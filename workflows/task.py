@@ -12,6 +12,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.task import Ladder, Reseating, Resuming, Seating, Tasks
     from rapport.model.commands import deciding, in_name, read_by
+    from rapport.model.ids import email_of
     from rapport.model.message import MessageRequest, Purpose, Release, TaskAnswer, TaskFacts
     from rapport.model.operation import Control
     from rapport.model.projection import Wait
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.workflows import HUMAN_TASK
     from rapport.rules import details, task
+    from rapport.rules.claims import TASK_CLOSED
     from rapport.rules.outcome_words import in_words
 
 from workflows.assignees import Assignees
@@ -559,6 +561,11 @@ class HumanTask(AccountWorkflow):
             ),
         )
         self.messages.write(occasion, summary)
+
+    def why_not(self, key: str) -> str | None:
+        """A mail that asks for an answer makes no sense once none counts any more."""
+        asking = [self.start.mails.get(one, one) for one in ("task_opened", "task_reminder")]
+        return TASK_CLOSED if self._takes_no_more and email_of(key) in asking else None
 
     def _wants_changes(self) -> str | None:
         """Who sent it back, while it is being changed."""

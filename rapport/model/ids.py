@@ -129,6 +129,12 @@ def purpose_of(message: str) -> str:
     return parts[1] if len(parts) == 4 else ""
 
 
+def email_of(message: str) -> str:
+    """The name of the mail in a message's key: the second part from its end. Empty for what is no such key."""
+    parts = message.rsplit("/", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
 def round_of(message: str) -> int:
     """The round in a message's key."""
     return int(message.rsplit("/", 4)[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rapport.mail.outbox.drafting import (
     DRAFTS,
     Draft,
+    asked_last,
     draft,
     draft_of,
     drafts,
@@ -94,6 +95,7 @@ __all__ = [
     "Message",
     "StateCount",
     "any_paused",
+    "asked_last",
     "astray",
     "bound_for",
     "count_unresolved",

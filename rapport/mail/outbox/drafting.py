@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import JSON, and_, bindparam, func, or_, select, update
+from sqlalchemy import JSON, ColumnElement, and_, bindparam, func, or_, select, update
 
 from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, free, is_put_off
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import purpose_of
-from rapport.model.message import FOR_CALENDARS, LEFT_BEHIND, MessageState, Purpose
+from rapport.model.message import FOR_CALENDARS, LEFT_BEHIND, MessageRequest, MessageState, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, UtcInstant
 
@@ -144,15 +144,26 @@ async def have_had(connection: Connection, contract: str, step: str, email: str)
 
 async def told_last(connection: Connection, workflow_id: str, person: str) -> datetime | None:
     """When somebody was last sent a notice of a workflow's, or is to get it."""
-    at = func.max(func.coalesce(MessageRow.not_before, MessageRow.created_at, type_=UtcInstant()))
-    last: datetime | None = await connection.scalar(
-        select(at).where(
-            MessageRow.workflow_id == workflow_id,
-            MessageRow.person == person,
-            MessageRow.purpose == Purpose.NOTICE,
-            MessageRow.state.not_in([MessageState.HELD, MessageState.SUPPRESSED, MessageState.FAILED]),
-        )
+    return await _last(connection, person, MessageRow.workflow_id == workflow_id, MessageRow.purpose == Purpose.NOTICE)
+
+
+async def asked_last(connection: Connection, occasion: MessageRequest, person: str) -> datetime | None:
+    """When somebody was last sent the same question, which an earlier task has put, or is to get it."""
+    return await _last(
+        connection,
+        person,
+        MessageRow.account == occasion.account,
+        MessageRow.contract == occasion.contract,
+        MessageRow.step == occasion.step,
+        MessageRow.email == occasion.email,
+        MessageRow.workflow_id != occasion.workflow_id,
     )
+
+
+async def _last(connection: Connection, person: str, *which: ColumnElement[bool]) -> datetime | None:
+    at = func.max(func.coalesce(MessageRow.not_before, MessageRow.created_at, type_=UtcInstant()))
+    out = MessageRow.state.not_in([MessageState.HELD, MessageState.SUPPRESSED, MessageState.FAILED])
+    last: datetime | None = await connection.scalar(select(at).where(MessageRow.person == person, out, *which))
     return last
 
 
