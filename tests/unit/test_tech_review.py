@@ -198,6 +198,14 @@ def test_a_tie_of_two_is_no_yes() -> None:
 
 
 @pytest.mark.parametrize("ask", list(Ask))
+@pytest.mark.parametrize(("said", "verdict"), [("yes", "approved"), ("no", "declined"), (None, None)])
+def test_a_panel_of_one_is_decided_by_that_one_word(ask: Ask, said: str | None, verdict: str | None) -> None:
+    """Where one person is all of leadership, their word decides, and their silence is nothing."""
+    one = tech_review.LEADERSHIP[:1]
+    assert tech_review.of_leadership(ask, one, {one[0]: said} if said else {}) == verdict
+
+
+@pytest.mark.parametrize("ask", list(Ask))
 @pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=2)))
 @pytest.mark.parametrize("empty", tech_review.LEADERSHIP)
 def test_an_empty_seat_is_not_waited_for_and_makes_no_majority(

@@ -19,6 +19,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import Ask, Design, ReviewStage
 from rapport.storage import account as accounts, tech_review as records
+from rapport.storage.tables import MemberRow
 from rapport.storage.tech_review_tables import ReviewRemarkRow
 from starters.services import Actor, Services
 from starters.use_cases import (
@@ -231,6 +232,30 @@ async def test_where_nobody_of_leadership_is_left_it_is_asked_again_when_the_tim
         return bool(skipping.mails(came))
 
     await until(again, "leadership to be asked again")
+
+
+@pytest.mark.parametrize(("word", "decided"), [("yes", "approved"), ("no", "declined")])
+async def test_where_one_person_is_all_of_leadership_their_word_decides(
+    skipping: Installation, word: str, decided: str
+) -> None:
+    """Who holds the three roles has one seat, is asked once, and is told of once; nothing waits for two others."""
+    ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
+    now = await skipping.now()
+    async with skipping.services.store.writing() as connection:
+        for email in (VP_ENGINEERING, VP_SALES):
+            gone = await accounts.member_by_email(connection, email)
+            assert gone is not None
+            await accounts.mark_left(connection, gone.id, now)
+        leads = update(MemberRow).where(MemberRow.email == CE_VP)
+        await connection.execute(leads.values(roles=["ce_vp", "vp_engineering", "vp_sales"]))
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "no")
+    task = await asked(skipping, ref, "leadership")
+    assert [holder.email for holder in task.holders] == [CE_VP]
+    await choose(skipping, ref, "leadership", CE_VP, word)
+    shown = await in_phase(skipping, ref, "message")
+    assert shown.outcome == decided
+    assert [(one.who, one.option) for one in shown.remarks if one.kind == "vote"] == [("Henrik Dahl", word)]
 
 
 async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Installation) -> None:
