@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.client import Client
 
+from rapport.mail.catcher import Catcher
 from rapport.mail.outbox import LEASE
 from rapport.model.ids import new_id, task_id
 from rapport.model.message import MessageState
@@ -24,11 +25,13 @@ from rapport.storage import account as account_storage, timeline as timeline_sto
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
 from starters.services import Services, submission
-from starters.use_cases import account as accounts, audit, message, task, timeline as timelines
-from tests.conftest import ROOT, account, by, until
+from starters.use_cases import account as accounts, audit, message, task, tech_review, timeline as timelines
+from starters.use_cases.message import MessageLine
+from tests.conftest import ROOT, Installation, account, by, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_demo import LIMIT, environment
 from tests.stack.test_races import MANAGER, QUESTION
+from tests.support.tech_review import CE, CE_VP, LEADERS, SIDES, asked, everybody_says, in_phase, submitted
 from worker import build
 from workflows.task import HumanTask
 
@@ -90,6 +93,82 @@ async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, t
     assert (told.count("decision.made"), told.count("task.closed")) == (1, 1)
     assert (await audit.verify(services, key)).whole
     await store.close()
+
+
+async def test_a_reviews_decision_is_told_once_though_its_worker_was_killed_before_the_mails(
+    dev_server: Client, tmp_path: Path
+) -> None:
+    """Killed between a recommendation and the mails that tell what follows, a worker leaves them to the next: everyone
+    concerned gets one, nobody two, and the decision stands on record once."""
+    queue = new_id("queue")
+    key = new_id("a").replace("_", "-")
+    async with scripted_relay() as relay:
+        address = f"smtp://127.0.0.1:{relay.port}"
+        settings = Settings(
+            data=tmp_path,
+            secret=SecretStr("a secret of the tests"),
+            task_queue=queue,
+            smtp_url=SecretStr(address),
+            mail_mode="live",
+        )
+        store = Store(settings.database)
+        await store.migrate()
+        services = Services(settings, store, dev_server)
+        here = Installation(services, dev_server, Catcher(tmp_path / "none"))
+        env = environment(
+            TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
+            RAPPORT_DATA=str(tmp_path),
+            RAPPORT_SECRET="a secret of the tests",
+            RAPPORT_TASK_QUEUE=queue,
+            RAPPORT_SMTP_URL=address,
+            RAPPORT_MAIL_MODE="live",
+        )
+        killed = await asyncio.create_subprocess_exec(sys.executable, "worker.py", env=env, cwd=ROOT)
+        try:
+            ref = await submitted(here, key=key)
+            await everybody_says(here, ref)
+            asked_of = await asked(here, ref, "recommendation")
+            async with store.writing() as connection:
+                leader = await account_storage.member_by_email(connection, CE_VP)
+                assert leader is not None
+                said = submission(leader.id, by(CE_VP), "task.decide", asked_of.task)
+                await timeline_storage.submit(connection, said)
+            decision = Decision(id=said.id, round=1, option="yes", by=leader.id, submission=said.id, at=said.at)
+            with contextlib.closing(sqlite3.connect(settings.data / "rapport.db", isolation_level=None)) as file:
+                file.execute("BEGIN IMMEDIATE")
+                handle = dev_server.get_workflow_handle(asked_of.task)
+                async with asyncio.timeout(LIMIT):
+                    await handle.execute_update(HumanTask.decide, decision, id=said.id)
+                killed.kill()
+                await killed.wait()
+                file.execute("ROLLBACK")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                killed.kill()
+
+        async def written() -> list[MessageLine]:
+            return [one for one in await message.listed(services, key) if "/review_decided/" in one.key]
+
+        assert await written() == []
+        async with build(dev_server, settings) as parts, parts.worker:
+            await in_phase(here, ref, "message")
+
+            async def everyone_is_told() -> bool:
+                # Whoever got a mail about this review today gets the next one tomorrow.
+                found = await written()
+                return bool(found) and all(one.state is MessageState.SENT or one.goes_at for one in found)
+
+            await until(everyone_is_told, "everyone concerned to be told", LIMIT)
+        told = await written()
+        assert {one.to for one in told} >= {CE, *LEADERS.values(), *SIDES.values()}
+        assert len({one.to for one in told}) == len(told)
+        arrived = [mail.recipient for mail in relay.received if b"Approved: " in mail.raw]
+        assert sorted(arrived) == sorted(one.to for one in told if one.state is MessageState.SENT)
+        shown = await tech_review.show(services, ref)
+        assert [one.kind for one in shown.remarks].count("verdict") == 1
+        kinds = [one.kind for one in await timelines.timeline_of(services, key)]
+        assert (kinds.count("tech_review.recommended"), kinds.count("tech_review.decided")) == (1, 1)
+        await store.close()
 
 
 async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Client, tmp_path: Path) -> None:
