@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Literal
 
 from temporalio import activity
@@ -55,6 +54,7 @@ class Seating(WireModel):
     requester: str | None
     deadline: Instant | None
     now: Instant
+    asked_before: tuple[str, ...] = ()
     entitled: bool = False
 
 
@@ -75,6 +75,7 @@ class Reseating(WireModel):
     deadline: Instant | None
     now: Instant
     backup: str | None = None
+    asked_before: tuple[str, ...] = ()
     entitled: bool = False
 
 
@@ -157,7 +158,14 @@ class Tasks:
             company = await accounts.availability(connection, since=question.now)
             tam = (await accounts.account(connection, question.account)).tam
             assign = tuple(_assigned(assignee, tam, company) for assignee in question.assign)
-            seats = delegation.seats_for(assign, company, question.requester, question.now, entitled=question.entitled)
+            seats = delegation.seats_for(
+                assign,
+                company,
+                question.requester,
+                question.now,
+                asked_before=question.asked_before,
+                entitled=question.entitled,
+            )
             # What the TAM has to answer, they asked for as the TAM.
             if "tam" in question.assign or question.rule == "answers":
                 seats = tuple(seat.model_copy(update={"of_tam": True}) if seat.id == tam else seat for seat in seats)
@@ -180,11 +188,19 @@ class Tasks:
                 company,
                 question.requester,
                 question.now,
+                asked_before=question.asked_before,
                 decided=question.decided,
                 entitled=question.entitled,
             )
             if question.backup is not None:
-                seats = delegation.add_backup(seats, question.backup, company, question.requester, question.now)
+                seats = delegation.add_backup(
+                    seats,
+                    question.backup,
+                    company,
+                    question.requester,
+                    question.now,
+                    asked_before=question.asked_before,
+                )
             moved = _moved(question.seats, seats)
             return await self._seated(connection, question, seats, moved, company, question.decided)
 
@@ -254,13 +270,15 @@ class Tasks:
         rungs = escalation.rungs(
             rule, opened=present, deadline=deadline, seats=held, schedules=schedules, away=_away(company)
         )
-        told = {
-            seat.id: manager
-            for seat in _held(seats)
-            if (manager := _manager(seat, company, question.requester, present)) is not None
-        }
+        told = {seat.id: manager for seat in _held(seats) if (manager := _manager(seat, company, question)) is not None}
         change = delegation.next_change(
-            seats, company, question.requester, present, decided=decided, entitled=question.entitled
+            seats,
+            company,
+            question.requester,
+            present,
+            asked_before=question.asked_before,
+            decided=decided,
+            entitled=question.entitled,
         )
         due = escalation.due(rule, present, deadline, first) if first is not None else None
         return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change, due=due)
@@ -307,10 +325,12 @@ def _assigned(assignee: str, tam: str, company: dict[str, Availability]) -> str:
     return assignee
 
 
-def _manager(seat: Seat, company: dict[str, Availability], requester: str | None, now: datetime) -> str | None:
+def _manager(seat: Seat, company: dict[str, Availability], question: Seating | Reseating) -> str | None:
     """Who is told of a silent seat: whoever would be asked next, upwards."""
     there = {holder.member for holder in seat.holders}
-    asked = delegation.add_manager([seat], seat.id, company, requester, now)
+    asked = delegation.add_manager(
+        [seat], seat.id, company, question.requester, question.now, asked_before=question.asked_before
+    )
     return next((holder.member for holder in asked[0].holders if holder.member not in there), None)
 
 

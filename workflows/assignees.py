@@ -14,11 +14,20 @@ with workflow.unsafe.imports_passed_through():
 class Assignees:
     """Those who are asked for one thing, and the ladder that their silence climbs."""
 
-    def __init__(self, ladder: Ladder, requester: str | None, seated: Seated, *, entitled: bool = False) -> None:
+    def __init__(
+        self,
+        ladder: Ladder,
+        requester: str | None,
+        seated: Seated,
+        *,
+        asked_before: tuple[str, ...] = (),
+        entitled: bool = False,
+    ) -> None:
         """Just asked."""
         self.ladder = ladder
         self.entitled = entitled
         self.requester = requester
+        self.asked_before = asked_before
         self.seats = seated.seats
         self.rungs = list(seated.rungs)
         self.deadline = seated.deadline

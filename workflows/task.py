@@ -71,6 +71,7 @@ class HumanTask(AccountWorkflow):
         self.phase = TaskPhase.PREPARING
         self.round = 1
         self.requester = start.requester
+        self.asked_before = start.asked_before
         self.asked_of: str | None = None
         self.request_said: str | None = None
         self.told_request: str | None = UNTOLD
@@ -120,7 +121,12 @@ class HumanTask(AccountWorkflow):
         self.edited = False
         ladder: Ladder = "customers" if self.definition.is_put_to_customers else self.definition.task
         deciding = await self._ask(
-            self.definition.assign, ladder, self.start.deadline, self.requester, entitled=self.definition.entitled
+            self.definition.assign,
+            ladder,
+            self.start.deadline,
+            self.requester,
+            asked_before=self.asked_before,
+            entitled=self.definition.entitled,
         )
         self.phase = TaskPhase.OPEN
         self._tell_request()
@@ -201,6 +207,7 @@ class HumanTask(AccountWorkflow):
             options=self.definition.options,
             seats=self.deciding.seats if self.deciding else (),
             requester=self.requester,
+            asked_before=self.asked_before,
             reason_given=decision.reasoned,
             outcome=self.outcome,
             closed_text=self._closed_text(),
@@ -243,6 +250,8 @@ class HumanTask(AccountWorkflow):
             self.asked = self.answered = None
         asked = (seat.owner for seat in (self.assignees.seats if self.assignees else ()) if seat.of_tam)
         self.asked_of = next(asked, self.asked_of)
+        if self.requester is not None and self.requester not in (request.by, *self.asked_before):
+            self.asked_before = (*self.asked_before, self.requester)
         self.requester, self.request_said = request.by, request.id
         return "asked"
 
@@ -406,6 +415,7 @@ class HumanTask(AccountWorkflow):
         deadline: datetime | None,
         requester: str | None,
         *,
+        asked_before: tuple[str, ...] = (),
         entitled: bool = False,
     ) -> Assignees:
         """Find those who are to be asked now."""
@@ -416,10 +426,11 @@ class HumanTask(AccountWorkflow):
             requester=requester,
             deadline=deadline,
             now=workflow.now(),
+            asked_before=asked_before,
             entitled=entitled,
         )
         seated = await done(Tasks.seat, question, "Who is asked, and when are they reminded?", PLANNING)
-        self.assignees = assignees = Assignees(ladder, requester, seated, entitled=entitled)
+        self.assignees = assignees = Assignees(ladder, requester, seated, asked_before=asked_before, entitled=entitled)
         return assignees
 
     async def _follow(self, assignees: Assignees, settled: Callable[[], bool]) -> bool:
@@ -474,6 +485,7 @@ class HumanTask(AccountWorkflow):
             deadline=assignees.deadline,
             now=workflow.now(),
             backup=backup,
+            asked_before=assignees.asked_before,
             entitled=assignees.entitled,
         )
         seated = await done(Tasks.reseat, question, "Who is asked now?", PLANNING)

@@ -73,6 +73,7 @@ class TechReview(AccountWorkflow):
         self.ref = start.ref
         self.round = start.round
         self.next_round = start.round
+        self.asked_before: tuple[str, ...] = ()
         self.phase = ReviewPhase.FEEDBACK
         self.remarks: list[Remark] = []
         self.unwritten: list[Remark] = []
@@ -123,6 +124,9 @@ class TechReview(AccountWorkflow):
     async def open_the_round(self) -> None:
         """Take the request as it stands by now, plan its dates backwards, and tell everyone whom it concerns."""
         await self.words.all_known()
+        if self.next_round.by != self.round.by:
+            # Who asked for it stays who asked, whoever words it anew: they decide neither.
+            self.asked_before = tuple(dict.fromkeys((*self.asked_before, self.round.by)))
         self.round = self.next_round
         self.verdict = self.decided = self.told = self.acknowledged = self.revisit = None
         self.overdue = False
@@ -587,6 +591,7 @@ class TechReview(AccountWorkflow):
             title=title,
             attempt=attempt,
             definition=definition,
+            asked_before=self.asked_before if definition.entitled else (),
             **({"mails": dict(MAILS), "requester": self.round.by, "review": self._facts()} | told),
         )
 

@@ -270,6 +270,7 @@ class TaskMatter(WireModel):
         subject: What it is about: an account's key, or the reference of a review or case.
         about: The contact whom it concerns, where each of several has a task of their own.
         requester: The member who asks, where that is known; they can never decide.
+        asked_before: Who asked in an earlier version; neither can they.
     """
 
     account: str
@@ -280,6 +281,7 @@ class TaskMatter(WireModel):
     definition: TaskDefinition
     about: str | None = None
     requester: str | None = None
+    asked_before: tuple[str, ...] = ()
 
     @property
     def on_record(self) -> str:

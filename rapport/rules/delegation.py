@@ -57,7 +57,7 @@ def resolve(
     Returns:
         The holder, or nothing if nobody but the requester is left in the company.
     """
-    return _Company(people, requester, at, depth).act_for(owner)
+    return _Company(people, _askers(requester), at, depth).act_for(owner)
 
 
 def seats_for(
@@ -66,6 +66,7 @@ def seats_for(
     requester: str | None,
     at: datetime,
     *,
+    asked_before: Collection[str] = (),
     entitled: bool = False,
 ) -> tuple[Seat, ...]:
     """The seats of a task that opens, in the order of its assignees.
@@ -76,12 +77,13 @@ def seats_for(
     a member who can never decide (the requester, or someone who has left) if the matter falls to someone seated.
 
     Args:
+        asked_before: Who asked in an earlier version: they are passed over as well.
         entitled: As `TaskDefinition.entitled`: where no one entitled is there, a seat stays empty.
 
     Raises:
         ValueError: A role is unknown.
     """
-    company = _Company(people, requester, at, entitled=entitled)
+    company = _Company(people, _askers(requester, asked_before), at, entitled=entitled)
     seats = _all_moved([_seat(assignee) for assignee in dict.fromkeys(assignees)], company)
     named = {seat.owner for seat in seats if seat.owner is not None and company.able(seat.owner)}
     fillers = {seat.id: company.fillers(seat) for seat in seats if seat.owner not in named}
@@ -97,6 +99,7 @@ def refresh(
     requester: str | None,
     at: datetime,
     *,
+    asked_before: Collection[str] = (),
     decided: Collection[str] = (),
     entitled: bool = False,
 ) -> tuple[Seat, ...]:
@@ -106,9 +109,10 @@ def refresh(
 
     Args:
         decided: The ids of the seats that are filled already (`human_task.votes`). They stay as they are.
-        entitled: As in `seats_for`.
+        asked_before, entitled: As in `seats_for`.
     """
-    return _all_moved(seats, _Company(people, requester, at, entitled=entitled), decided)
+    company = _Company(people, _askers(requester, asked_before), at, entitled=entitled)
+    return _all_moved(seats, company, decided)
 
 
 def handed_over(seats: Sequence[Seat], tam: str | None, decided: Collection[str] = ()) -> tuple[Seat, ...]:
@@ -135,13 +139,14 @@ def next_change(
     requester: str | None,
     at: datetime,
     *,
+    asked_before: Collection[str] = (),
     decided: Collection[str] = (),
     entitled: bool = False,
 ) -> datetime | None:
     """The next instant after `at` at which `refresh` would move a seat, as far as absences are known by now."""
 
     def then(instant: datetime) -> tuple[Seat, ...]:
-        return refresh(seats, people, requester, instant, decided=decided, entitled=entitled)
+        return refresh(seats, people, requester, instant, asked_before=asked_before, decided=decided, entitled=entitled)
 
     now = then(at)
     edges = {edge for person in people.values() for away in person.absences for edge in (away.starts, away.ends)}
@@ -150,38 +155,55 @@ def next_change(
 
 
 def add_backup(
-    seats: Sequence[Seat], seat_id: str, people: Mapping[str, Availability], requester: str | None, at: datetime
+    seats: Sequence[Seat],
+    seat_id: str,
+    people: Mapping[str, Availability],
+    requester: str | None,
+    at: datetime,
+    *,
+    asked_before: Collection[str] = (),
 ) -> tuple[Seat, ...]:
     """The seats, with someone more who can fill a silent one: the backup of whom it belongs to or of who holds it.
 
     If they cannot, it is the usual delegate of one of these, else a colleague of the same role. Among those who are
     there, people without another seat come first, as each person counts once. If there is nobody, nothing changes.
     """
-    company = _Company(people, requester, at)
+    company = _Company(people, _askers(requester, asked_before), at)
     return _escalated(seats, seat_id, "backup", company, company.backups)
 
 
 def add_manager(
-    seats: Sequence[Seat], seat_id: str, people: Mapping[str, Availability], requester: str | None, at: datetime
+    seats: Sequence[Seat],
+    seat_id: str,
+    people: Mapping[str, Availability],
+    requester: str | None,
+    at: datetime,
+    *,
+    asked_before: Collection[str] = (),
 ) -> tuple[Seat, ...]:
     """The seats, with a manager who can fill a silent one: the nearest who is there, upwards from whom it belongs to.
 
     As with `add_backup`, managers without another seat come first, and if there is nobody, nothing changes.
     """
-    company = _Company(people, requester, at)
+    company = _Company(people, _askers(requester, asked_before), at)
     return _escalated(seats, seat_id, "manager", company, company.managers)
+
+
+def _askers(requester: str | None, asked_before: Collection[str] = ()) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*(() if requester is None else (requester,)), *asked_before)))
 
 
 class _Company(NamedTuple):
     """Everyone, as seen at one instant by a task that someone asked for.
 
     Attributes:
+        askers: Who asks for it, and who did in an earlier version of it.
         entitled: Whoever stands in has to be named for that, or above; anyone who is there is not enough.
         seated: Those who sit elsewhere already; where only who is entitled counts, they fill no second seat.
     """
 
     people: Mapping[str, Availability]
-    requester: str | None
+    askers: tuple[str, ...]
     at: datetime
     depth: int = 5
     entitled: bool = False
@@ -189,7 +211,7 @@ class _Company(NamedTuple):
 
     def able(self, member: str) -> bool:
         """Whether they may act at all, now or once they are back."""
-        return member in self.people and not self.people[member].left and member != self.requester
+        return member in self.people and not self.people[member].left and member not in self.askers
 
     def there(self, member: str) -> bool:
         """Whether a member may act, and is not away now."""
@@ -199,7 +221,7 @@ class _Company(NamedTuple):
         """Whether a member is there to act instead of somebody else."""
         if not self.entitled:
             return self.there(member)
-        return self.there(member) and member not in self.seated and not self._reports_to(member, self.requester)
+        return self.there(member) and member not in self.seated and not self._reports_to_askers(member)
 
     def of_role(self, role: Role) -> list[str]:
         """The members of a role who may act, by id, those who are there first."""
@@ -229,9 +251,7 @@ class _Company(NamedTuple):
         there = tuple(Holder(member=member) for member in members if self.there(member))
         if there:
             return there
-        asking = self.requester
-        if asking is not None and asking in self.people and role in self.people[asking].roles:
-            members.append(asking)
+        members += [one for one in self.askers if one in self.people and role in self.people[one].roles]
         found = [holder for holder in map(self.act_for, members) if holder is not None]
         delegates: dict[str, Holder] = {}
         for holder in found:
@@ -274,7 +294,7 @@ class _Company(NamedTuple):
         while current is not None:
             if current in passed:
                 return None, tuple(passed), ", and delegates refer to each other"
-            if current == self.requester:
+            if current in self.askers:
                 return None, (*passed, current), ", and the delegate asked for it" if passed else ""
             if len(passed) > self.depth:
                 return None, tuple(passed), ", and too many delegates stand in for each other"
@@ -319,10 +339,13 @@ class _Company(NamedTuple):
                 yield from self.of_role(above)
                 above = MANAGER_ROLE.get(above)
 
-    def _reports_to(self, member: str, other: str | None) -> bool:
+    def _reports_to_askers(self, member: str) -> bool:
+        return any(self._reports_to(member, one) for one in self.askers)
+
+    def _reports_to(self, member: str, other: str) -> bool:
         """Whether a matter of a member's goes up to another, by however many steps."""
         seen: set[str] = set()
-        while other is not None and other in self.people and member in self.people and member not in seen:
+        while other in self.people and member in self.people and member not in seen:
             seen.add(member)
             manager = self.people[member].manager
             if manager is None or manager == member:
@@ -341,7 +364,7 @@ class _Company(NamedTuple):
             return None
         able = sorted(
             filter(self.able, self.people),
-            key=lambda member: (self._reports_to(member, self.requester), self._resort(member), member),
+            key=lambda member: (self._reports_to_askers(member), self._resort(member), member),
         )
         there = next(filter(self.there, able), None)
         if there is not None:
@@ -360,7 +383,7 @@ class _Company(NamedTuple):
         return min((_LAST_RESORT.index(role) for role in self.people[member].roles if role in _LAST_RESORT), default=9)
 
     def _why(self, member: str) -> str:
-        if member == self.requester:
+        if member in self.askers:
             return "the assignee asked for it"
         return "away" if self.able(member) else "no longer here"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from rapport.model.task import Decision, Quorum, Seat, TaskOption, TaskPhase
@@ -23,6 +23,7 @@ def judge(
     requester: str | None,
     reason_given: bool,
     outcome: str | None,
+    asked_before: Collection[str] = (),
     closed_text: str = "this is closed",
 ) -> str | None:
     """Why this decision does not count, in words for the person; nothing if it does.
@@ -32,6 +33,7 @@ def judge(
 
     Args:
         outcome: What a closed task ended with: one of the options, or another end, such as that nobody spoke in time.
+        asked_before: Who asked in an earlier version of the request.
         closed_text: What to say of a task that closed without an option ("the request was withdrawn").
     """
     if phase is TaskPhase.PREPARING:
@@ -41,7 +43,7 @@ def judge(
         return closed_text if outcome not in titles else f"this is already decided: {titles[outcome]}"
     if decision.round != round_:
         return "the request was changed; please use the latest mail"
-    if decision.by == requester:
+    if decision.by == requester or decision.by in asked_before:
         return "you asked for this yourself; somebody else has to decide it"
     if all(decision.by != holder.member for seat in seats for holder in seat.holders):
         if any(decision.by == seat.owner for seat in seats):

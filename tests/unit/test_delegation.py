@@ -359,6 +359,23 @@ def test_whoever_asks_is_decided_for_by_who_is_above_them_and_by_nobody_below() 
     assert panel(who("vp", Role.CE_VP, manager="boss"), sales, away, requester="vp") == [["eng"], [], ["sal"]]
 
 
+def test_whoever_asked_before_somebody_worded_it_anew_decides_it_no_more_than_they_do() -> None:
+    """The VP's request stays the VP's once a colleague has changed it, and so for delegates and those below."""
+    boss, tom = who("boss", Role.ADMINISTRATOR), who("tom", Role.CE)
+    people = company(who("vp", Role.CE_VP, manager="boss"), who("ines", Role.TAM_MANAGER, manager="vp"), boss, tom)
+
+    def recommends(people: dict[str, Availability], *asked_before: str) -> list[list[str]]:
+        return held(seats_for(["role:ce_vp"], people, "tom", NOW, asked_before=asked_before, entitled=True))
+
+    assert (recommends(people), recommends(people, "vp")) == ([["vp"]], [["boss"]])
+    away = who("boss", Role.ADMINISTRATOR, away=True, meanwhile="ines")
+    assert recommends(people | {"boss": away}, "vp") == [[]]
+    back = who("boss", Role.ADMINISTRATOR, away=True, meanwhile="vp")
+    assert recommends(people | {"boss": back}, "vp") == [[]]
+    seats = seats_for(["role:ce_vp"], people, "tom", NOW, asked_before=["vp"])
+    assert held(refresh(seats, people, "tom", NOW, asked_before=["vp"])) == [["boss"]]
+
+
 def test_an_absent_seat_of_a_panel_goes_to_a_delegate_who_does_not_sit_there_or_stays_empty() -> None:
     """No one fills two seats: neither a leader for another, nor one delegate for two; and back is back."""
     vp = who("vp", Role.CE_VP)

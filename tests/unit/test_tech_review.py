@@ -281,6 +281,11 @@ class Silence(RuleBasedStateMachine):
     def begin(self, ask: Ask, stage: ReviewStage, requester: str, boss: str | None) -> None:
         """Somebody asks: a CE, or one of those who lead."""
         self.ask, self.stage, self.requester, self.boss = ask, stage, requester, boss
+        self.asked_before: tuple[str, ...] = ()
+        self.open_the_round()
+
+    def open_the_round(self) -> None:
+        """Everybody is heard anew."""
         self.phase = "feedback"
         self.answers: dict[str, str] = {}
         self.dissent: list[tuple[str, str]] = []
@@ -299,7 +304,17 @@ class Silence(RuleBasedStateMachine):
 
     def seats(self, assign: tuple[str, ...]) -> tuple[Seat, ...]:
         """Who holds these seats now."""
-        return seats_for(assign, company(self.away, self.boss), self.requester, MONDAY, entitled=True)
+        people = company(self.away, self.boss)
+        return seats_for(assign, people, self.requester, MONDAY, asked_before=self.asked_before, entitled=True)
+
+    @precondition(lambda self: not self.told)
+    @rule(who=st.sampled_from(["tom", "ines", "vp", "eng"]))
+    def word_it_anew(self, who: str) -> None:
+        """Somebody changes the request: a new round, in which whoever asked before decides as little as they do."""
+        self.asked_before, self.requester, late = (*self.asked_before, self.requester), who, self.late
+        away = self.away
+        self.open_the_round()
+        self.late, self.away = late, away
 
     @rule(who=st.sampled_from(["eng", "vp", "sal", "boss"]), delegate=delegates)
     def goes_away(self, who: str, delegate: str | None) -> None:
@@ -400,11 +415,12 @@ class Silence(RuleBasedStateMachine):
 
     def is_entitled(self, role: Role, holder: Holder) -> bool:
         """Whether somebody may speak for a seat: who has the role, a delegate who was named, or who is above them."""
-        if holder.member == self.requester:
+        askers = (self.requester, *self.asked_before)
+        if holder.member in askers:
             return False
         if holder.via == "assignee":
             return role in company({}, self.boss)[holder.member].roles
-        if holder.member in SUBORDINATES and self.requester == "vp":
+        if holder.member in SUBORDINATES and "vp" in askers:
             return False
         if holder.via == "delegate":
             return True

@@ -275,6 +275,21 @@ async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Insta
     assert (await in_phase(skipping, made.ref, "message")).outcome == "approved"
 
 
+async def test_what_a_colleague_words_anew_its_first_requester_does_not_recommend(skipping: Installation) -> None:
+    """The VP of CE asks, a CE corrects a word: it still goes to leadership, and the VP has no seat there."""
+    await submitted(skipping)
+    await made_ce(skipping)
+    today = (await skipping.now()).date()
+    made = await tech_review.submit(skipping.services, request(today, title="Asked by the VP"), by(CE_VP))
+    await asked(skipping, made.ref, "feedback_engineering")
+    await tech_review.edit(skipping.services, made.ref, request(today, title="Asked by the VP of CE"), by(CE))
+    for side in SIDES:
+        task = await asked(skipping, made.ref, f"feedback_{side}", attempt=2)
+        await tasks.decide(skipping.services, task.task, "in_favour", by(SIDES[side]))
+    task = await asked(skipping, made.ref, "leadership")
+    assert {holder.email for holder in task.holders} == {VP_ENGINEERING, VP_SALES}
+
+
 async def test_without_engineering_a_recommendation_says_why(skipping: Installation) -> None:
     """Where engineering stays silent, the VP of CE is asked all the same, and any word of theirs needs its reason."""
     ref = await submitted(skipping)
