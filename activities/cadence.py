@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
@@ -13,6 +14,9 @@ from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import ReviewPlanned, SetRhythm, StandingParty, StandingTime, SyncPlan
 from rapport.model.step import ReviewStep, SyncStep
 from rapport.rules import audience, calendar, recurrence
+from rapport.rules.calendar import Interval
+from rapport.rules.hour import load
+from rapport.storage import hour
 from rapport.storage.database import Store
 
 
@@ -75,8 +79,21 @@ class Cadences:
             ApplicationError: `CalendarUnreadable`, where the TAM's calendar cannot be fetched or read.
         """
         company, step = await self._company(question.account), question.step
-        horizon = question.now + timedelta(weeks=recurrence.BATCH)
+        horizon = question.now + timedelta(weeks=recurrence.BATCH * step.weeks + 4)
         busy = () if question.without_calendar else await self.planning.busy(company.tam, question.now, horizon)
+        plan = None
+        while plan is None:
+            plan = await self._reserved(question, company, busy, horizon)
+        return plan
+
+    async def _reserved(
+        self, question: SeekTime, company: AccountContext, busy: Sequence[Interval], horizon: datetime
+    ) -> SyncPlan | None:
+        """A standing time whose first dates are the TAM's from now on; nothing where another took one meanwhile."""
+        step, tam = question.step, company.tam
+        mine = hour.standing(question.account, step.name)
+        async with self.store.reading() as connection:
+            theirs = await hour.engagements(connection, tam.id, question.now, horizon, but=mine)
         invited = audience.invitees(step, company.contacts.values())
         schedules = {invitee.id: calendar.Party(company.contacts[invitee.id].schedule) for invitee in invited}
         found = recurrence.choose(
@@ -84,18 +101,24 @@ class Cadences:
             step.minutes,
             step.weeks,
             recurrence.Company(
-                tam=calendar.Party(company.tam.schedule, tuple(busy)),
+                tam=calendar.Party(tam.schedule, tuple(calendar.merge([*busy, *(one.time for one in theirs)]))),
                 champion=calendar.Party(company.champion.schedule),
                 groups=[
                     [schedules[invitee.id] for invitee in invited if group in invitee.groups]
                     for group in range(audience.required_groups(invited))
                 ],
                 others=list(schedules.values()),
+                taken=calendar.merge(one.time for one in theirs if one.kind != "absence"),
+                load=load(theirs, company.champion.schedule.zone),
             ),
         )
         if found is None:
             return SyncPlan(party=StandingParty(tam=company.account.tam, invitees=invited))
-        return _planned(company, step, found, after=question.now, number=0, announced=None)
+        plan = _planned(company, step, found, after=question.now, number=0, announced=None)
+        dates = [Interval(one.start, one.end) for one in plan.occurrences if one.off is None]
+        async with self.store.writing() as connection:
+            is_theirs = await hour.reserve(connection, question.account, step.name, tam.id, dates)
+        return plan if is_theirs else None
 
     @activity.defn(name="rhythms.plan")
     async def plan(self, question: PlanSync) -> SyncPlan:

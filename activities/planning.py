@@ -6,8 +6,9 @@ It is done here and not in workflows, so that an update of the zone or holiday d
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,15 +19,16 @@ from temporalio.exceptions import ApplicationError
 from rapport import outgoing
 from rapport.mail import feed
 from rapport.mail.context import AccountContext
-from rapport.model.account import Member
+from rapport.model.account import Member, Schedule
 from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import COLLEAGUE, Booking, Colleagues, Invitee, Nudge, Proposal, Slot
 from rapport.model.projection import HeldHour
 from rapport.model.step import MeetingStep, Offset
-from rapport.rules import audience, calendar, operation, quorum
+from rapport.rules import audience, calendar, onsite, operation, quorum
 from rapport.rules.calendar import Interval, Party
+from rapport.rules.hour import closed
 from rapport.rules.todo_template import TODO_DAYS
-from rapport.storage import account as accounts, hour
+from rapport.storage import account as accounts, hour, task as tasks
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -77,12 +79,14 @@ class Confirm(WireModel):
 
     Attributes:
         without_calendar: Whether their calendar is left out, as nobody can read it.
+        travel: How many days before and after it they travel.
     """
 
     account: str
     booking: Booking
     host: str | None = None
     without_calendar: bool = False
+    travel: int = 0
 
 
 class Gather(WireModel):
@@ -219,6 +223,12 @@ class Planning:
         if question.opens is not None:
             earliest = max(earliest, calendar.business_days_until(present, question.opens, customer))
             latest += earliest - step.earliest
+        asked = await self._days_asked(question, customer) if step.where == "onsite" else ()
+        if asked:
+            # Approved was a visit on these days alone; they lie after the vote, whenever else times would be offered.
+            until = datetime.combine(asked[-1], time.max, ZoneInfo(customer.zone))
+            earliest, latest = step.voting_days + 1, calendar.business_days_until(present, until, customer)
+            latest = max(earliest, latest)
         horizon = calendar.add_business_days(present, latest + 1, customer)
         busy = await self._taken(company.tam, present, horizon, without_calendar=question.without_calendar)
         invited = audience.invitees(step, company.contacts.values())
@@ -232,7 +242,10 @@ class Planning:
             earliest=earliest,
             latest=latest,
             limit=step.options,
+            only=asked or None,
+            elsewhere=await self._offered(company.tam, present, horizon),
         )
+        await self._offer(company.tam, slots)
         draft = Proposal(
             round=question.round,
             tam=company.account.tam,
@@ -245,6 +258,15 @@ class Planning:
             calendar_read=not question.without_calendar,
         )
         return self._opened(company, step, draft, present)
+
+    async def _days_asked(self, question: Propose, customer: Schedule) -> tuple[date, ...]:
+        """The days for which a visit was approved, as far as they were named."""
+        async with self.store.reading() as connection:
+            asked = await tasks.dates_asked(connection, question.account)
+        if asked is None:
+            return ()
+        text, at = asked
+        return onsite.days_asked(text, at.astimezone(ZoneInfo(customer.zone)).date())
 
     async def _among(self, question: Propose, asked: Colleagues) -> Proposal:
         """Times from the calendars of all who meet; where they share none, those of the host that suit most of them."""
@@ -274,7 +296,9 @@ class Planning:
                     earliest=step.earliest,
                     latest=latest,
                     limit=step.options,
+                    elsewhere=await self._offered(host, present, horizon),
                 )
+        await self._offer(host, slots)
         return Proposal(
             round=question.round,
             tam=host.id,
@@ -307,7 +331,7 @@ class Planning:
         if calendar.intersect([slot], busy):
             return False
         async with self.store.writing() as connection:
-            wanted = HeldHour(members=(member.id,), start=slot.start, end=slot.end)
+            wanted = HeldHour(members=(member.id,), start=slot.start, end=slot.end, travel=question.travel)
             return await hour.take(connection, _asking(), wanted)
 
     @activity.defn(name="planning.follow_up")
@@ -385,14 +409,25 @@ class Planning:
     async def _taken(
         self, member: Member, first: datetime, last: datetime, *, without_calendar: bool
     ) -> list[Interval]:
-        """What is taken of a member's time by all but the meeting that asks.
+        """When no meeting is offered with a member, for all that they have but the meeting that asks.
 
         Raises:
             ApplicationError: `CalendarUnreadable`.
         """
         busy = [] if without_calendar else await self.busy(member, first, last)
         async with self.store.reading() as connection:
-            return busy + await hour.taken(connection, member.id, first, last, but=_asking())
+            found = await hour.engagements(connection, member.id, first, last, but=_asking())
+            return busy + closed(found, member.schedule)
+
+    async def _offered(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
+        """What other polls offer of a member's time."""
+        async with self.store.reading() as connection:
+            return await hour.offered(connection, member.id, first, last, but=_asking())
+
+    async def _offer(self, member: Member, slots: Sequence[Slot]) -> None:
+        """Keep what the poll that asks offers: it ranks lower for all others, and is withdrawn once it is taken."""
+        async with self.store.writing() as connection:
+            await hour.offer(connection, _asking(), member.id, [Interval(one.start, one.end) for one in slots])
 
     async def busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
         """When a member is not free, by their iCalendar address, if they have one.

@@ -26,6 +26,7 @@ from rapport.model.ids import (
     gap_id,
     undelivered_id,
 )
+from rapport.model.meeting import TimesTaken
 from rapport.model.operation import Control, ControlKind
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import DESK
@@ -39,6 +40,7 @@ from rapport.storage import (
     announcement,
     contract as contracts,
     gap,
+    hour,
     support_case,
     sweep,
     task as tasks,
@@ -99,7 +101,8 @@ class Sweeping:
                 replies=replies,
             )
             await sweep.note(connection, question.now, strays)
-            return strays
+        await tell_polls(self.store, self.client)
+        return strays
 
     async def _unsent(self, before: datetime) -> Strays:
         """What goes to other systems and has nobody at work on it; with somebody it may take two days."""
@@ -110,6 +113,21 @@ class Sweeping:
             gaps=tuple([GapStart(ref=ref) for ref in waiting if not await runs(self.client, gap_id(ref))]),
             announcements=tuple([one for one in untold if not await runs(self.client, announcing_id(one.ref))]),
         )
+
+
+async def tell_polls(store: Store, client: Client) -> None:
+    """Tell the polls whose times were taken by other meetings; one that has ended needs no word of it."""
+    async with store.reading() as connection:
+        polls = await hour.withdrawn(connection, AT_MOST)
+    for one in polls:
+        try:
+            await client.get_workflow_handle(one.meeting).signal("times_taken", TimesTaken(starts=one.starts))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+    if polls:
+        async with store.writing() as connection:
+            await hour.told(connection, polls)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         Proposal,
         Report,
         Slot,
+        TimesTaken,
         Venue,
         Vote,
     )
@@ -101,6 +102,7 @@ class Meeting(AccountWorkflow):
         self.due_by: datetime | None = None
         self.held_back = False
         self.people_moved = False
+        self.taken: list[datetime] = []
         self.vacant: tuple[str, ...] = ()
         self.newcomers: list[str] = []
         self.successor_by: datetime | None = None
@@ -160,9 +162,11 @@ class Meeting(AccountWorkflow):
         await self.catch_up_with_people()
         if self._is_over:
             return
-        proposal = self.proposal = await self._find_times()
+        self.proposal = await self._find_times()
         if self.booking is not None:
             return
+        self._withdraw()
+        proposal = self._current
         self.timeline.record("meeting.proposed", about=str(len(proposal.slots)))
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
@@ -182,9 +186,11 @@ class Meeting(AccountWorkflow):
         if self.booking is not None or (self.phase is MeetingPhase.PROPOSING and self._is_over):
             return
         while (
-            self.phase is MeetingPhase.DRAFTED and self.messages.drafts_for(Purpose.PROPOSAL) and not self._is_diverted
+            self.phase is MeetingPhase.DRAFTED
+            and self.messages.drafts_for(Purpose.PROPOSAL)
+            and not (self.wanted or self._is_over or self._converts)
         ):
-            if workflow.now() >= self._current.stale_at:
+            if self.outdated or workflow.now() >= self._current.stale_at:
                 await self.messages.replace_proposals()
                 await self.propose_times()
             else:
@@ -265,6 +271,7 @@ class Meeting(AccountWorkflow):
         self.due_by = None
         self.held_back = False
         self.newcomers = []
+        self.taken = []
         self.outdated = False
         if self._converts:
             self.step = self.step.held_onsite()
@@ -407,6 +414,23 @@ class Meeting(AccountWorkflow):
             )
             self.messages.write(occasion, f"Tell {amount(len(stay), 'person', 'people')} who holds it now")
 
+    def _withdraw(self) -> None:
+        """Take what other meetings have taken out of the poll."""
+        offers = self.phase in (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED, MeetingPhase.VOTING)
+        if self.proposal is None or self.proposal.round != self.round or self.booking is not None or not offers:
+            return
+        gone = [slot for slot in self.proposal.slots if slot.start in self.taken]
+        if not gone:
+            return
+        left = tuple(slot for slot in self.proposal.slots if slot not in gone)
+        self.proposal = self.proposal.model_copy(update={"slots": left})
+        for slot in gone:
+            self.timeline.record("meeting.time_taken", instant=slot.start)
+        # A draft that nobody has sent says the times as they were.
+        enough = len(left) >= quorum.LEAST_CHOICE and self.phase is not MeetingPhase.DRAFTED
+        self.outdated = self.outdated or not enough or not quorum.can_go_on(self.proposal, self.votes, workflow.now())
+        self.changed = True
+
     async def _open(self) -> None:
         """Count the voting period from now."""
         if self.phase is MeetingPhase.DRAFTED:
@@ -423,7 +447,7 @@ class Meeting(AccountWorkflow):
         proposal = self._current
         by: Literal["vote", "deadline"] = "vote" if workflow.now() < proposal.deadline else "deadline"
         booking = Booking(start=slot.start, end=slot.end, by=by)
-        question = Confirm(account=self.account, booking=booking, host=self._host)
+        question = Confirm(account=self.account, booking=booking, host=self._host, travel=self.step.travel)
         free = await attempted(Planning.confirm, question, "Is the TAM still free then?", CALENDARS)
         if isinstance(free, Denied):
             self.timeline.record("calendar.unreadable")
@@ -435,7 +459,9 @@ class Meeting(AccountWorkflow):
             self.proposal = self._current.model_copy(update={"slots": left})
             self.outdated = self.outdated or not quorum.can_go_on(self._current, self.votes, workflow.now())
             return
-        self.held = HeldHour(members=(self._host or proposal.tam,), start=slot.start, end=slot.end)
+        self.held = HeldHour(
+            members=(self._host or proposal.tam,), start=slot.start, end=slot.end, travel=self.step.travel
+        )
         if not self.wanted:
             self.booking = booking
 
@@ -645,6 +671,12 @@ class Meeting(AccountWorkflow):
         """Look again who takes part."""
         self.people_moved = self.changed = True
 
+    @workflow.signal(name="times_taken", description="Other meetings took some of the times")
+    def times_taken(self, news: TimesTaken) -> None:
+        """Offer them no longer; with too few that are left, everyone gets new ones."""
+        self.taken += news.starts
+        self._withdraw()
+
     @workflow.query(name="view", description="The meeting as it stands")
     def view(self) -> MeetingView:
         """Show the meeting as it stands."""
@@ -652,6 +684,7 @@ class Meeting(AccountWorkflow):
             account=self.account,
             step=self.step.name,
             title=self.step.title,
+            lasts=self.step.minutes,
             phase=self.phase,
             round=self.round,
             proposal=self.proposal,
@@ -875,10 +908,10 @@ class Meeting(AccountWorkflow):
         return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
 
     def _gather(self, number: int) -> StepNews | None:  # noqa: ARG002 - whichever it is
-        """What it waits for, what has happened, and which hour it has, if that is another one than before."""
+        """What it waits for, what has happened, and which hour it has: if it has another than before, or has ended."""
         before, self.held = self.held, self._hour
         has_news = self.timeline.turn_to(self.wait)
-        if before == self.held:
+        if before == self.held and (self.phase is not MeetingPhase.ENDED or not has_news):
             return self.timeline.page() if has_news else None
         moved = {"meeting": workflow.info().workflow_id, "hour": self.held}
         return self.timeline.page().model_copy(update=moved)
@@ -889,4 +922,9 @@ class Meeting(AccountWorkflow):
         if self.booking is None or self.booking.called_off or self.phase is MeetingPhase.ENDED:
             return None
         ours = () if self._host is None else tuple(invitee.id for invitee in self._current.invitees)
-        return HeldHour(members=(self._current.tam, *ours), start=self.booking.start, end=self.booking.end)
+        return HeldHour(
+            members=(self._current.tam, *ours),
+            start=self.booking.start,
+            end=self.booking.end,
+            travel=self.step.travel,
+        )

@@ -124,11 +124,15 @@ class WorkingHours(InputModel):
 
     Attributes:
         days: Their working days; left out, all but their country's weekend, which is Friday and Saturday in Egypt.
+        lunch: From when to when no meeting is offered; empty where they eat at any time.
+        meetings_a_day: After how many meetings no other is offered on a day, for members; left out, any number.
     """
 
     start: time = time(9)
     end: time = time(17)
     days: frozenset[Weekday] | None = None
+    lunch: tuple[time, ...] = (time(12), time(13))
+    meetings_a_day: int | None = Field(default=None, ge=1, le=48)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -138,6 +142,10 @@ class WorkingHours(InputModel):
             raise ValueError("end must be later than start; write for example start = 09:00:00, end = 17:00:00")
         if self.days is not None and not self.days:
             raise ValueError('days is empty; name at least one, such as ["mon", "tue"]')
+        if self.lunch and not (len(self.lunch) == 2 and self.lunch[0] < self.lunch[1]):
+            raise ValueError("lunch: has to be when it begins and ends; write [12:00:00, 13:00:00], or [] for none")
+        if any(at.tzinfo is not None for at in self.lunch):
+            raise ValueError("lunch: has a zone of its own; write wall times such as 12:00:00")
         return self
 
     @field_serializer("days", when_used="json")

@@ -101,6 +101,12 @@ class Book(WireModel):
     start: Instant
 
 
+class TimesTaken(WireModel):
+    """Other meetings have taken these of a poll's times, each by its beginning."""
+
+    starts: tuple[Instant, ...]
+
+
 class Agreed(WireModel):
     """A next meeting whose time was agreed in the room; it needs no vote."""
 
@@ -216,11 +222,12 @@ class MeetingResult(WireModel):
 
 
 class MeetingView(WireModel):
-    """A meeting as it stands, answered by its workflow."""
+    """A meeting as it stands, answered by its workflow; `lasts` is in minutes."""
 
     account: str
     step: str
     title: str = ""
+    lasts: int = 30
     phase: MeetingPhase
     round: int
     proposal: Proposal | None = None

@@ -87,11 +87,12 @@ class Projection(WireModel):
 
 
 class HeldHour(WireModel):
-    """The hour that a meeting has of the vendor's own people, by id."""
+    """The hour that a meeting has of the vendor's own people, by id; `travel` days before and after they travel."""
 
     members: tuple[str, ...]
     start: Instant
     end: Instant
+    travel: int = 0
 
 
 class StepNews(WireModel):

@@ -29,6 +29,9 @@ class Stage(StrEnum):
     CADENCE = "cadence"
 
 
+MOST_TRAVEL: Final = 5
+"""How many days before and after a visit may be kept for travel at the most."""
+
 _OFFSET = re.compile(r"(\d{1,3}) (hour|day|business day|week)s?", re.ASCII)
 
 
@@ -238,6 +241,7 @@ class MeetingStep(Gathering):
         email: The mail that carries the proposal.
         onsite: How it is held on site instead.
         merged_into: A meeting that takes this one in where it is held on site; this one then ends at once.
+        travel_days: How many days before and after it nothing else is offered with the TAM, where it is held on site.
     """
 
     done_by = DoneBy.WORKFLOW
@@ -255,6 +259,12 @@ class MeetingStep(Gathering):
     review: Review = "auto"
     onsite: Onsite | None = None
     merged_into: StepName | None = None
+    travel_days: int = Field(default=1, ge=0, le=MOST_TRAVEL)
+
+    @property
+    def travel(self) -> int:
+        """How many days before and after it are kept for travel, as it is held."""
+        return self.travel_days if self.where == "onsite" else 0
 
     def held_onsite(self) -> MeetingStep:
         """The same meeting as it is held if its onsite variant is approved."""

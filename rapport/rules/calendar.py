@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import islice
@@ -138,6 +138,21 @@ def working_windows(who: Schedule, first: date, last: date) -> list[Interval]:
     """The working time of each business day from `first` to `last`, both included, one interval a day."""
     days = (first + n * _DAY for n in range((last - first).days + 1))
     return [_shift(day, who) for day in days if is_business_day(day, who)]
+
+
+def free(party: Party, span: Interval) -> list[Interval]:
+    """When someone can be offered a meeting, on the dates that a span touches in their own zone.
+
+    That is their working time without what they have then, and without their lunch.
+    """
+    place, who = ZoneInfo(party.schedule.zone), party.schedule
+    first, last = (_clock(instant, place).date() for instant in span)
+    lunches: list[Interval] = []
+    if who.hours.lunch:
+        begins, ends = who.hours.lunch
+        days = (first + n * _DAY for n in range((last - first).days + 1))
+        lunches = [Interval(wall(day, begins, who.zone), wall(day, ends, who.zone)) for day in days]
+    return subtract(working_windows(who, first, last), [*party.busy, *lunches])
 
 
 def next_working_instant(at: datetime, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
@@ -315,14 +330,17 @@ def propose_slots(
     earliest: int,
     latest: int,
     limit: int,
+    only: Collection[date] | None = None,
+    elsewhere: Sequence[Interval] = (),
 ) -> list[Slot]:
     """The times to put to the vote, sorted, with the ids "1", "2", …
 
-    Each lies on business days of the customer, within working hours of everyone in `must`, and on no time that one
-    of them is busy. Times begin at :00 and :30 of the customer's wall clock, never in a gap; of a repeated hour both
-    occurrences are on offer, as they are two instants. They are spread over as many days as there are; where there
-    are more days than places, over those that suit most of `nice`, then over the earliest. Of one day comes the time
-    that suits most of `nice`; of equal ones, morning and afternoon take turns, with times near 10:00 and 14:00 first.
+    Each lies on business days of the customer, within working hours of everyone in `must` and not over their lunch, and
+    on no time that one of them is busy. Times begin at :00 and :30 of the customer's wall clock, never in a gap; of a
+    repeated hour both occurrences are on offer, as they are two instants. They are spread over as many days as there
+    are; where there are more days than places, over those that suit most of `nice`, then over the earliest. Of one day
+    comes the time that suits most of `nice`; of equal ones, morning and afternoon take turns, with times near 10:00 and
+    14:00 first.
 
     Args:
         now: The instant of the proposal; no time lies before it.
@@ -334,6 +352,8 @@ def propose_slots(
         earliest: The first business day after `now` on which times are offered.
         latest: The last one.
         limit: How many times are offered at most.
+        only: The dates of the customer's that are wanted at all, where somebody named them.
+        elsewhere: What is on offer to others, sorted and disjoint; it is offered only where there is nothing else.
 
     Returns:
         The slots, or none at all: then no time suits everyone, which is an answer of its own and no error.
@@ -349,21 +369,24 @@ def propose_slots(
     now = utc(now)
     place = ZoneInfo(customer.zone)
     days = list(islice(_business_days(_clock(now, place).date(), customer), latest))[earliest - 1 :]
-    free = merge(Interval(wall(day, time(), customer.zone), wall(day + _DAY, time(), customer.zone)) for day in days)
-    span = Interval(free[0].start, free[-1].end)
+    days = [day for day in days if only is None or day in only]
+    if not days:
+        return []
+    open_ = merge(Interval(wall(day, time(), customer.zone), wall(day + _DAY, time(), customer.zone)) for day in days)
+    span = Interval(open_[0].start, open_[-1].end)
     for party in must:
-        free = intersect(free, _free(party, span))
-    wishes = [_free(party, span) for party in nice]
-    places = [[_free(party, span) for party in group] for group in groups]
+        open_ = intersect(open_, free(party, span))
+    wishes = [free(party, span) for party in nice]
+    places = [[free(party, span) for party in group] for group in groups]
 
     candidates = []
     for start, clock in (pair for day in days for pair in _grid(day, place).items()):
         end = start + timedelta(minutes=minutes)
         # A later date is not always later: the clock of St John's used to go back over midnight.
-        filled = all(any(_covers(one, start, end) for one in group) for group in places)
-        if start >= now and filled and _covers(free, start, end):
-            liked = sum(_covers(wish, start, end) for wish in wishes)
-            candidates.append(_Candidate(start, end, clock, liked))
+        filled = all(any(covers(one, start, end) for one in group) for group in places)
+        if start >= now and filled and covers(open_, start, end):
+            liked = sum(covers(wish, start, end) for wish in wishes)
+            candidates.append(_Candidate(start, end, clock, liked, intersects(elsewhere, start, end)))
     spread = sorted(_spread(candidates, limit))
     return [Slot(id=str(number), start=slot.start, end=slot.end) for number, slot in enumerate(spread, 1)]
 
@@ -436,14 +459,13 @@ def _business_day(start: datetime, count: int, who: Schedule, away: Sequence[Int
     return next(islice(days, count - 1, None))
 
 
-def _free(party: Party, span: Interval) -> list[Interval]:
-    """When someone works and is not busy, on the dates that the span touches in their own zone."""
-    place = ZoneInfo(party.schedule.zone)
-    windows = working_windows(party.schedule, _clock(span.start, place).date(), _clock(span.end, place).date())
-    return subtract(windows, party.busy)
+def intersects(taken: Sequence[Interval], start: datetime, end: datetime) -> bool:
+    """Whether one of these sorted, disjoint intervals has a part of the time from start to end."""
+    index = bisect_left(taken, end, key=lambda interval: interval.start)
+    return index > 0 and start < taken[index - 1].end
 
 
-def _covers(free: Sequence[Interval], start: datetime, end: datetime) -> bool:
+def covers(free: Sequence[Interval], start: datetime, end: datetime) -> bool:
     """Whether one of these sorted, disjoint intervals holds all of the time from start to end."""
     index = bisect_right(free, start, key=lambda interval: interval.start)
     return index > 0 and end <= free[index - 1].end
@@ -461,12 +483,17 @@ def _grid(day: date, place: ZoneInfo) -> dict[datetime, datetime]:
 
 
 class _Candidate(NamedTuple):
-    """A time that everyone required can make, as the customer's clock shows it, and how many others it suits."""
+    """A time that everyone required can make, as the customer's clock shows it, and how many others it suits.
+
+    Attributes:
+        elsewhere: Whether a part of it is on offer to others.
+    """
 
     start: datetime
     end: datetime
     clock: datetime
     liked: int
+    elsewhere: bool
 
     @property
     def day(self) -> date:
@@ -484,7 +511,7 @@ def _spread(candidates: Sequence[_Candidate], limit: int) -> list[_Candidate]:
         by_day[candidate.day].append(candidate)
     chosen: list[_Candidate] = []
     while by_day and len(chosen) < limit:
-        best = sorted(by_day, key=lambda day: (-max(slot.liked for slot in by_day[day]), day))
+        best = sorted(by_day, key=lambda day: (min((slot.elsewhere, -slot.liked) for slot in by_day[day]), day))
         for day in sorted(best[: limit - len(chosen)]):
             pick = min(by_day[day], key=lambda slot: _rank(slot, chosen))
             chosen.append(pick)
@@ -494,11 +521,12 @@ def _spread(candidates: Sequence[_Candidate], limit: int) -> list[_Candidate]:
     return chosen
 
 
-def _rank(slot: _Candidate, chosen: Sequence[_Candidate]) -> tuple[int, bool, int, bool, timedelta, datetime]:
+def _rank(slot: _Candidate, chosen: Sequence[_Candidate]) -> tuple[bool, int, bool, int, bool, timedelta, datetime]:
     """How late a time's turn comes among those of its day: the smallest is taken next."""
     same_day = [other for other in chosen if other.day == slot.day]
     since_midnight = slot.clock - datetime.combine(slot.day, time())
     return (
+        slot.elsewhere,
         -slot.liked,
         any(other.start < slot.end and slot.start < other.end for other in same_day),
         sum(other.afternoon == slot.afternoon for other in same_day),

@@ -6,10 +6,10 @@ Activities call it, workflows never do: what it answers depends on zones and hol
 from __future__ import annotations
 
 import calendar as months
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import count, islice
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,12 +44,16 @@ class Company(NamedTuple):
     Attributes:
         groups: Of each of these, one has to be able to come.
         others: Those whose hours are a preference.
+        taken: The TAM's time that none of the first dates may have a part of: their other meetings.
+        load: How many standing meetings the TAM has by the day of the week, Monday being 0.
     """
 
     tam: Party
     champion: Party
     groups: Sequence[Sequence[Party]] = ()
     others: Sequence[Party] = ()
+    taken: Sequence[Interval] = ()
+    load: Mapping[int, int] = MappingProxyType({})
 
 
 def first_day(now: datetime, champion: Schedule) -> date:
@@ -62,17 +66,18 @@ def choose(now: datetime, minutes: int, weeks: int, company: Company) -> Standin
     """The standing time that suits those who are needed best, or nothing if there is none that does often enough.
 
     A time is tried out on a year of occurrences. On holidays of the TAM and the champion it drops out anyway; of all
-    others it has to suit `ENOUGH`, within the hours of everyone who is needed and where the TAM is not busy.
+    others it has to suit `ENOUGH`, within the hours of everyone who is needed and where the TAM is not busy. Of times
+    that suit alike, it is one on a day on which the TAM has the fewest standing meetings.
     """
     zone = company.champion.schedule.zone
     begins = first_day(now, company.champion.schedule)
     span = Interval(
         calendar.wall(begins, time(), zone) - _DAY, calendar.wall(begins, time(), zone) + timedelta(weeks=LOOK_AHEAD)
     )
-    needed = [_free(company.tam, span), _free(company.champion, span)]
-    groups = [[_free(party, span) for party in group] for group in company.groups]
-    others = [_free(party, span) for party in company.others]
-    best: tuple[tuple[float, float, int, int, time], StandingTime] | None = None
+    needed = [calendar.free(company.tam, span), calendar.free(company.champion, span)]
+    groups = [[calendar.free(party, span) for party in group] for group in company.groups]
+    others = [calendar.free(party, span) for party in company.others]
+    best: tuple[tuple[float, float, int, int, int, time], StandingTime] | None = None
     for offset in range(7):
         day = begins + offset * _DAY
         for at in _GRID:
@@ -81,18 +86,22 @@ def choose(now: datetime, minutes: int, weeks: int, company: Company) -> Standin
             for start in _year(standing, weeks, company):
                 end = start + timedelta(minutes=minutes)
                 held += 1
-                if all(_covers(one, start, end) for one in needed) and all(
-                    any(_covers(one, start, end) for one in group) for group in groups
+                if calendar.intersects(company.taken, start, end):
+                    fits = 0
+                    break
+                if all(calendar.covers(one, start, end) for one in needed) and all(
+                    any(calendar.covers(one, start, end) for one in group) for group in groups
                 ):
                     fits += 1
-                    liked += sum(_covers(one, start, end) for one in others)
+                    liked += sum(calendar.covers(one, start, end) for one in others)
                 elif held - fits > LOOK_AHEAD * (1 - ENOUGH):
                     break
             if not held or fits < held * ENOUGH:
                 continue
             clock = at.hour * 60 + at.minute
             away = abs(clock - _FAVOURED[at.hour >= _NOON])
-            rank = (-fits / held, -liked / held, away, _MIDWEEK[standing.weekday], at)
+            load = company.load.get(standing.weekday, 0)
+            rank = (-fits / held, -liked / held, load, away, _MIDWEEK[standing.weekday], at)
             if best is None or rank < best[0]:
                 best = rank, standing
     return best[1] if best else None
@@ -247,14 +256,3 @@ def _year(standing: StandingTime, weeks: int, company: Company) -> Iterator[date
         start = _start(standing, standing.first + index * 7 * _DAY)
         if not is_off(start, people):
             yield start
-
-
-def _free(party: Party, span: Interval) -> list[Interval]:
-    place = ZoneInfo(party.schedule.zone)
-    first, last = (instant.astimezone(place).date() for instant in span)
-    return calendar.subtract(calendar.working_windows(party.schedule, first, last), party.busy)
-
-
-def _covers(free: Sequence[Interval], start: datetime, end: datetime) -> bool:
-    index = bisect_right(free, start, key=lambda interval: interval.start)
-    return index > 0 and end <= free[index - 1].end

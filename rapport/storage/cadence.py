@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, select, update
 from rapport.model.cadence import CadenceNews, RhythmView
 from rapport.model.ids import cadence_id
 from rapport.model.projection import Wait
-from rapport.storage import contract as contracts
+from rapport.storage import contract as contracts, hour
 from rapport.storage.database import Connection
 from rapport.storage.tables import RhythmRow
 from rapport.storage.timeline import append
@@ -41,6 +41,9 @@ async def project(connection: Connection, news: CadenceNews) -> None:
         for view in news.rhythms
     ]
     await put(connection, RhythmRow, rows, version="projected")
+    for view in news.rhythms:
+        if view.coming or news.ended:
+            await hour.release(connection, news.account, view.step)
     for step in news.gone:
         await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
         await contracts.tell_wait(connection, news.contract, step, Wait(), news.now)

@@ -108,13 +108,33 @@ class AbsenceRow(Base):
 
 
 class HourRow(Base):
-    """An hour of a member's that a meeting has taken: from `starts`, without `ends`. Without a row it is free again."""
+    """An hour of a member's that a meeting has taken: from `starts`, without `ends`. Without a row it is free again.
+
+    Attributes:
+        travel: How many days before and after it they travel; nothing else is offered on these.
+    """
 
     __tablename__ = "hours"
     meeting: Mapped[str] = mapped_column(primary_key=True)
     member: Mapped[str] = mapped_column(ForeignKey("members.id"), primary_key=True, index=True)
     starts: Mapped[datetime]
     ends: Mapped[datetime]
+    travel: Mapped[int]
+
+
+class OfferRow(Base):
+    """A time of a member's that a poll offers, until it is booked or the poll has others.
+
+    Attributes:
+        withdrawn_at: When another meeting took a part of it; its poll is told, and then it is gone.
+    """
+
+    __tablename__ = "offers"
+    meeting: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"), primary_key=True, index=True)
+    starts: Mapped[datetime] = mapped_column(primary_key=True)
+    ends: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class AccountRow(Base):

@@ -108,6 +108,23 @@ async def latest(connection: Connection, subject: str, step: str) -> Task | None
     return next(iter(found), None)
 
 
+async def dates_asked(connection: Connection, account: str) -> tuple[str, datetime] | None:
+    """For which dates an account's latest approval was asked that names any, in its requester's words; and when.
+
+    The words of an approval are what the task `asks`, by name.
+    """
+    query = (
+        select(TaskRow.definition, SubmissionRow.text, SubmissionRow.at)
+        .join(SubmissionRow, SubmissionRow.id == TaskRow.request)
+        .where(TaskRow.account == account, SubmissionRow.text.is_not(None))
+        .order_by(TaskRow.opened.desc())
+    )
+    for row in await connection.execute(query):
+        if "dates" in row.definition["asks"]:
+            return str(json.loads(row.text)["dates"]), row.at
+    return None
+
+
 async def of_subject(connection: Connection, subject: str, *, open_only: bool = False) -> list[Task]:
     """The tasks of a review or case, the oldest first."""
     query = _TASKS.where(TaskRow.subject == bindparam("about"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -85,7 +85,7 @@ instants = st.builds(
 
 def hours(start: str = "09:00", end: str = "17:00", days: str = "mon tue wed thu fri") -> WorkingHours:
     working: frozenset[Weekday] = frozenset(day for day in WEEKDAYS if day in days.split())
-    return WorkingHours(start=time.fromisoformat(start), end=time.fromisoformat(end), days=working)
+    return WorkingHours(start=time.fromisoformat(start), end=time.fromisoformat(end), days=working, lunch=())
 
 
 @st.composite
@@ -94,9 +94,9 @@ def schedules(draw: st.DrawFn) -> Schedule:
     zone, country, subdivision = draw(st.sampled_from(PLACES))
     first, last = sorted(draw(st.lists(quarters, min_size=2, max_size=2, unique=True)))
     working = draw(st.none() | st.frozensets(st.sampled_from(WEEKDAYS), min_size=1))
-    return Schedule(
-        zone=zone, country=country, subdivision=subdivision, hours=WorkingHours(start=first, end=last, days=working)
-    )
+    lunch = tuple(draw(st.just([]) | st.lists(quarters, min_size=2, max_size=2, unique=True).map(sorted)))
+    hours = WorkingHours(start=first, end=last, days=working, lunch=lunch)
+    return Schedule(zone=zone, country=country, subdivision=subdivision, hours=hours)
 
 
 @st.composite
@@ -179,11 +179,17 @@ def business_days_after(day: date, count: int, who: Schedule) -> list[date]:
 
 
 def can_come(slot: Interval, party: Party) -> bool:
-    """Whether the whole time lies in one shift of the person and on none of their busy times."""
+    """Whether the whole time lies in one shift of the person, and on none of their busy times and lunches."""
     here = clock(slot.start, party.schedule.zone).date()
     shifts = [shift_on(day, party.schedule) for day in (here, here + DAY) if works_on(day, party.schedule)]
     inside = any(shift.start <= slot.start and slot.end <= shift.end for shift in shifts)
-    return inside and all(busy.end <= slot.start or slot.end <= busy.start for busy in party.busy if busy[0] < busy[1])
+    lunches = []
+    if party.schedule.hours.lunch:
+        begins, ends = party.schedule.hours.lunch
+        zone = party.schedule.zone
+        lunches = [Interval(wall(day, begins, zone), wall(day, ends, zone)) for day in (here, here + DAY)]
+    taken = [*party.busy, *lunches]
+    return inside and all(busy.end <= slot.start or slot.end <= busy.start for busy in taken if busy[0] < busy[1])
 
 
 def possible(
@@ -563,6 +569,8 @@ def offer(
     earliest: int = 5,
     latest: int = 10,
     limit: int = 6,
+    only: tuple[date, ...] | None = None,
+    elsewhere: list[Interval] | None = None,
 ) -> list[Slot]:
     return propose_slots(
         now=at(now),
@@ -573,6 +581,8 @@ def offer(
         earliest=earliest,
         latest=latest,
         limit=limit,
+        only=only,
+        elsewhere=elsewhere or [],
     )
 
 
@@ -636,6 +646,36 @@ def test_busy_times_are_left_out() -> None:
     busy = (Interval(at("2026-12-02T08:00Z"), at("2026-12-02T15:00Z")),)
     slots = offer(ZURICH, Party(ZURICH, busy), earliest=5, latest=5, limit=100)
     assert shown(slots) == ["12-02 16:00", "12-02 16:30"]
+
+
+def test_nobody_meets_over_lunch() -> None:
+    """A half day lies before lunch or after it, and lunch is when somebody says, or at no time."""
+    half_day = partial(offer, ZURICH, minutes=240, earliest=5, latest=5, limit=100)
+    assert shown(half_day()) == ["12-02 13:00"]
+    late = Schedule(zone="Europe/Zurich", hours=WorkingHours(lunch=(time(13), time(13, 30))))
+    assert shown(half_day(late)) == []
+    assert shown(offer(late, minutes=240, earliest=5, latest=5)) == ["12-02 09:00"]
+    assert len(offer(Schedule(zone="Europe/Zurich", hours=hours()), minutes=240, earliest=5, latest=5, limit=100)) == 9
+
+
+def test_only_the_days_that_were_asked_for() -> None:
+    """Where days are named, no other is offered; where none of them is a business day in reach, nothing is."""
+    asked = (date(2026, 12, 3), date(2026, 12, 5), date(2026, 12, 9))
+    assert {text[:5] for text in shown(offer(ZURICH, only=asked))} == {"12-03", "12-09"}
+    assert offer(ZURICH, only=(date(2026, 12, 5),)) == []
+
+
+def test_what_is_on_offer_elsewhere_comes_last() -> None:
+    """A time that another poll offers is offered where a day has nothing else, and its day after other days."""
+    first = offer(ZURICH, limit=6)
+    elsewhere = [Interval(slot.start, slot.end) for slot in first]
+    second = offer(ZURICH, limit=6, elsewhere=elsewhere)
+    assert len(second) == 6
+    assert not {slot.start for slot in first} & {slot.start for slot in second}
+    only = Schedule(zone="Europe/Zurich", hours=hours("09:00", "09:30"))
+    taken = [Interval(slot.start, slot.end) for slot in offer(only, limit=3)]
+    assert shown(offer(only, limit=3, elsewhere=taken)) == ["12-07 09:00", "12-08 09:00", "12-09 09:00"]
+    assert len(offer(only, limit=6, elsewhere=taken)) == 6
 
 
 def test_an_absence_over_all_days_leaves_nothing() -> None:

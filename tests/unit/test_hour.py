@@ -7,14 +7,17 @@ import itertools
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings, strategies as st
 from sqlalchemy import delete, insert, select
 
+from rapport.model.account import Schedule, WorkingHours
 from rapport.model.cadence import Occurrence, Off
 from rapport.model.projection import HeldHour
-from rapport.rules.calendar import Interval, intersect
+from rapport.rules.calendar import Interval, intersect, whole_days
+from rapport.rules.hour import Engagement, closed, load
 from rapport.storage import hour
 from rapport.storage.database import Store
 from rapport.storage.tables import AbsenceRow, AccountRow, EndedOutsideRow, HourRow, MemberRow, RhythmRow
@@ -136,3 +139,72 @@ async def test_a_date_of_a_standing_meeting_is_taken_unless_it_is_off(store: Sto
         await connection.execute(insert(RhythmRow), {"account": served.key, "step": "weekly"} | rhythm | counted)
         assert await hour.take(connection, "m", at(0, 1, served.tam)) is (off is not None)
         assert await hour.take(connection, "m", at(1, 1, served.tam))
+
+
+async def test_a_time_that_is_taken_is_withdrawn_from_every_other_poll(store: Store) -> None:
+    """In the transaction that takes it; what the poll that books offered itself is over as well."""
+    member, other = await two_members(store)
+    times = [Interval(NOW + n * HALF_HOUR, NOW + (n + 1) * HALF_HOUR) for n in range(3)]
+    async with store.writing() as connection:
+        await hour.offer(connection, "a", member, times)
+        await hour.offer(connection, "b", member, times)
+        await hour.offer(connection, "c", other, times)
+        assert await hour.offered(connection, member, NOW, times[2].end, but="a") == [Interval(NOW, times[2].end)]
+        assert await hour.take(connection, "a", at(0, 2, member))
+        assert await hour.withdrawn(connection, 9) == [("b", (times[0].start, times[1].start))]
+        assert await hour.withdrawn_from(connection, "b") == {times[0].start, times[1].start}
+        await hour.told(connection, await hour.withdrawn(connection, 9))
+        assert await hour.withdrawn(connection, 9) == []
+        assert await hour.offered(connection, member, NOW, times[2].end, but="x") == [times[2]]
+        assert await hour.offered(connection, other, NOW, times[2].end, but="x") == [Interval(NOW, times[2].end)]
+        await hour.offer(connection, "b", member, [])
+        assert await hour.offered(connection, member, NOW, times[2].end, but="x") == []
+
+
+async def test_of_two_standing_meetings_one_reserves_an_hour(store: Store) -> None:
+    """Until its projection shows its dates; then it gives back what it had reserved."""
+    member, _ = await two_members(store)
+    dates = [Interval(NOW + timedelta(weeks=n), NOW + timedelta(weeks=n) + HALF_HOUR) for n in range(14)]
+    async with store.writing() as connection:
+        assert await hour.reserve(connection, "one", "weekly", member, dates)
+        assert await hour.reserve(connection, "one", "weekly", member, dates)
+        assert not await hour.reserve(connection, "two", "weekly", member, dates[13:])
+        assert not await hour.take(connection, "m", at(0, 1, member))
+        found = await hour.engagements(connection, member, NOW, dates[-1].end, but="m")
+        assert {(one.kind, one.of) for one in found} == {("standing", "weekly, one")}
+        assert load(found, "UTC") == {NOW.weekday(): 1}
+        await hour.release(connection, "one", "weekly")
+        assert await hour.reserve(connection, "two", "weekly", member, dates[13:])
+
+
+async def test_the_days_around_a_visit_are_kept_for_travel(store: Store) -> None:
+    """Nothing else is offered on them; what is booked there by intent is booked all the same."""
+    member, _ = await two_members(store)
+    day = timedelta(days=1)
+    async with store.writing() as connection:
+        visit = HeldHour(members=(member,), start=NOW, end=NOW + timedelta(hours=4), travel=1)
+        assert await hour.take(connection, "visit", visit)
+        found = await hour.engagements(connection, member, NOW + day, NOW + 2 * day, but="m")
+        (kept,) = closed(found, Schedule(zone="UTC"))
+        assert kept == whole_days(NOW.date() - day, NOW.date() + day, "UTC")
+        assert await hour.take(connection, "m", at(48, 1, member))
+
+
+@given(
+    st.sets(st.integers(0, 95), max_size=12),
+    st.none() | st.integers(1, 4),
+    st.sampled_from(["UTC", "Europe/Zurich", "Pacific/Auckland"]),
+)
+def test_nobody_is_offered_more_meetings_a_day_than_they_want(taken: set[int], most: int | None, zone: str) -> None:
+    """A day in their own zone with that many meetings has room for none; any other has what is left of it."""
+    who = Schedule(zone=zone, hours=WorkingHours(meetings_a_day=most))
+    meetings = [Engagement(Interval(NOW + n * HALF_HOUR, NOW + (n + 1) * HALF_HOUR), "meeting") for n in sorted(taken)]
+    found = closed([*meetings, Engagement(Interval(NOW, NOW), "absence")], who)
+    for number in range(96):
+        start = NOW + number * HALF_HOUR
+        there = sum(
+            one.time.start.astimezone(ZoneInfo(zone)).date() == start.astimezone(ZoneInfo(zone)).date()
+            for one in meetings
+        )
+        is_full = most is not None and there >= most
+        assert bool(intersect(found, [Interval(start, start + HALF_HOUR)])) is (is_full or number in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -124,6 +125,29 @@ def test_what_the_tam_does_each_week_is_left_alone() -> None:
     other = recurrence.choose(NOW, 15, 1, recurrence.Company(Party(ZURICH, taken), Party(ZURICH)))
     assert other is not None
     assert (other.weekday, other.at) != (free.weekday, free.at)
+
+
+@given(somebody, st.integers(1, 14))
+@settings(deadline=None, max_examples=12)
+def test_standing_meetings_of_one_member_spread_over_the_week(tam: Schedule, book: int) -> None:
+    """However many accounts: no two at one time, and no day of the week has two more than another that has room."""
+    taken: list[Interval] = []
+    load: Counter[int] = Counter()
+    for _ in range(book):
+        company = recurrence.Company(
+            Party(tam, tuple(calendar.merge(taken))), Party(tam), taken=calendar.merge(taken), load=load
+        )
+        found = recurrence.choose(NOW, 30, 1, company)
+        assert found is not None
+        planned = recurrence.occurrences(
+            found, weeks=1, minutes=30, after=NOW, number=0, tam=tam, champion=tam, limit=recurrence.BATCH
+        )
+        dates = [Interval(one.start, one.end) for one in planned if one.off is None]
+        assert calendar.intersect(dates, taken) == []
+        taken += dates
+        load[found.weekday] += 1
+    assert max(load.values()) - min(load[day] for day in load if load[day]) <= 1
+    assert len(load) == min(book, 5)
 
 
 @given(somebody, somebody, instants, st.sampled_from([3, 6]))

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,16 @@ from icalendar import Calendar
 from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 
+from activities.sweep import tell_polls
 from rapport.model.account import AccountFile
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
 from rapport.model.operation import Control, ControlKind
-from rapport.storage.tables import HourRow
+from rapport.model.projection import HeldHour
+from rapport.storage import hour
+from rapport.storage.tables import AccountRow, HourRow
 from starters.use_cases import mail_switch, meeting, message, onboarding, timeline
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.message import Edit
@@ -398,12 +401,20 @@ ALLOWED: dict[str, Any] = {"fetch_allowed_hosts": ("127.0.0.1",)}
 
 def with_feed(url: str) -> AccountFile:
     """The example account, whose TAM has a calendar."""
-    file = example()
+    return with_tam(example(), calendar_url=url)
+
+
+def with_tam(file: AccountFile, **changes: Any) -> AccountFile:
+    """An account whose TAM differs in this."""
     members = [
-        type(member).model_validate({**member.model_dump(), "calendar_url": url}) if "tam" in member.roles else member
+        type(member).model_validate({**member.model_dump(), **changes}) if "tam" in member.roles else member
         for member in file.members
     ]
     return file.model_copy(update={"members": tuple(members)})
+
+
+NARROW: dict[str, Any] = {"start": time(15), "end": time(15, 30)}
+"""Hours that leave one time a day, so that two polls have to offer the same."""
 
 
 async def test_a_time_that_was_taken_meanwhile_is_off_the_table(tmp_path: Path) -> None:
@@ -473,8 +484,8 @@ async def poll_of(installation: Installation, account: str, phase: str, round_: 
 
 async def test_two_accounts_that_reach_for_one_hour_get_two_or_a_new_vote(skipping: Installation) -> None:
     """Both polls offer a TAM's hour, and both agree on it at once: one has it, the other is asked about other times."""
-    await begin(skipping)
-    await onboarding.start(skipping.services, StartRequest(file=neighbour()))
+    await begin(skipping, with_tam(example(), hours=NARROW))
+    await onboarding.start(skipping.services, StartRequest(file=with_tam(neighbour(), hours=NARROW)))
     accounts = ("versayce", "neighbour")
     shown = [await poll_of(skipping, account, "voting") for account in accounts]
     assert shown[0].slots == shown[1].slots
@@ -508,8 +519,8 @@ async def test_an_hour_is_taken_also_where_a_calendar_cannot_be_read(tmp_path: P
     """The TAM's feed breaks after the times were offered: still only one of two accounts gets the hour."""
     feed = [busy()]
     async with calendar_feed(lambda: feed[0]) as url, skipping_installation(tmp_path, **ALLOWED) as installation:
-        await begin(installation, with_feed(url))
-        other = neighbour().model_copy(update={"members": with_feed(url).members})
+        await begin(installation, with_tam(example(), calendar_url=url, hours=NARROW))
+        other = with_tam(neighbour(), calendar_url=url, hours=NARROW)
         await onboarding.start(installation.services, StartRequest(file=other))
         shown = [await poll_of(installation, account, "voting") for account in ("versayce", "neighbour")]
         feed[0] = b"<html>sign in</html>"
@@ -545,3 +556,43 @@ async def test_an_hour_that_is_moved_from_or_called_off_is_free_again(skipping: 
     held_by = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
     await held_by.signal("control", Control(kind=ControlKind.CLOSE))
     await until(lambda: only([]), "no hour")
+
+
+async def take(installation: Installation, start: datetime) -> None:
+    """Another account's meeting takes half an hour of the TAM's, and the sweep tells whoever offered it."""
+    async with installation.services.store.writing() as connection:
+        tam = await connection.scalar(select(AccountRow.tam).where(AccountRow.key == "versayce"))
+        taken = HeldHour(members=(str(tam),), start=start, end=start + timedelta(minutes=30))
+        assert await hour.take(connection, f"meeting/other/{start.isoformat()}/1", taken)
+    await tell_polls(installation.services.store, installation.client)
+
+
+async def test_a_time_that_another_meeting_takes_is_offered_no_longer(skipping: Installation) -> None:
+    """It leaves the poll and its page at once; with fewer than two that are left, everyone gets new times."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    first, *rest = shown.slots
+    (mail,) = skipping.mails(CHAMPION)
+    token = link_of(mail).rpartition("/")[2]
+    await take(skipping, first.start)
+    left_over = await until(lambda: offered_without(skipping, first.start), "the poll without the time")
+    assert [slot.start for slot in left_over.slots] == [slot.start for slot in rest]
+    assert [slot.id for slot in (await meeting.poll(skipping.services, token)).slots] == [slot.id for slot in rest]
+    assert left_over.round == 1
+    for slot in rest[:-1]:
+        await take(skipping, slot.start)
+
+    async def anew() -> MeetingShown | None:
+        seen = await kickoff(skipping)
+        return seen if (seen.round, seen.phase) == (2, "voting") else None
+
+    again: MeetingShown = await until(anew, "new times")
+    assert len(again.slots) > 1
+    assert not {slot.start for slot in again.slots} & {slot.start for slot in (first, *rest[:-1])}
+
+
+async def offered_without(installation: Installation, start: datetime) -> MeetingShown | None:
+    """The kickoff, once it offers this time no longer."""
+    seen = await kickoff(installation)
+    return None if any(slot.start == start for slot in seen.slots) else seen

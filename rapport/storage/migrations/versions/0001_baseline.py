@@ -362,10 +362,22 @@ def upgrade() -> None:
         sa.Column("member", sa.String(), nullable=False),
         sa.Column("starts", UtcInstant(timezone=True), nullable=False),
         sa.Column("ends", UtcInstant(timezone=True), nullable=False),
+        sa.Column("travel", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["member"], ["members.id"]),
         sa.PrimaryKeyConstraint("meeting", "member"),
     )
     op.create_index("ix_hours_member", "hours", ["member"])
+    op.create_table(
+        "offers",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("member", sa.String(), nullable=False),
+        sa.Column("starts", UtcInstant(timezone=True), nullable=False),
+        sa.Column("ends", UtcInstant(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", UtcInstant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["member"], ["members.id"]),
+        sa.PrimaryKeyConstraint("meeting", "member", "starts"),
+    )
+    op.create_index("ix_offers_member", "offers", ["member"])
     op.create_table(
         "accounts",
         sa.Column("key", sa.String(), nullable=False),
