@@ -18,6 +18,9 @@ from starters.use_cases.minutes import MinutesShown
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
 
 Step = Annotated[str, typer.Argument(help="The meeting's step, such as kickoff.")]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Book it also outside of someone's hours, or over an absence or a meeting.")
+]
 
 
 _BECAME = {
@@ -91,10 +94,11 @@ async def book(
     account: str,
     step: Step,
     start: Annotated[str, typer.Option("--start", help="In the TAM's own zone, or with an offset.", metavar="TIME")],
+    anyway: Anyway = False,
 ) -> Receipt:
     """Set the time by hand, or move it; everyone gets an invitation."""
     zone = (await member_named(services, actor)).schedule.zone
-    return await meeting.book(services, account, step, read_instant(start, "--start", zone), actor)
+    return await meeting.book(services, account, step, read_instant(start, "--start", zone), actor, anyway=anyway)
 
 
 @command(app, show="Noted: it was held.")

@@ -16,7 +16,7 @@ from rapport.model.reading import check, read_instant
 from rapport.rules.wording import amount
 from starters.cli import tech_review_needs
 from starters.cli.common import command, out, print_checked, table, when
-from starters.cli.meeting import print_meeting
+from starters.cli.meeting import Anyway, print_meeting
 from starters.services import LISTED, Actor, Services, member_named
 from starters.use_cases import tech_review, tech_review_files, tech_review_record
 from starters.use_cases.meeting import MeetingShown
@@ -217,10 +217,11 @@ async def book_meeting(
     actor: Actor,
     ref: Ref,
     start: Annotated[str, typer.Option("--start", help="In your own zone, or with an offset.", metavar="TIME")],
+    anyway: Anyway = False,
 ) -> Receipt:
     """Book the live meeting on a review, or move it."""
     zone = (await member_named(services, actor)).schedule.zone
-    given = MeetingTime(start=read_instant(start, "--start", zone))
+    given = MeetingTime(start=read_instant(start, "--start", zone), anyway=anyway)
     return await tech_review.book_meeting(services, ref, given, actor)
 
 

@@ -84,7 +84,7 @@ class Smooth:
             elif mail.email == "meeting_stuck":
                 start = calendar.add_business_days(life.now, 3, life.tam.schedule)
                 start = calendar.next_working_instant(start.replace(minute=0), life.tam.schedule)
-                await _try(meeting.book(life.services, life.account, mail.step, start, life.acting_tam))
+                await _try(meeting.book(life.services, life.account, mail.step, start, life.acting_tam, anyway=True))
             return
         async with life.services.store.reading() as connection:
             raw = await outbox.raw(connection, mail.key)

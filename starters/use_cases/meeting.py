@@ -22,7 +22,15 @@ from rapport.rules import quorum
 from rapport.rules.escalation import within_hours
 from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import DECIDE_ON_FAILURE
-from rapport.storage import access, account as accounts, cadence, contract as contracts, minutes as records, timeline
+from rapport.storage import (
+    access,
+    account as accounts,
+    cadence,
+    contract as contracts,
+    hour,
+    minutes as records,
+    timeline,
+)
 from rapport.storage.access import Link
 from rapport.storage.contract import StepShown
 from rapport.storage.database import Connection
@@ -41,6 +49,7 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import minutes
+from starters.use_cases.hour import refuse_unsuitable
 from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
 from starters.use_cases.names import no_step
@@ -297,7 +306,8 @@ async def poll(services: Services, token: str) -> Poll:
         company = await AccountContext.read(connection, account, (link.person,))
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
-    id_ = _latest_attempt(link.workflow_id, account, steps)
+        id_ = _latest_attempt(link.workflow_id, account, steps)
+        gone = await hour.withdrawn_from(connection, id_)
     is_another = id_ != link.workflow_id
     handle = services.client.get_workflow_handle_for(flows.Meeting.run, id_)
     view = await _last(services, handle, account, "")
@@ -331,7 +341,7 @@ async def poll(services: Services, token: str) -> Poll:
         tam=host.name,
         tam_email=host.email,
         ours=ours,
-        slots=shown.slots,
+        slots=tuple(slot for slot in shown.slots if slot.start not in gone),
         chosen=mine.slots if mine else (),
         answered=mine is not None,
         deadline=_reply_by(view, reader.schedule if ours else None),
@@ -388,17 +398,29 @@ def unknown_link() -> UserError:
 
 
 @requires(Action.ACT)
-async def book(services: Services, account: str, step: str, start: datetime, actor: Actor) -> Receipt:
+async def book(
+    services: Services, account: str, step: str, start: datetime, actor: Actor, *, anyway: bool = False
+) -> Receipt:
     """Set a meeting's time by hand, or move it; everyone gets an invitation.
 
+    Args:
+        anyway: Whether it is meant although it lies outside of somebody's hours, or in a holiday, an absence or another
+            meeting of theirs.
+
     Raises:
-        UserError: The member may not, the time is in the past or not on a whole minute, or the meeting is over.
+        UserError: The member may not, the time is in the past or not on a whole minute, something speaks against it, or
+            the meeting is over.
     """
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
     member = await member_named(services, actor)
     handle = await _handle(services, account, step)
-    said = await once(services, submission(member.id, actor, "book", handle.id), start=start.astimezone(UTC))
+    said = await once(
+        services,
+        submission(member.id, actor, "book", handle.id),
+        None if anyway else lambda: refuse_unsuitable(services, handle, account, start, actor),
+        start=start.astimezone(UTC),
+    )
     word = Book(id=said.id, by=member.id, start=start)
     return await hand_over(services, handle, flows.Meeting.book, word, f'meeting "{step}" of {account}')
 

@@ -61,6 +61,7 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import task
+from starters.use_cases.hour import refuse_unsuitable
 from starters.use_cases.meeting import MeetingShown, meeting_shown
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
@@ -108,9 +109,10 @@ class WantedMeeting(Reason):
 
 
 class MeetingTime(InputModel):
-    """When a live meeting takes place."""
+    """When a live meeting takes place; `anyway` where it is meant although somebody can't make it."""
 
     start: Instant
+    anyway: bool = False
 
 
 class MeetingNotes(InputModel):
@@ -432,7 +434,7 @@ async def book_meeting(services: Services, ref: str, written: MeetingTime, actor
 
     Raises:
         UserError: There is no such review, no live meeting on it, or the time is past, not on a whole minute, or later
-            than the customer needs the decision.
+            than the customer needs the decision; or something speaks against it.
     """
     member = await member_named(services, actor)
     found = await _find(services, ref)
@@ -445,7 +447,12 @@ async def book_meeting(services: Services, ref: str, written: MeetingTime, actor
             field="start",
             fix=f"choose a time before {found.needed_by:%Y-%m-%dT%H:%MZ}, or give the review another date",
         )
-    said = await once(services, submission(member.id, actor, "book", handle.id), start=written.start)
+    said = await once(
+        services,
+        submission(member.id, actor, "book", handle.id),
+        None if written.anyway else lambda: refuse_unsuitable(services, handle, None, written.start, actor),
+        start=written.start,
+    )
     word = Book(id=said.id, by=member.id, start=written.start)
     return await hand_over(services, handle, flows.Meeting.book, word, f"live meeting on {found.ref}")
 

@@ -596,3 +596,24 @@ async def offered_without(installation: Installation, start: datetime) -> Meetin
     """The kickoff, once it offers this time no longer."""
     seen = await kickoff(installation)
     return None if any(slot.start == start for slot in seen.slots) else seen
+
+
+async def test_a_time_set_by_hand_against_something_wants_anyway(skipping: Installation) -> None:
+    """A night, or the hour of another meeting, is refused with the reason, and is booked if it is meant."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    start = shown.slots[0].start
+    night = start.astimezone(ZURICH).replace(hour=3, minute=0).astimezone(UTC)
+    with pytest.raises(UserError, match="outside the working hours of Robin Keller") as refusal:
+        await meeting.book(skipping.services, "versayce", "kickoff", night, TAM)
+    assert (refusal.value.kind, refusal.value.field) == (Refused.CONFLICT, "start")
+    assert "anyway" in refusal.value.fix
+    async with skipping.services.store.writing() as connection:
+        tam = await connection.scalar(select(AccountRow.tam).where(AccountRow.key == "versayce"))
+        taken = HeldHour(members=(str(tam),), start=start, end=start + timedelta(minutes=30))
+        await hour.hold(connection, "meeting/other/kickoff/1", taken)
+    with pytest.raises(UserError, match=r"has another meeting from .* \(kickoff, other\)"):
+        await meeting.book(skipping.services, "versayce", "kickoff", start, TAM)
+    assert (await kickoff(skipping)).booked is None
+    assert (await meeting.book(skipping.services, "versayce", "kickoff", start, TAM, anyway=True)).accepted
+    assert (await in_phase(skipping, "booked")).booked == start

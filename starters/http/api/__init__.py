@@ -44,9 +44,10 @@ class VoteBody(InputModel):
 
 
 class BookBody(InputModel):
-    """A meeting's time, set by a member."""
+    """A meeting's time, set by a member; `anyway` where it is meant although somebody can't make it."""
 
     start: Instant
+    anyway: bool = False
 
 
 class ReportBody(InputModel):
@@ -152,7 +153,8 @@ async def vote(account: str, step: str, said: By[VoteBody], services: TheService
 @router.post("/accounts/{account}/meetings/{step}/book")
 async def book(account: str, step: str, said: By[BookBody], services: TheServices, token: Bearer) -> Receipt:
     """Set a meeting's time by hand, or move it."""
-    return await meeting.book(services, account, step, said.body.start, said.by(services, token))
+    actor = said.by(services, token)
+    return await meeting.book(services, account, step, said.body.start, actor, anyway=said.body.anyway)
 
 
 @router.post("/accounts/{account}/meetings/{step}/no-show")

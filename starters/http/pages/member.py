@@ -151,7 +151,8 @@ async def book(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     """Set a meeting's time by hand."""
     tam = (await accounts.show(visit.services, key)).tam
     start = wall_time(typed.get("start", ""), tam.zone)
-    receipt = await meeting.book(visit.services, key, step, start, visit.acting(tam.email))
+    anyway = typed.get("anyway") == "yes"
+    receipt = await meeting.book(visit.services, key, step, start, visit.acting(tam.email), anyway=anyway)
     return f"/accounts/{key}?done={done_of(receipt, 'booked')}"
 
 

@@ -268,7 +268,7 @@ async def meeting(visit: TheVisit, ref: str, typed: Typed, before: Before) -> st
 @form(router, "/reviews/{ref}/meeting/book", again=_again, name="meeting_book")
 async def book_meeting(visit: TheVisit, ref: str, typed: Typed, before: Before) -> str:
     """Set the time of the live meeting."""
-    given = MeetingTime(start=wall_time(typed.get("start", ""), before.zone))
+    given = MeetingTime(start=wall_time(typed.get("start", ""), before.zone), anyway=typed.get("anyway") == "yes")
     receipt = await tech_review.book_meeting(visit.services, ref, given, await _actor(visit, before.account))
     # The review itself does not show what was accepted.
     return f"/reviews/{before.ref}?done={done_of(receipt, 'review_meeting_book')}"
