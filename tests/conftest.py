@@ -127,7 +127,13 @@ def example(text: str | None = None, playbook: str = KICKOFF) -> AccountFile:
     raw = text if text is not None else (ROOT / "examples" / "versayce.toml").read_text()
     raw = raw.replace('playbook = "enterprise"', f'playbook = "{playbook}"')
     lines = [line for line in raw.splitlines() if not line.startswith(("country", "subdivision"))]
-    return read_toml(AccountFile, "\n".join(lines).encode(), "versayce.toml")
+    return signed_now(read_toml(AccountFile, "\n".join(lines).encode(), "versayce.toml"))
+
+
+def signed_now(file: AccountFile) -> AccountFile:
+    """An account whose contract was signed just now; one that was signed long ago is asked about."""
+    assert file.contract is not None
+    return file.model_copy(update={"contract": file.contract.model_copy(update={"signed_at": datetime.now(UTC)})})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,8 @@ from rapport.model.base import (
     suggestion,
     utc,
 )
+
+D = TypeVar("D", bound=date)
 
 
 class Role(StrEnum):
@@ -322,11 +324,26 @@ class WrittenAccount(InputModel):
     figures: Figures = Figures()
 
 
+_CONTRACT_YEARS = range(1970, 3000)
+
+
+def _in_a_contract_s_years(value: D) -> D:
+    if value.year not in _CONTRACT_YEARS:
+        raise ValueError(f"is in the year {value.year}; write the year that is meant with four digits")
+    return value
+
+
 class WrittenContract(InputModel):
-    """The signed contract that starts an onboarding."""
+    """The signed contract that starts an onboarding.
+
+    Attributes:
+        starts: Its first day; left out, the day on which it was signed.
+        playbook: What its onboarding follows.
+    """
 
     id: ContractId
-    signed_at: Instant
+    signed_at: Annotated[Instant, AfterValidator(_in_a_contract_s_years)]
+    starts: Annotated[date, AfterValidator(_in_a_contract_s_years)] | None = None
     playbook: StepName = "enterprise"
 
 

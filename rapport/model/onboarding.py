@@ -17,6 +17,7 @@ class OnboardingStart(WireModel):
         at: The step at which an account that is already a customer enters; it gets nothing for earlier ones.
         unheld: The personas that nobody there has when it starts.
         lost: Those of them that somebody had who has left.
+        begins: When its first steps begin, where that is still to come.
     """
 
     account: str
@@ -27,6 +28,7 @@ class OnboardingStart(WireModel):
     at: str | None = None
     unheld: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    begins: Instant | None = None
 
 
 class MilestoneView(WireModel):

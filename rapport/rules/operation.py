@@ -126,9 +126,10 @@ def resumed(instants: Sequence[datetime], paused_at: datetime, now: datetime, wh
 
     Args:
         instants: When they would have ended. What was over by the pause is over.
+        paused_at: Since when they stood still; a pause before they began has taken nothing from them.
         who: In whose working hours they are counted.
     """
-    return tuple(at if at <= paused_at else after_pause(at, paused_at, now, who) for at in instants)
+    return tuple(at if min(at, now) <= paused_at else after_pause(at, paused_at, now, who) for at in instants)
 
 
 def staggered(dues: Mapping[str, datetime], now: datetime, who: Schedule) -> dict[str, datetime]:

@@ -97,12 +97,17 @@ class RhythmAdoption(WireModel):
 
 
 class Plan(WireModel):
-    """An account's plan as its onboarding has it: which playbook, and each step with where it stands."""
+    """An account's plan as its onboarding has it: which playbook, and each step with where it stands.
+
+    Attributes:
+        began: Since when it runs, or from when it is to.
+    """
 
     contract: str
     playbook: str
     version: int
     paused_at: Instant | None = None
+    began: Instant | None = None
     steps: dict[str, Progress]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -33,11 +33,17 @@ class ContractState(StrEnum):
 
 
 class Contract(WireModel):
-    """A contract on record: kept for later, asked for since `requested_at`, and with a `run_id` once it runs."""
+    """A contract on record: kept for later, asked for since `requested_at`, and with a `run_id` once it runs.
+
+    Attributes:
+        begins: When its onboarding begins, where that was still to come as it was started.
+    """
 
     id: str
     account: str
     signed_at: Instant
+    starts: date | None = None
+    begins: Instant | None = None
     workflow_id: str
     run_id: str | None
     playbook: str
@@ -72,6 +78,10 @@ class Contract(WireModel):
             case _:
                 return None
 
+    def begins_after(self, now: datetime) -> datetime | None:
+        """When its onboarding begins, where that is still to come."""
+        return self.begins if self.begins is not None and self.begins > now and self.ended_at is None else None
+
 
 class StepShown(Milestone):
     """A step as it is shown: with what it waits for."""
@@ -86,9 +96,14 @@ async def request(
     playbook: Playbook,
     workflow_id: str,
     now: datetime,
+    begins: datetime | None = None,
 ) -> None:
-    """Put a contract on record as one whose onboarding is asked for, unless it is already."""
-    asked = _values(account, contract, playbook, workflow_id, now)
+    """Put a contract on record as one whose onboarding is asked for, unless it is already.
+
+    Args:
+        begins: When that begins, where it is still to come.
+    """
+    asked = _values(account, contract, playbook, workflow_id, now) | {"begins": begins}
     await insert_new(connection, ContractRow, [asked])
     kept = (ContractRow.id == contract.id, ContractRow.account == account, ContractRow.requested_at.is_(None))
     await connection.execute(update(ContractRow).where(*kept).values(asked))
@@ -103,6 +118,8 @@ def _values(
         "playbook": playbook.name,
         "playbook_version": playbook.version,
         "signed_at": contract.signed_at,
+        "starts": contract.starts,
+        "begins": None,
         "requested_at": requested_at,
         "workflow_id": workflow_id,
         "run_id": None,
@@ -145,6 +162,8 @@ _CONTRACTS = select(
     ContractRow.id,
     ContractRow.account,
     ContractRow.signed_at,
+    ContractRow.starts,
+    ContractRow.begins,
     ContractRow.workflow_id,
     ContractRow.run_id,
     ContractRow.playbook,

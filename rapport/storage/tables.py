@@ -261,6 +261,8 @@ class ContractRow(Base):
     playbook: Mapped[str]
     playbook_version: Mapped[int]
     signed_at: Mapped[datetime]
+    starts: Mapped[date | None]
+    begins: Mapped[datetime | None]
     requested_at: Mapped[datetime | None]
     workflow_id: Mapped[str]
     run_id: Mapped[str | None]

@@ -50,7 +50,8 @@ def _print(shown: AccountShown) -> None:
     if shown.contract:
         where = told_stage(shown.stage or ("done" if shown.ended else None), shown.state)
         since = when(shown.paused or shown.requested)
-        out.print(f"contract {shown.contract}, playbook {shown.playbook}, {where}{f' since {since}' if since else ''}")
+        where = f"begins {when(shown.begins)}" if shown.begins else f"{where}{f' since {since}' if since else ''}"
+        out.print(f"contract {shown.contract}, playbook {shown.playbook}, {where}")
     rows = table("who", "address", "role", "zone")
     stands_in = f"TAM until {when(shown.tam_until)}" if shown.tam_until else "TAM"
     rows.add_row(shown.tam.name, shown.tam.email, stands_in, shown.tam.zone)

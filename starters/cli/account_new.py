@@ -33,6 +33,10 @@ _OPTIONAL = """\
 # large_account = true
 # on_prem = true
 """
+_CONTRACT = """\
+# Its first day, where that is not the day on which it was signed.
+# starts = 2027-01-01
+"""
 _PEOPLE = """\
 # One table for each person there; at least one. Personas:
 # {personas}.
@@ -129,6 +133,7 @@ def _blocks(given: dict[str, Any], key: str, file: str) -> Iterator[str]:
             + key
             + "\n[contract]\n"
             + _lines(given["contract"])
+            + _CONTRACT
         )
     yield "\n" + _PEOPLE.format(personas=", ".join(personas()))
     for number, contact in enumerate(given["contacts"]):

@@ -35,6 +35,8 @@ def print_started(started: Started) -> None:
         out.print(f"[bold]{started.workflow_id}[/bold] was started before for this contract; nothing new was started.")
         return
     out.print(f"Started [bold]{started.workflow_id}[/bold].")
+    if started.begins:
+        out.print(f"It begins with the contract's start, on {when(started.begins)}.", markup=False)
     if started.without:
         vacant = " or ".join(personas()[one].title.lower() for one in started.without)
         out.print(f"No one is {vacant}. Steps for them alone are left out, or wait until you add someone.")
@@ -104,6 +106,8 @@ def print_status(shown: Status) -> None:
         out.print(f"Next:\n  {by_whom(shown.unblock, shown.waiting_on, shown.tam)}", soft_wrap=True, markup=False)
     if not shown.live and not shown.ended_since and shown.state is not ContractState.REQUESTED:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
+    if shown.begins:
+        out.print(f"It begins with the contract's start, on {when(shown.begins)}.", markup=False)
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
         ended = (
@@ -135,13 +139,17 @@ async def start(
     file_or_account: Annotated[str, typer.Argument(help="An account file, or the key of a known account.")],
     playbook: Annotated[str | None, typer.Option("--playbook", help="Another playbook than the contract's.")] = None,
     at: Annotated[str | None, typer.Option("--at", help="Enter at this step: for who is a customer already.")] = None,
+    as_new: Annotated[
+        bool,
+        typer.Option("--as-new", help="Begin now and with the welcome, whenever the contract was signed or starts."),
+    ] = False,
 ) -> Started:
     """Start the onboarding of a signed contract; the same contract again gives the one that runs."""
     if is_file(file_or_account):
         whose: dict[str, Any] = {"file": accounts.read_file(Path(file_or_account))}
     else:
         whose = await in_full(services, {"account": file_or_account})
-    given = {**whose, "playbook": playbook, "at": at}
+    given = {**whose, "playbook": playbook, "at": at, "as_new": as_new}
     with told_by_line(Path(file_or_account)) if "file" in whose else nullcontext():
         return await onboarding.start(services, check(StartRequest, given, ""))
 

@@ -135,7 +135,7 @@ async def _serve(data: Path | None, serving: Serving, *, example: AccountFile | 
         quiet_hours=example is None,
     )
     async with parts as stack:
-        started = await onboarding.start(stack.services, StartRequest(file=example)) if example else None
+        started = await onboarding.start(stack.services, StartRequest(file=example, as_new=True)) if example else None
         _announce(stack, await _links(stack, example), example, started, as_json=as_json)
         stopping = [asyncio.create_task(asked.wait()), asyncio.create_task(stack.stopped.wait())]
         await asyncio.wait(stopping, return_when=asyncio.FIRST_COMPLETED)

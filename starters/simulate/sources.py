@@ -71,7 +71,7 @@ def of_file(file: AccountFile, playbooks: Path, playbook: str | None = None) -> 
     members = tuple(member.model_copy(update={"calendar_url": None}) for member in file.members)
     file = file.model_copy(update={"members": members})
     contract = _contract(file.contract, playbook)
-    request = StartRequest(file=file, contract=contract)
+    request = StartRequest(file=file, contract=contract, as_new=True)
     return Source(file.account.key, _sender(file.account.tam), contract, request, playbooks)
 
 
@@ -94,7 +94,7 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
                 if table in of_account:
                     query = query.where(of_account[table])
                 rows.append((table, [dict(row._mapping) for row in await connection.execute(query)]))
-            signed = select(ContractRow.id, ContractRow.signed_at, ContractRow.playbook)
+            signed = select(ContractRow.id, ContractRow.signed_at, ContractRow.starts, ContractRow.playbook)
             signed = (
                 signed.where(ContractRow.account == account)
                 .order_by(ContractRow.requested_at.desc().nulls_last())
@@ -106,7 +106,7 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
     for row in rows[1][1]:
         row["calendar_url"] = None
     contract = _contract(WrittenContract.model_validate(known._asdict()) if known else None, playbook)
-    request = StartRequest(account=account, contract=contract)
+    request = StartRequest(account=account, contract=contract, as_new=True)
     return Source(account, _sender(tam.email), contract, request, settings.data / PLAYBOOKS, tuple(rows))
 
 

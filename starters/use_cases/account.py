@@ -9,7 +9,16 @@ from typing import Any, Final
 
 from rapport.mail import outbox
 from rapport.model.access import Action
-from rapport.model.account import AccountFile, Contact, ContactWork, Member, Role, WrittenWork, personas
+from rapport.model.account import (
+    AccountFile,
+    Contact,
+    ContactWork,
+    Member,
+    Role,
+    WrittenContract,
+    WrittenWork,
+    personas,
+)
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
@@ -17,7 +26,7 @@ from rapport.model.playbook import Playbook
 from rapport.model.projection import Wait
 from rapport.model.reading import check, together
 from rapport.playbooks import PLAYBOOKS, load
-from rapport.rules import audience, onboarding
+from rapport.rules import audience, contract as rules, onboarding
 from rapport.storage import (
     account as accounts,
     contract as contracts,
@@ -81,6 +90,7 @@ class AccountShown(WireModel):
         paused: Since when it is paused.
         vacant: The personas that somebody had who has left, and nobody has now; steps that need one wait.
         lacking: After an import, what a start of its onboarding would be refused for.
+        begins: When its onboarding begins, where it waits for the contract's start.
     """
 
     account: str
@@ -99,6 +109,7 @@ class AccountShown(WireModel):
     tam_until: Instant | None = None
     vacant: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    begins: Instant | None = None
 
     def whom(self, roles: Sequence[str]) -> tuple[str, ...]:
         """Who is meant by these roles and personas, by name.
@@ -207,12 +218,12 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
         contacts = await accounts.contacts(connection, key)
     await found_out(services, contacts)
     shown = await show(services, file.account.key)
-    if playbook is None or shown.started is not None or not contacts:
+    if playbook is None or file.contract is None or shown.started is not None or not contacts:
         return shown
-    return shown.model_copy(update={"lacking": await _lacking(services, key, playbook)})
+    return shown.model_copy(update={"lacking": await _lacking(services, key, playbook, file.contract)})
 
 
-async def _lacking(services: Services, key: str, playbook: Playbook) -> tuple[str, ...]:
+async def _lacking(services: Services, key: str, playbook: Playbook, contract: WrittenContract) -> tuple[str, ...]:
     """What a start would be refused for, said while the file is still at hand."""
     # Only here: a command that reads accounts loads nothing that writes mail.
     from rapport.mail.context import AccountContext
@@ -221,7 +232,9 @@ async def _lacking(services: Services, key: str, playbook: Playbook) -> tuple[st
     async with services.store.reading() as connection:
         company = await AccountContext.read(connection, key)
     left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
-    return tuple(dict.fromkeys(str(fault) for fault in unready(playbook, company, left_out)))
+    doubt = rules.doubt(contract, present(), company.champion.schedule)
+    faults = (*unready(playbook, company, left_out), *((doubt,) if doubt is not None else ()))
+    return tuple(dict.fromkeys(str(fault) for fault in faults))
 
 
 @requires(Action.ACT)
@@ -333,6 +346,7 @@ async def show(services: Services, account: str) -> AccountShown:
         state=contract.state if contract else None,
         requested=contract.requested_at if contract and contract.run_id is None else None,
         paused=contract.paused_at if contract else None,
+        begins=contract.begins_after(present()) if contract else None,
     )
 
 

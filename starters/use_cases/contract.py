@@ -49,7 +49,8 @@ async def signed(services: Services, request: StartRequest, told_at: datetime) -
         started = await onboarding.start(services, request)
     else:
         # As long as its workflow has not said that it runs, a start with the file would bring its people in.
-        known = StartRequest(account=file.account.key, contract=contract, playbook=request.playbook, at=request.at)
+        of_known = {"file": None, "account": file.account.key, "contract": contract}
+        known = request.model_copy(update=of_known)
         started = await onboarding.start(services, known)
         if last.about == what or last.at >= told_at:
             return started

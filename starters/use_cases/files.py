@@ -44,6 +44,7 @@ _EXAMPLES: Final = {
     "product": 'product = "FooBar Enterprise"',
     "id": 'id = "VERSAYCE-2026-11"',
     "signed_at": "signed_at = 2026-11-20T15:30:00Z",
+    "starts": "starts = 2027-01-01",
     "playbook": 'playbook = "enterprise"',
     "place": 'place = "Versayce, Hardturmstrasse 11, Zurich"',
     "join_url": 'join_url = "https://meet.foobar.example/robin-keller"',

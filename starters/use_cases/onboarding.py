@@ -6,8 +6,9 @@ import asyncio
 import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
+from pydantic import model_validator
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import (
     SearchAttributePair,
@@ -31,7 +32,7 @@ from rapport.model.reading import together
 from rapport.model.search_attributes import ACCOUNT, STAGE
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
-from rapport.rules import attention, onboarding
+from rapport.rules import attention, contract as rules, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract, ContractState
 from rapport.storage.database import Connection
@@ -62,6 +63,7 @@ class StartRequest(InputModel):
 
     Attributes:
         at: The step at which an account that is already a customer enters.
+        as_new: Whether it begins at once and as with a new customer, whenever the contract was signed or starts.
     """
 
     file: AccountFile | None = None
@@ -69,6 +71,13 @@ class StartRequest(InputModel):
     contract: WrittenContract | None = None
     playbook: StepName | None = None
     at: Name | None = None
+    as_new: bool = False
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.at is not None and self.as_new:
+            raise ValueError("as_new: contradicts at; a customer who is on the way is no new one, say one of them")
+        return self
 
 
 class NotAtWork(WireModel):
@@ -85,6 +94,7 @@ class Started(WireModel):
     Attributes:
         waits: For whose working hours its emails wait.
         without: The roles that no one has there. What is for them alone is left out.
+        begins: When it begins, where it waits for the contract's start.
     """
 
     workflow_id: str
@@ -92,6 +102,7 @@ class Started(WireModel):
     created: bool
     waits: tuple[NotAtWork, ...] = ()
     without: tuple[str, ...] = ()
+    begins: Instant | None = None
 
 
 class MilestoneShown(WireModel):
@@ -129,6 +140,7 @@ class Status(WireModel):
         since: Since when nothing of it goes on: it was ended in Temporal, is paused, or never began.
         unblock: The command that has it go on then.
         tam: Who serves the account, by address.
+        begins: When it begins, where it waits for the contract's start.
     """
 
     account: str
@@ -146,6 +158,7 @@ class Status(WireModel):
     since: Instant | None = None
     unblock: str | None = None
     tam: str = ""
+    begins: Instant | None = None
 
 
 async def _of_request(_: Connection, request: StartRequest) -> list[Matter]:
@@ -178,10 +191,10 @@ async def start(services: Services, request: StartRequest) -> Started:
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
         # What was asked for before and never began is asked for again as it was.
         request = request.model_copy(update={"at": request.at or entry})
-        contract = WrittenContract(id=known.id, signed_at=known.signed_at, playbook=known.playbook)
+        contract = WrittenContract(id=known.id, signed_at=known.signed_at, starts=known.starts, playbook=known.playbook)
     playbook = load(request.playbook or contract.playbook, services.settings.data / PLAYBOOKS)
     async with services.starts.turn() as alone:
-        return await _start(services, account, file, contract, playbook, request.at, eagerly=alone)
+        return await _start(services, account, file, contract, playbook, request, eagerly=alone)
 
 
 async def _start(
@@ -190,16 +203,18 @@ async def _start(
     file: AccountFile | None,
     contract: WrittenContract,
     playbook: Playbook,
-    at: str | None,
+    request: StartRequest,
     *,
     eagerly: bool,
 ) -> Started:
+    at = request.at
     titles = {step.name: step.title for step in playbook.steps}
     if at is not None and at not in titles:
         raise no_step(f'the playbook has no step "{at[:40]}"', at, titles, "at")
     workflow_id = onboarding_id(account)
     async with services.store.reading() as connection:
         concerned = await contracts.concerned(connection, account, contract.id)
+    asked_for = {known.id for known in concerned if known.requested_at is not None}
     for known in concerned:
         if known.id == contract.id and known.account != account:
             raise contracts.of_another(known.account)
@@ -224,10 +239,16 @@ async def _start(
                 fix=f"add someone with `rapport account add-contact {account} --persona primary_champion … --as EMAIL`",
             )
         left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
-        lacking = unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())})
-        if faults := list({fault.field: fault for fault in reversed(list(lacking))}.values()):
+        lacking = list(unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())}))
+        who = company.champion.schedule
+        # Whoever repeats what was asked for has answered already.
+        plain = at is not None or request.as_new or contract.id in asked_for
+        if not plain and (doubt := rules.doubt(contract, now, who)) is not None:
+            lacking.append(doubt)
+        if faults := list({fault.field: fault for fault in reversed(lacking)}.values()):
             raise together(faults[::-1])
-        await contracts.request(connection, account, contract, playbook, workflow_id, now)
+        begins = None if request.as_new else rules.begins(contract, now, who)
+        await contracts.request(connection, account, contract, playbook, workflow_id, now, begins)
         steps = onboarding.laid_out(playbook, left_out, now, at)
         await contracts.put_milestones(connection, contract.id, 0, onboarding.milestones(steps))
     try:
@@ -242,6 +263,7 @@ async def _start(
                 at=at,
                 unheld=company.unheld,
                 lost=company.lost,
+                begins=begins,
             ),
             id=workflow_id,
             task_queue=services.settings.task_queue,
@@ -269,9 +291,14 @@ async def _start(
             kind=Refused.UNREACHABLE,
         ) from None
     assert handle.first_execution_run_id is not None
-    waits = () if services.settings.quiet_hours == "ignore" else _not_at_work(company, now)
+    waits = () if begins or services.settings.quiet_hours == "ignore" else _not_at_work(company, now)
     return Started(
-        workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True, waits=waits, without=company.unheld
+        workflow_id=workflow_id,
+        run_id=handle.first_execution_run_id,
+        created=True,
+        waits=waits,
+        without=company.unheld,
+        begins=begins,
     )
 
 
@@ -416,6 +443,7 @@ async def status(services: Services, account: str) -> Status:
         paused=contract.state is ContractState.PAUSED,
         milestones=shown,
         waiting_on=hold.on if hold else tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
+        begins=contract.begins_after(present()),
         next=f"It waits for {standstill.waits_for(left=left)}"
         if ended
         else f"It waits for {hold.what}"

@@ -225,12 +225,13 @@ async def preview(services: Services, account: str) -> Preview:
         company = await AccountContext.read(connection, account)
     who, now, steps = company.champion.schedule, present(), found.steps
     known = {name: step.due for name, step in steps.items() if step.state is onboarding.StepState.WAITING and step.due}
-    left = operations.resumed(tuple(known.values()), found.paused_at, now, who)
+    since = max(found.paused_at, found.began or found.paused_at)
+    left = operations.resumed(tuple(known.values()), since, now, who)
     dues = dict(zip(known, left, strict=True))
     for name in onboarding.ready(steps):
-        since = onboarding.began_waiting(steps[name], steps, found.paused_at)
+        waits = max(found.began or since, onboarding.began_waiting(steps[name], steps, found.paused_at))
         offset = steps[name].definition.offset
-        dues[name] = apply_offset(since, Offset.parse(offset), who) if offset is not None else since
+        dues[name] = apply_offset(waits, Offset.parse(offset), who) if offset is not None else waits
     begins = operations.staggered({name: dues[name] for name in steps if name in dues}, now, who)
     return Preview(
         account=account,

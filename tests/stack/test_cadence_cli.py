@@ -25,7 +25,7 @@ def data(dev_server: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     (folder / "data" / "playbooks").mkdir(parents=True)
     (folder / "data" / "playbooks" / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
     with beside(dev_server, folder / "data"):
-        asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"))
+        asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"), "--as-new")
         wait_for(lambda: dates(folder / "data"), "the dates of the weekly")
         yield folder / "data"
 

@@ -30,7 +30,7 @@ def data(dev_server: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     )
     (folder / "northwind.toml").write_text(text)
     with beside(dev_server, folder / "data"):
-        asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"))
+        asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"), "--as-new")
         wait_for(lambda: asked(folder / "data", "inbox"), "a task in the inbox")
         yield folder / "data"
 

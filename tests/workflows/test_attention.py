@@ -20,7 +20,7 @@ from starters.use_cases import meeting, message, onboarding, operation, timeline
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from tests.conftest import CHAMPION, ROOT, TAM, Installation, skipping_installation, text_of, until
+from tests.conftest import CHAMPION, ROOT, TAM, Installation, signed_now, skipping_installation, text_of, until
 from tests.support.kickoff import drafted, in_phase, reviewed, status_of
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -59,7 +59,7 @@ async def quiet(tmp_path: Path) -> AsyncIterator[Installation]:
 
 def whole_example() -> AccountFile:
     """The example account, with the public holidays of its people."""
-    return read_toml(AccountFile, (ROOT / "examples" / "versayce.toml").read_bytes(), "versayce.toml")
+    return signed_now(read_toml(AccountFile, (ROOT / "examples" / "versayce.toml").read_bytes(), "versayce.toml"))
 
 
 async def to_champion(installation: Installation) -> list[MessageLine]:

@@ -18,7 +18,7 @@ from rapport.model.ids import meeting_id, task_id
 from rapport.model.reading import read_toml
 from starters.use_cases import cadence, meeting as meetings, task, timeline
 from starters.use_cases.meeting import MeetingShown
-from tests.conftest import BUSINESS, CHAMPION, ROOT, TAM, Installation, by, until
+from tests.conftest import BUSINESS, CHAMPION, ROOT, TAM, Installation, by, signed_now, until
 from tests.support.cadence import QBR, WEEKLY, begin, coming, events, view
 from workflows.cadence import Cadence
 
@@ -27,7 +27,7 @@ ZURICH = ZoneInfo("Europe/Zurich")
 
 def with_holidays() -> AccountFile:
     """The example account, whose people have public holidays."""
-    return read_toml(AccountFile, (ROOT / "examples" / "versayce.toml").read_bytes(), "versayce.toml")
+    return signed_now(read_toml(AccountFile, (ROOT / "examples" / "versayce.toml").read_bytes(), "versayce.toml"))
 
 
 async def in_phase(installation: Installation, phase: str) -> MeetingShown:

@@ -14,7 +14,7 @@ from starters.use_cases import account, meeting, onboarding, operation, successi
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Newcomer
-from tests.conftest import TAM, Installation, example, text_of
+from tests.conftest import TAM, Installation, example, text_of, until
 from tests.support.kickoff import in_phase, vote
 from tests.support.task import in_phase as task_in_phase
 from tests.workflows.test_succession import step
@@ -123,7 +123,11 @@ async def test_an_imported_contract_starts_by_the_account_s_key(skipping: Instal
     assert known is not None
     assert known.signed_at == later.signed_at
     await account.import_account(skipping.services, file)
-    assert (await account.show(skipping.services, "versayce")).started == known.requested_at
+
+    async def running() -> datetime | None:
+        return (await account.show(skipping.services, "versayce")).started
+
+    assert await until(running, "an onboarding that has told of itself") == known.requested_at
 
 
 async def test_a_contract_that_another_account_s_file_gave_is_refused(skipping: Installation) -> None:

@@ -29,7 +29,7 @@ class OnboardingState:
         messages: What the onboarding writes to people.
         pending_projection: Takes what SQL does not know yet, for an activity that does something anyway.
         playbook: The plan that the account follows.
-        began: Since when.
+        began: Since when it runs, or from when it is to: nothing of it begins before.
         progress: Each step by name, in the playbook's order.
         stale: The steps of which something is new that SQL does not know yet.
         performing: What is under way for steps beside the rest.
@@ -42,8 +42,9 @@ class OnboardingState:
         self.messages = owner.messages
         self.pending_projection = owner.pending_projection
         self.playbook = start.playbook
-        self.began = workflow.now()
-        self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, self.began, start.at)
+        now = workflow.now()
+        self.began = max(now, start.begins or now)
+        self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, now, start.at)
         self.timeline = Timeline(start.account, start.contract)
         self.stale: set[str] = set()
         self.performing: set[asyncio.Task[None]] = set()

@@ -136,7 +136,7 @@ class Steps:
         waits = []
         for name in onboarding.ready(self.state.progress):
             step = self.state.progress[name]
-            since = onboarding.began_waiting(step, self.state.progress, self.state.began)
+            since = max(self.state.began, onboarding.began_waiting(step, self.state.progress, self.state.began))
             if step.definition.offset is None:
                 self.state.set(name, due=since)
             else:
@@ -154,7 +154,8 @@ class Steps:
             await self._stagger()
 
     async def _give_back_what_was_left(self, paused_at: datetime) -> None:
-        """Move each wait that a pause has interrupted."""
+        """Move each wait that a pause has interrupted; the contract's start, before which none began, stays."""
+        paused_at = max(paused_at, self.state.began)
         waits = {name: step.due for name, step in self.state.progress.items() if step.due and step.due > paused_at}
         if waits:
             question = ResumedWaits(

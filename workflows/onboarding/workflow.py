@@ -110,6 +110,7 @@ class Onboarding(AccountWorkflow):
             playbook=self.steps.state.playbook.name,
             version=self.steps.state.playbook.version,
             paused_at=self.paused_at,
+            began=self.steps.state.began,
             steps=self.steps.state.progress,
         )
 

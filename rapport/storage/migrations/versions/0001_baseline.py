@@ -540,6 +540,8 @@ def upgrade() -> None:
         sa.Column("playbook", sa.String(), nullable=False),
         sa.Column("playbook_version", sa.Integer(), nullable=False),
         sa.Column("signed_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("starts", sa.Date(), nullable=True),
+        sa.Column("begins", UtcInstant(timezone=True), nullable=True),
         sa.Column("requested_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("workflow_id", sa.String(), nullable=False),
         sa.Column("run_id", sa.String(), nullable=True),

@@ -1,0 +1,74 @@
+"""When a contract's onboarding begins, and which contracts are asked about."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, strategies as st
+
+from rapport.model.account import Schedule, WrittenContract
+from rapport.rules import contract as rules
+from rapport.rules.calendar import is_business_day, next_working_instant
+from tests.unit.test_calendar import instants, schedules
+
+ZURICH = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
+NOW = datetime(2026, 11, 30, 16, tzinfo=UTC)
+SIGNED = datetime(2026, 3, 27, 9, tzinfo=UTC)
+
+
+def contract(signed_at: datetime, starts: date | None = None) -> WrittenContract:
+    """A contract of these days."""
+    return WrittenContract(id="C-1", signed_at=signed_at, starts=starts)
+
+
+@given(
+    signed_at=instants,
+    starts=st.none() | st.dates(date(2025, 1, 1), date(2029, 12, 31)),
+    now=instants,
+    who=schedules(),
+)
+def test_a_contract_begins_on_its_first_day_and_not_before(
+    signed_at: datetime, starts: date | None, now: datetime, who: Schedule
+) -> None:
+    """Whatever was signed when: a first day to come is waited for to its first working hour, one that has come is not;
+    and it is asked about exactly where it counts since more than 60 days, or from more than two years ahead."""
+    written = contract(signed_at, starts)
+    zone = ZoneInfo(who.zone)
+    first, today = rules.first_day(written, who.zone), now.astimezone(zone).date()
+    assert first == max(one for one in (starts, signed_at.astimezone(zone).date()) if one is not None)
+    begins = rules.begins(written, now, who)
+    assert (begins is None) == (first <= today)
+    if begins is not None:
+        assert begins > now
+        assert begins == next_working_instant(begins, who)
+        day = begins.astimezone(zone).date()
+        assert day >= first
+        between = (first + timedelta(days=ahead) for ahead in range((day - first).days))
+        assert not any(is_business_day(one, who) for one in between)
+    doubt = rules.doubt(written, now, who)
+    assert (doubt is None) == (-731 <= (today - first).days <= 60)
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "problem"),
+    [
+        (contract(SIGNED), "contract.signed_at", "was signed on 2026-03-27, 248 days ago"),
+        (contract(SIGNED, date(2026, 4, 1)), "contract.starts", "started on 2026-04-01, 243 days ago"),
+        (contract(NOW, date(2206, 12, 1)), "contract.starts", "is on 2206-12-01, 65744 days ahead"),
+    ],
+)
+def test_what_is_asked_about_a_contract_names_the_field_and_the_day(
+    written: WrittenContract, field: str, problem: str
+) -> None:
+    """Whoever is asked reads which day it is, and what to say."""
+    doubt = rules.doubt(written, NOW, ZURICH)
+    assert doubt is not None
+    assert (doubt.field, doubt.problem) == (field, problem)
+    assert ("--at STEP" in doubt.fix) == ("ago" in problem)
+
+
+def test_a_contract_that_was_signed_long_ago_and_starts_today_is_plain() -> None:
+    """Contracts are signed months ahead: what counts is the start."""
+    assert rules.doubt(contract(SIGNED, date(2026, 11, 30)), NOW, ZURICH) is None
