@@ -313,6 +313,7 @@ async def build(
                 planning.stagger,
                 gaps.deliver,
                 gates.look,
+                gates.waiting,
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,

@@ -15,7 +15,7 @@ from rapport.rules import calendar, gate as gates
 from rapport.rules.gate import GateStanding
 from rapport.rules.scenario import needs
 from rapport.rules.todo_template import TODO_DAYS
-from rapport.storage import gate as records
+from rapport.storage import contract as contracts, gate as records
 from rapport.storage.database import Store
 
 
@@ -40,6 +40,18 @@ class GatesFound(WireModel):
     given_until: Instant
 
 
+class Waiting(WireModel):
+    """The question which onboardings of an account may wait for a gate."""
+
+    account: str
+
+
+class WaitingFound(WireModel):
+    """The workflows of those that run."""
+
+    workflows: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Gates:
     """Answers whether gates are open.
@@ -50,6 +62,12 @@ class Gates:
 
     store: Store
     data: Path
+
+    @activity.defn(name="gates.waiting")
+    async def waiting(self, question: Waiting) -> WaitingFound:
+        """Name the onboardings of an account that run: each of its contracts has one."""
+        async with self.store.reading() as connection:
+            return WaitingFound(workflows=await contracts.running(connection, question.account))
 
     @activity.defn(name="gates.look")
     async def look(self, question: GatesAsked) -> GatesFound:

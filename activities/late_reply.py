@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from rapport.model.ids import cadence_id, onboarding_id
+from rapport.model.ids import cadence_id, onboarding_id, scope_of
 from rapport.model.meeting import MeetingView, Vote
 from rapport.model.operation import Control, ControlKind
 from rapport.model.sweep import LateReplyTodo
@@ -83,7 +83,7 @@ async def _is_kept(store: Store, client: Client, reply: LateReply) -> bool:
             # It was said while its meeting was ended outside, and there was no door to leave it at.
             await _hand_over(client, reply)
         return False
-    if became is None and await may_go_on(client, reply.workflow_id) and not await _is_left(store, reply.account):
+    if became is None and await may_go_on(client, reply.workflow_id) and not await _is_left(store, reply):
         return False
     problem = HAS_ENDED if became is None else became.reason
     if problem not in TOO_LATE:
@@ -95,11 +95,11 @@ async def _is_kept(store: Store, client: Client, reply: LateReply) -> bool:
         return await late_reply.keep(connection, reply, problem, view)
 
 
-async def _is_left(store: Store, account: str) -> bool:
-    """Whether somebody has decided that what has this account's meetings stays ended."""
+async def _is_left(store: Store, reply: LateReply) -> bool:
+    """Whether somebody has decided that what has this meeting stays ended."""
     async with store.reading() as connection:
         still = await sweep.standing_still(connection)
-    found = (still.get(id_) for id_ in (onboarding_id(account), cadence_id(account)))
+    found = (still.get(id_) for id_ in (onboarding_id(scope_of(reply.workflow_id)), cadence_id(reply.account)))
     return any(one is not None and one.left_at is not None for one in found)
 
 

@@ -74,6 +74,7 @@ class LeftBehind(WireModel):
 
     Attributes:
         period: Of a review that recurs, which one.
+        scope: What its meeting's id names, where that is not the account.
     """
 
     account: str
@@ -82,6 +83,7 @@ class LeftBehind(WireModel):
     attempt: int
     now: Instant
     period: str | None = None
+    scope: str | None = None
 
 
 class LeftTasks(WireModel):
@@ -255,9 +257,8 @@ class Messages:
             async with self.store.reading() as connection:
                 written = await outbox.invited(connection, order.contract, order.step, order.attempt)
                 polled = await outbox.polled(connection, order.contract, order.step, order.attempt)
-                told_ = await timeline.of_workflow(
-                    connection, order.account, meeting_id(order.account, order.step, order.period or order.attempt)
-                )
+                meeting = meeting_id(order.scope or order.account, order.step, order.period or order.attempt)
+                told_ = await timeline.of_workflow(connection, order.account, meeting)
                 _, tam, _ = await accounts.surroundings(connection, order.account)
             cancels = taking_back(written, present)
         if cancels is None or cancels.meeting is None or cancels.meeting.booking is None:

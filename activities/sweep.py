@@ -20,6 +20,7 @@ from rapport.model.base import UserError
 from rapport.model.gap import GapStart
 from rapport.model.ids import (
     RELAY_ALARM,
+    account_of,
     announcing_id,
     desk_id,
     ended_outside_id,
@@ -38,6 +39,7 @@ from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import LEAVE
 from rapport.storage import (
     announcement,
+    cadence,
     contract as contracts,
     gap,
     hour,
@@ -273,7 +275,7 @@ async def _whose(connection: Connection, workflow_id: str, since: datetime) -> G
     """Whose a workflow is that is gone; nothing for what has a parent."""
     kind, _, ref = workflow_id.partition("/")
     if kind in ("onboarding", "cadence", "hand-over"):
-        account, _, _ = ref.partition("/")
+        account = account_of(ref.partition("/")[0])
         return Gone(account=account, subject=account, workflow_id=workflow_id, since=since, assign=("tam",))
     if kind == "case":
         case = await support_case.case(connection, ref)
@@ -287,10 +289,14 @@ async def _whose(connection: Connection, workflow_id: str, since: datetime) -> G
 async def _anew(connection: Connection, gone: Gone) -> Gone:
     """A workflow that Temporal no longer has: what is left of an onboarding, or of what recurs, can be started anew."""
     kind, _, _ = gone.workflow_id.partition("/")
-    contract = await contracts.latest(connection, gone.account)
-    if kind not in ("onboarding", "cadence") or contract is None:
+    contract = None
+    if kind == "onboarding" and (found := await contracts.of_workflow(connection, gone.workflow_id)) is not None:
+        contract = found.id
+    if kind == "cadence" and (rhythms := await cadence.of_account(connection, gone.account)):
+        contract = rhythms[0].contract
+    if contract is None:
         return gone.model_copy(update={"forgotten": True})
-    steps = await contracts.milestones(connection, contract.id)
+    steps = await contracts.milestones(connection, contract)
     recurs = kinds(DoneBy.CADENCE)
     at = next(
         (one.step for one in steps if (one.kind in recurs if kind == "cadence" else not StepState(one.state).ended)),

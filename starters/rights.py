@@ -12,6 +12,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from rapport.model.access import Action, Reach
 from rapport.model.account import Member
 from rapport.model.base import Refused, UserError
+from rapport.model.ids import account_of
 from rapport.rules import access
 from rapport.storage import account as accounts
 from rapport.storage.database import Connection
@@ -183,7 +184,7 @@ async def _whose_rights(
 async def _near(connection: Connection, member: Member, key: str) -> Reach:
     """How near an account is; one that is not known counts as one's own: whoever looks for it says so."""
     try:
-        account = await accounts.account(connection, key)
+        account = await accounts.account(connection, account_of(key))
     except UserError:
         return Reach.OWN
     return access.nearness(member, account, {one.id: one for one in await accounts.members(connection)})

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.message import Messages
     from rapport.model.cadence import CadenceNews
     from rapport.model.commands import in_name
-    from rapport.model.ids import purpose_of, step_of
+    from rapport.model.ids import purpose_of, scope_within, step_of
     from rapport.model.message import (
         SETTLED,
         Bundle,
@@ -52,6 +52,7 @@ class AccountWorkflow:
     It adds nothing but the handlers that all of these have, and their end; what it can do, its parts do.
 
     Attributes:
+        scope: What its commands and the ids of what it starts name: the account, or one of its contracts.
         refusals: The kinds of timeline entries that a word does not count, where they are not those of any word.
         words: What people said to it.
         messages: What it writes to people.
@@ -70,6 +71,7 @@ class AccountWorkflow:
     def __init__(self, account: str) -> None:
         """Nothing was said, and no mail is written."""
         self.account = account
+        self.scope = scope_within(workflow.info().workflow_id, account)
         self.words = Words(self)
         self.messages = WorkflowMessages(self)
         self.changed = False
@@ -91,7 +93,7 @@ class AccountWorkflow:
         if self.closing:
             return "it is over"
         if self.paused_at is not None:
-            resume = in_name(f"rapport onboarding resume {self.account} --reason …")
+            resume = in_name(f"rapport onboarding resume {self.scope} --reason …")
             return f"the onboarding is paused; `{resume}` comes first"
         if not set(release.keys) <= set(self.messages.drafts):
             return "not a draft any more; someone has sent it, held it back, or newer times replaced it"

@@ -10,11 +10,13 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.gate import Gates, Waiting
     from rapport.model.announcement import Announce, AnnouncingStart, Word
-    from rapport.model.ids import announcing_id, onboarding_id
+    from rapport.model.ids import announcing_id
     from rapport.model.workflows import ANNOUNCING
 
-from workflows.outcomes import started, told
+from workflows.options import RECORDS
+from workflows.outcomes import done, started, told
 
 _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
     {
@@ -97,7 +99,10 @@ class Channel:
         if self._gates_moved:
             self._gates_moved = False
             # An account without an onboarding waits for no gate.
-            await told(onboarding_id(self.account), "gates_changed")
+            question = Waiting(account=self.account)
+            waiting = await done(Gates.waiting, question, "Which onboardings may wait for it?", RECORDS)
+            for id_ in waiting.workflows:
+                await told(id_, "gates_changed")
 
     async def _have_told(self) -> None:
         start, id_ = AnnouncingStart(ref=self.ref, account=self.account), announcing_id(self.ref)

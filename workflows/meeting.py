@@ -848,7 +848,7 @@ class Meeting(AccountWorkflow):
     def _wait_for_the_venue(self, limit: datetime) -> Wait:
         drafts = reading_drafts(self.account) if self.messages.drafts else None
         assert self.step.onsite is not None
-        task = f"rapport task show {self.account}/{self.step.onsite.approval}"
+        task = f"rapport task show {self.scope}/{self.step.onsite.approval}"
         what = "word on whether it is held on site"
         return Wait(on=("tam", "tam_manager"), what=what, unblock=drafts or task, deadline=limit)
 
@@ -900,12 +900,12 @@ class Meeting(AccountWorkflow):
     def _held(self) -> str:
         if self._host is not None:
             return in_name(f"rapport review meeting-held {self.start.contract} --text …")
-        return in_name(f"rapport meeting held {self.account} {self.step.name}")
+        return in_name(f"rapport meeting held {self.scope} {self.step.name}")
 
     def _by_hand(self) -> str:
         if self._host is not None:
             return in_name(f"rapport review book-meeting {self.start.contract} --start YYYY-MM-DDTHH:MM")
-        return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
+        return in_name(f"rapport meeting book {self.scope} {self.step.name} --start YYYY-MM-DDTHH:MM")
 
     def _gather(self, number: int) -> StepNews | None:  # noqa: ARG002 - whichever it is
         """What it waits for, what has happened, and which hour it has: if it has another than before, or has ended."""

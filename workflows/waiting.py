@@ -119,12 +119,14 @@ class TodoOwner(Protocol):
     """A workflow that has to-dos for people.
 
     Attributes:
+        scope: What they are about, where they do not say it: the account, or one of its contracts.
         paused_at: Since when it is paused, if it is.
         todos: The ids of the to-dos that are open for it, in their order.
         changed: Whether there is something to be told.
     """
 
     account: str
+    scope: str
     changed: bool
     paused_at: datetime | None
     todos: list[str]
@@ -142,7 +144,7 @@ class Todo:
         step: The step, with its attempt where that is not the first.
         number: Counts this kind of to-do for this step, from 1.
         unblock: The command that does it.
-        subject, member: What it is about and who has to do it, where that is not the account and its TAM.
+        subject, member: What it is about and who has to do it, where that is not the owner's scope and the TAM.
     """
 
     template: TodoTemplate
@@ -180,7 +182,7 @@ class Todo:
         given = TaskStart(
             account=account,
             contract=self.contract,
-            subject=self.subject or account,
+            subject=self.subject or self.owner.scope,
             step=self._step,
             title=self._title,
             attempt=self.number,
@@ -200,7 +202,7 @@ class Todo:
     @property
     def id(self) -> str:
         """The id of the to-do's workflow."""
-        return task_id(self.subject or self.owner.account, self._step, self.number)
+        return task_id(self.subject or self.owner.scope, self._step, self.number)
 
     @property
     def _definition(self) -> TaskDefinition:

@@ -19,7 +19,7 @@ from rapport.model.message import MessageRequest, Purpose, RhythmFacts
 from rapport.model.minutes import MinutesRecord
 from rapport.rules import recurrence
 from rapport.rules.wording import noun
-from rapport.storage import account_data, minutes
+from rapport.storage import account_data, contract as contracts, minutes
 from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
 from rapport.storage.minutes import KnownMinutes, Reported
@@ -32,11 +32,13 @@ class OnRecord:
     Attributes:
         minutes: What was said at the review that the mail follows, if anybody wrote it down.
         case: The support case that the mail is about.
+        product: What the contract that the mail belongs to is for, where that is not the vendor's product.
     """
 
     evidence: Evidence | None = None
     minutes: MinutesRecord | None = None
     case: CaseFile | None = None
+    product: str | None = None
 
 
 async def on_record(connection: Connection, occasion: MessageRequest, zone: str) -> OnRecord | None:
@@ -50,6 +52,10 @@ async def on_record(connection: Connection, occasion: MessageRequest, zone: str)
     if occasion.case is not None:
         return OnRecord(case=await support_case.on_record(connection, occasion.case))
     rhythm = occasion.rhythm
+    if rhythm is None and occasion.account is not None and occasion.contract is not None:
+        # What recurs is about all that the account has.
+        contract = await contracts.of_id(connection, occasion.contract)
+        return OnRecord(product=contract.product) if contract is not None and contract.product else None
     if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
         return None
     found = await account_data.evidence(connection, occasion.account, rhythm.since, rhythm.until, zone)

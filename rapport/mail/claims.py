@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from rapport.mail import emails, outbox
 from rapport.mail.outbox import Message
+from rapport.model.ids import step_workflow
 from rapport.model.message import MessageRequest, MessageState, Purpose
 from rapport.model.step import DoneBy, Stage, kinds
 from rapport.model.support_case import ActKind, CaseState
@@ -187,13 +188,10 @@ async def _kickoff(connection: Connection, asked: ClaimingMail) -> bool | None:
     if any(one.state == StepState.DONE and one.outcome in ("held", ELSEWHERE) for one in steps):
         return True
     running = [one for one in steps if one.state == StepState.RUNNING]
+    scope = await contract.scope(connection, occasion.contract) if running else ""
+    meetings = step_workflow("meeting", scope, "", "")[:-1]
     # The meeting tells of itself before its step is on record as ended.
-    return any(
-        [
-            await _told_of(connection, occasion, one.step, f"meeting/{occasion.account}/", "meeting.held")
-            for one in running
-        ]
-    )
+    return any([await _told_of(connection, occasion, one.step, meetings, "meeting.held") for one in running])
 
 
 async def _case(connection: Connection, asked: ClaimingMail) -> CaseNow | None:

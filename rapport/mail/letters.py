@@ -158,8 +158,10 @@ class MessageDraft:
     def _context(self, link: str) -> dict[str, Any]:
         meeting, rhythm, case = self.meeting, self.occasion.rhythm, self.occasion.case
         on_case = self.on_record.case if self.on_record is not None else None
+        product = self.on_record.product if self.on_record is not None else None
         return {
             **self.company.context(self.to, self.mail_settings.public_url),
+            **({"vendor": self.company.vendor.model_copy(update={"product": product})} if product else {}),
             **({"tam": self._writer} if self._writer is not None else {}),
             "case": support_case.context(on_case, case, self.mail_settings.public_url) if on_case and case else None,
             "to": self._to,

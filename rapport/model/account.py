@@ -337,14 +337,29 @@ class WrittenContract(InputModel):
     """The signed contract that starts an onboarding.
 
     Attributes:
+        product: What was bought; left out, the vendor's product.
         starts: Its first day; left out, the day on which it was signed.
-        playbook: What its onboarding follows.
+        ends: Its last day, before which a renewal is prepared.
+        renews: The contract of the same account that it renews.
+        playbook: What its onboarding follows; left out, `enterprise`, or `renewal` for one that renews another.
     """
 
     id: ContractId
     signed_at: Annotated[Instant, AfterValidator(_in_a_contract_s_years)]
+    product: Name | None = None
     starts: Annotated[date, AfterValidator(_in_a_contract_s_years)] | None = None
-    playbook: StepName = "enterprise"
+    ends: Annotated[date, AfterValidator(_in_a_contract_s_years)] | None = None
+    renews: ContractId | None = None
+    playbook: StepName | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        first = self.starts or self.signed_at.date()
+        if self.ends is not None and self.ends < first:
+            raise ValueError(f"ends: is before {first}, on which it starts; write its last day")
+        if self.renews == self.id:
+            raise ValueError("renews: is this contract itself; name the one before it")
+        return self
 
 
 class AccountFile(InputModel):

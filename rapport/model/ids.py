@@ -11,9 +11,33 @@ UNDELIVERED_STEP, UNWRITTEN_STEP = "undelivered", "unwritten"
 """What the step of a to-do about an email ends with, behind the step that the email is for."""
 
 
-def onboarding_id(account: str) -> str:
-    """The workflow that carries an account from signature to steady cadence."""
-    return f"onboarding/{account}"
+def scope(account: str, contract: str) -> str:
+    """What the ids of a further contract's workflows, and the commands about it, have in an account's place.
+
+    An account's key has no dot, so it can be told from the contract, which may have some.
+    """
+    return f"{account}.{contract}"
+
+
+def account_of(scope: str) -> str:
+    """The account's key in what stands for an account, or for one of its contracts."""
+    return scope.partition(".")[0]
+
+
+def scope_of(workflow_id: str) -> str:
+    """What stands for an account, or one of its contracts, in the id of a workflow of its story."""
+    return workflow_id.partition("/")[2].partition("/")[0]
+
+
+def scope_within(workflow_id: str, account: str) -> str:
+    """The scope that a workflow belongs to: what its id names of the account, else the account as a whole."""
+    named = scope_of(workflow_id)
+    return named if account_of(named) == account else account
+
+
+def onboarding_id(scope: str) -> str:
+    """The workflow that carries an account's contract from signature to steady cadence; see `scope`."""
+    return f"onboarding/{scope}"
 
 
 def cadence_id(account: str) -> str:
@@ -21,14 +45,14 @@ def cadence_id(account: str) -> str:
     return f"cadence/{account}"
 
 
-def step_workflow(kind: str, account: str, step: str, attempt: int | str) -> str:
+def step_workflow(kind: str, scope: str, step: str, attempt: int | str) -> str:
     """The workflow that does a step of a kind that has one for each, see `rapport.model.step.DoneBy`."""
-    return f"{kind}/{account}/{step}/{attempt}"
+    return f"{kind}/{scope}/{step}/{attempt}"
 
 
-def meeting_id(account: str, step: str, attempt: int | str) -> str:
+def meeting_id(scope: str, step: str, attempt: int | str) -> str:
     """The workflow of one meeting; `attempt` counts from 1."""
-    return step_workflow("meeting", account, step, attempt)
+    return step_workflow("meeting", scope, step, attempt)
 
 
 def step_of_meeting(workflow_id: str) -> str:
@@ -37,7 +61,7 @@ def step_of_meeting(workflow_id: str) -> str:
 
 
 def task_id(subject: str, step: str, attempt: int, about: str | None = None) -> str:
-    """The workflow of one human task; `subject` is an account's key or the reference of a review or case.
+    """The workflow of one human task; `subject` is a `scope` or the reference of a review or case.
 
     Args:
         about: The contact whom it concerns, where each of several has a task of their own.

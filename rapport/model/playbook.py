@@ -21,11 +21,16 @@ _CIRCLES: Final = 5
 
 
 class Playbook(InputModel):
-    """A checked plan: named steps that wait for each other, each in its stage."""
+    """A checked plan: named steps that wait for each other, each in its stage.
+
+    Attributes:
+        renewal: Whether it is for customers who renew a contract, and so welcomes nobody.
+    """
 
     name: StepName
     title: Name
     version: int = Field(ge=1)
+    renewal: bool = False
     steps: tuple[StepDefinition, ...] = Field(min_length=1, max_length=MAX_STEPS)
 
     @model_validator(mode="after")

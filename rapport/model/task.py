@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rapport.model.account import Fact, Role, personas
 from rapport.model.base import InputModel, Instant, Name, Several, StepName, WireModel, suggestion
+from rapport.model.ids import account_of
 from rapport.model.projection import StepNews
 from rapport.model.tech_review_facts import TechReviewFacts
 
@@ -267,7 +268,8 @@ class TaskMatter(WireModel):
     """What a human task is about, and for.
 
     Attributes:
-        subject: What it is about: an account's key, or the reference of a review or case.
+        subject: What it is about: an account's key or one of its contracts, see `rapport.model.ids.scope`, or the
+            reference of a review or case.
         about: The contact whom it concerns, where each of several has a task of their own.
         requester: The member who asks, where that is known; they can never decide.
         asked_before: Who asked in an earlier version; neither can they.
@@ -286,7 +288,7 @@ class TaskMatter(WireModel):
     @property
     def on_record(self) -> str:
         """What the timeline calls its step; that of a review or case is said beside what it is about."""
-        return self.step if self.subject == self.account else f"{self.subject}.{self.step}"
+        return self.step if account_of(self.subject) == self.account else f"{self.subject}.{self.step}"
 
 
 class TaskStart(TaskMatter):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, time
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from rapport.model.account import Schedule, WrittenContract
@@ -14,6 +15,58 @@ LATE_DAYS: Final = 60
 """After so many days whoever has a contract is a customer already, or waits for long: a person has to say which."""
 AHEAD_DAYS: Final = 731
 """Nobody signs for longer than so many days ahead; it is a slip of the pen."""
+
+FIRST_PLAYBOOK: Final = "enterprise"
+RENEWAL_PLAYBOOK: Final = "renewal"
+"""What a contract's onboarding follows that names no playbook."""
+
+
+class Former(Protocol):
+    """What is known of another contract of the same account that was started."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def product(self) -> str | None:
+        """What was bought by it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its onboarding runs, or is about to."""
+
+
+def renewed(contract: WrittenContract, others: Sequence[Former], product: str) -> str | None:
+    """The contract that one renews: the one that it names, or the last one of the same product.
+
+    A contract that names neither product nor predecessor, while an onboarding runs, is a further product: nobody renews
+    in the middle of being introduced.
+
+    Args:
+        others: The account's other contracts that were started and not called off, in the order in which they were.
+        product: What contracts are for that do not say it.
+
+    Raises:
+        UserError: It names one that the account does not have.
+    """
+    if contract.renews is not None:
+        if contract.renews not in {one.id for one in others}:
+            known = ", ".join(one.id for one in others)
+            raise UserError(
+                f'the account has no contract "{contract.renews}" that was started',
+                field="contract.renews",
+                fix=f"name one of {known}" if known else "leave it out",
+            )
+        return contract.renews
+
+    def bought(one: Former | WrittenContract) -> str:
+        return (one.product or product).casefold()
+
+    same = [one for one in others if bought(one) == bought(contract)]
+    if not same or (contract.product is None and any(one.is_open for one in same)):
+        return None
+    return same[-1].id
 
 
 def first_day(contract: WrittenContract, zone: str) -> date:

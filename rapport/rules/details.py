@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rapport.model.cadence import CadenceView
 from rapport.model.commands import in_name, reading_drafts
-from rapport.model.ids import cadence_id, step_workflow
+from rapport.model.ids import account_of, cadence_id, step_workflow
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.projection import Wait
 from rapport.model.step import DoneBy, Stage
@@ -29,7 +29,7 @@ _MARK = {
 
 
 def onboarding(
-    account: str,
+    scope: str,
     steps: Mapping[str, Progress],
     paused_at: datetime | None = None,
     hold: Wait | None = None,
@@ -38,6 +38,7 @@ def onboarding(
     """Where an account is: its stages, its steps, and where to look next.
 
     Args:
+        scope: What the account, or this one of its contracts, is called by commands.
         hold: Why nothing goes to the customer.
         shut: The steps that wait before a gate.
     """
@@ -51,7 +52,7 @@ def onboarding(
     # Lists, because Temporal's UI draws the cells of a table without any space between them.
     lines = [stages, ""]
     if paused_at is not None:
-        resume = f"`{in_name(f'rapport onboarding resume {account} --reason …')}`"
+        resume = f"`{in_name(f'rapport onboarding resume {scope} --reason …')}`"
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
         lines += [f"Some steps are on {hold.what}. Next: `{hold.unblock}`", ""]
@@ -65,17 +66,17 @@ def onboarding(
     lines += [""]
     for name, step in steps.items():
         if step.state is StepState.RUNNING:
-            lines.append(_running(account, name, step))
-    return "\n".join([*lines, "", f"Everything at once: `rapport onboarding status {account}`"])
+            lines.append(_running(scope, name, step))
+    return "\n".join([*lines, "", f"Everything at once: `rapport onboarding status {scope}`"])
 
 
-def _running(account: str, name: str, step: Progress) -> str:
+def _running(scope: str, name: str, step: Progress) -> str:
     """Where to look for what a running step waits for."""
     if step.definition.done_by is DoneBy.ONBOARDING:
-        return f"`{name}` is sending; to read the drafts: `{reading_drafts(account)}`."
+        return f"`{name}` is sending; to read the drafts: `{reading_drafts(account_of(scope))}`."
     if step.definition.done_by is DoneBy.CADENCE:
-        return f"What `{name}` waits for stands in `{cadence_id(account)}`."
-    return f"What `{name}` waits for stands in `{step_workflow(step.definition.kind, account, name, step.attempt)}`."
+        return f"What `{name}` waits for stands in `{cadence_id(account_of(scope))}`."
+    return f"What `{name}` waits for stands in `{step_workflow(step.definition.kind, scope, name, step.attempt)}`."
 
 
 def meeting(view: MeetingView) -> str:

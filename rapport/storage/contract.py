@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 
 from rapport.model.account import Role, WrittenContract
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
+from rapport.model.ids import onboarding_id, scope_of
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone, Projection, StepNews, Wait
 from rapport.model.step import DoneBy, kinds
 from rapport.rules.onboarding import ALREADY
+from rapport.rules.operation import CANCELLED
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContractRow, MilestoneRow
 from rapport.storage.timeline import append
@@ -42,7 +44,10 @@ class Contract(WireModel):
     id: str
     account: str
     signed_at: Instant
+    product: str | None = None
     starts: date | None = None
+    ends: date | None = None
+    renews: str | None = None
     begins: Instant | None = None
     workflow_id: str
     run_id: str | None
@@ -52,6 +57,30 @@ class Contract(WireModel):
     stage: str | None
     ended_at: Instant | None
     paused_at: Instant | None
+
+    @property
+    def scope(self) -> str:
+        """What commands and ids call it: its account, or where it is a further one, the account with its id."""
+        return scope_of(self.workflow_id)
+
+    @property
+    def runs(self) -> bool:
+        """Whether its onboarding runs, as far as that was told."""
+        return self.run_id is not None and self.ended_at is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its onboarding runs, or was asked for and is about to."""
+        return self.requested_at is not None and self.ended_at is None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether its onboarding was called off."""
+        return self.stage == CANCELLED
+
+    def as_written(self) -> WrittenContract:
+        """What somebody wrote of it, with the playbook that it was kept for."""
+        return WrittenContract.model_validate(self.model_dump(include=set(WrittenContract.model_fields)))
 
     @property
     def state(self) -> ContractState:
@@ -73,7 +102,7 @@ class Contract(WireModel):
                 what = "its onboarding to begin: a start was requested, and none is on record"
                 return Wait(on=tam, what=what, since=self.requested_at, unblock=start)
             case ContractState.PAUSED:
-                resume = in_name(f"rapport onboarding resume {self.account} --reason …")
+                resume = in_name(f"rapport onboarding resume {self.scope} --reason …")
                 return Wait(on=tam, what="someone to resume it: it's paused", since=self.paused_at, unblock=resume)
             case _:
                 return None
@@ -96,14 +125,17 @@ async def request(
     playbook: Playbook,
     workflow_id: str,
     now: datetime,
+    *,
     begins: datetime | None = None,
+    renews: str | None = None,
 ) -> None:
     """Put a contract on record as one whose onboarding is asked for, unless it is already.
 
     Args:
         begins: When that begins, where it is still to come.
+        renews: The contract that it renews, also where it does not say so.
     """
-    asked = _values(account, contract, playbook, workflow_id, now) | {"begins": begins}
+    asked = _values(account, contract, playbook, workflow_id, now) | {"begins": begins, "renews": renews}
     await insert_new(connection, ContractRow, [asked])
     kept = (ContractRow.id == contract.id, ContractRow.account == account, ContractRow.requested_at.is_(None))
     await connection.execute(update(ContractRow).where(*kept).values(asked))
@@ -118,7 +150,10 @@ def _values(
         "playbook": playbook.name,
         "playbook_version": playbook.version,
         "signed_at": contract.signed_at,
+        "product": contract.product,
         "starts": contract.starts,
+        "ends": contract.ends,
+        "renews": contract.renews,
         "begins": None,
         "requested_at": requested_at,
         "workflow_id": workflow_id,
@@ -162,7 +197,10 @@ _CONTRACTS = select(
     ContractRow.id,
     ContractRow.account,
     ContractRow.signed_at,
+    ContractRow.product,
     ContractRow.starts,
+    ContractRow.ends,
+    ContractRow.renews,
     ContractRow.begins,
     ContractRow.workflow_id,
     ContractRow.run_id,
@@ -173,11 +211,12 @@ _CONTRACTS = select(
     ContractRow.ended_at,
     ContractRow.paused_at,
 )
-_LATEST = (
-    _CONTRACTS.where(ContractRow.account == bindparam("of"), ContractRow.requested_at.is_not(None))
-    .order_by(ContractRow.run_id.is_(None), ContractRow.requested_at.desc())
-    .limit(1)
+_STARTED = _CONTRACTS.where(ContractRow.account == bindparam("of"), ContractRow.requested_at.is_not(None)).order_by(
+    ContractRow.requested_at, ContractRow.id
 )
+_BY_WORKFLOW = _CONTRACTS.where(
+    ContractRow.workflow_id == bindparam("workflow"), ContractRow.requested_at.is_not(None)
+).order_by(ContractRow.requested_at, ContractRow.id)
 _KEPT = (
     _CONTRACTS.where(ContractRow.account == bindparam("of"), ContractRow.requested_at.is_(None))
     .order_by(ContractRow.signed_at.desc(), ContractRow.id)
@@ -197,10 +236,48 @@ _STARTABLE = (
 _CONCERNED = _CONTRACTS.where(or_(ContractRow.id == bindparam("contract"), ContractRow.account == bindparam("of")))
 
 
+async def started(connection: Connection, account: str) -> list[Contract]:
+    """The account's contracts that were asked for, in the order in which they were."""
+    rows = await connection.execute(_STARTED, {"of": account})
+    return [Contract.model_validate(row._mapping) for row in rows]
+
+
+async def running(connection: Connection, account: str) -> tuple[str, ...]:
+    """The workflows of the account's onboardings that run, or are about to."""
+    return tuple(one.workflow_id for one in await started(connection, account) if one.is_open)
+
+
+def current(contracts: Sequence[Contract]) -> Contract | None:
+    """The contract that stands for its account, of all in the order in which they were kept and asked for.
+
+    That is the first whose onboarding runs; else the one that was started last, or else was asked for or kept last.
+    """
+    running = next((one for one in contracts if one.runs), None)
+    began = [one for one in contracts if one.run_id is not None] or contracts
+    return running or (began[-1] if began else None)
+
+
 async def latest(connection: Connection, account: str) -> Contract | None:
-    """The account's contract that was started last, or else was asked for last."""
-    row = (await connection.execute(_LATEST, {"of": account})).one_or_none()
+    """The contract that stands for its account, see `current`."""
+    return current(await started(connection, account))
+
+
+async def of_id(connection: Connection, contract: str) -> Contract | None:
+    """The contract with this id, if one is on record."""
+    row = (await connection.execute(_CONTRACTS.where(ContractRow.id == contract))).one_or_none()
     return None if row is None else Contract.model_validate(row._mapping)
+
+
+async def scope(connection: Connection, contract: str) -> str:
+    """What the ids of a contract's workflows name; nothing where none is on record."""
+    found = await of_id(connection, contract)
+    return found.scope if found is not None else ""
+
+
+async def of_workflow(connection: Connection, workflow_id: str) -> Contract | None:
+    """The contract whose onboarding a workflow of its story belongs to: the onboarding itself, or one of its steps."""
+    rows = await connection.execute(_BY_WORKFLOW, {"workflow": onboarding_id(scope_of(workflow_id))})
+    return current([Contract.model_validate(row._mapping) for row in rows])
 
 
 async def kept(connection: Connection, account: str) -> Contract | None:
@@ -209,32 +286,18 @@ async def kept(connection: Connection, account: str) -> Contract | None:
     return None if row is None else Contract.model_validate(row._mapping)
 
 
-class Contracts(NamedTuple):
-    """The contracts of all accounts, by account.
-
-    Attributes:
-        current: Each account's contract that was started last, or else was asked for last, or else is kept.
-        unbegun: The one whose start was asked for last, where nothing on record has followed.
-    """
-
-    current: dict[str, Contract]
-    unbegun: dict[str, Contract]
-
-
-async def of_all(connection: Connection) -> Contracts:
-    """The contracts of all accounts; by one statement, as lists ask it."""
-    # The last one of an account stands, so the order is that of `latest` and `kept`, backwards.
+async def of_all(connection: Connection) -> dict[str, list[Contract]]:
+    """Each account's contracts, those that are kept before those that were asked for; by one statement, for lists."""
     order = (
-        ContractRow.run_id.is_not(None),
         ContractRow.requested_at.is_not(None),
         ContractRow.requested_at,
         ContractRow.signed_at,
         ContractRow.id.desc(),
     )
-    rows = await connection.execute(_CONTRACTS.order_by(*order))
-    found = [Contract.model_validate(row._mapping) for row in rows]
-    unbegun = {one.account: one for one in found if one.state is ContractState.REQUESTED}
-    return Contracts({one.account: one for one in found}, unbegun)
+    found: dict[str, list[Contract]] = {}
+    for row in await connection.execute(_CONTRACTS.order_by(*order)):
+        found.setdefault(row.account, []).append(Contract.model_validate(row._mapping))
+    return found
 
 
 _UNBEGUN = (
@@ -279,6 +342,12 @@ async def concerned(connection: Connection, account: str, contract: str) -> list
     """The contracts that a start has to look at: the one with this id, and all of this account."""
     rows = await connection.execute(_CONCERNED, {"of": account, "contract": contract})
     return [Contract.model_validate(row._mapping) for row in rows]
+
+
+async def give_up(connection: Connection, ids: Iterable[str], now: datetime) -> None:
+    """Note that onboardings are over that Temporal no longer has, as others take their place."""
+    gone = (ContractRow.id.in_(list(ids)), ContractRow.ended_at.is_(None))
+    await connection.execute(update(ContractRow).where(*gone).values(ended_at=now))
 
 
 async def withdraw(connection: Connection, contract: str) -> None:
@@ -406,10 +475,36 @@ _MILESTONES = select(
 )
 
 
+_STEPS = (
+    select(MilestoneRow.contract, MilestoneRow.step, MilestoneRow.title)
+    .join(ContractRow, ContractRow.id == MilestoneRow.contract)
+    .order_by(ContractRow.requested_at, MilestoneRow.position)
+)
+
+
 async def milestones(connection: Connection, contract: str) -> list[StepShown]:
     """The steps of a contract's onboarding, in the playbook's order."""
     query = _MILESTONES.where(MilestoneRow.contract == contract).order_by(MilestoneRow.position)
     return [_shown(row) for row in await connection.execute(query)]
+
+
+async def titles(connection: Connection, account: str) -> dict[str, str]:
+    """The titles of all steps of an account, by name; where contracts differ, as the last one has it."""
+    rows = await connection.execute(_STEPS.where(ContractRow.account == account))
+    return {row.step: row.title for row in rows}
+
+
+async def having(connection: Connection, account: str, step: str) -> set[str]:
+    """The contracts of an account that have a step of this name, by id."""
+    found = _STEPS.where(ContractRow.account == account, MilestoneRow.step == step)
+    return {row.contract for row in await connection.execute(found)}
+
+
+async def steps(connection: Connection, account: str, contract: str | None = None) -> list[str]:
+    """The names of all steps of an account, or of one of its contracts, each once."""
+    found = _STEPS.where(ContractRow.account == account)
+    rows = await connection.execute(found if contract is None else found.where(ContractRow.id == contract))
+    return list(dict.fromkeys(row.step for row in rows))
 
 
 async def first_waiting(connection: Connection) -> dict[str, StepShown]:

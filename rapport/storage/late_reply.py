@@ -100,7 +100,7 @@ async def keep(connection: Connection, reply: LateReply, problem: str, view: Mee
         # What nobody put on record, nobody said.
         await forget(connection, reply)
         return False
-    of = await _contract(connection, reply.account)
+    of = await _contract(connection, reply)
     _, tam, _ = await accounts.surroundings(connection, reply.account)
     names = await accounts.names(connection, reply.account)
     if await words.outcome(connection, said.id) is None:
@@ -133,7 +133,7 @@ async def keep(connection: Connection, reply: LateReply, problem: str, view: Mee
 
 async def todo(connection: Connection, reply: LateReply, now: datetime) -> LateReplyTodo:
     """The to-do about a reply that came too late and was kept."""
-    contract = await contracts.latest(connection, reply.account)
+    contract = await contracts.of_workflow(connection, reply.workflow_id)
     steps = await contracts.milestones(connection, contract.id) if contract else []
     _, tam, _ = await accounts.surroundings(connection, reply.account)
     step = step_of_meeting(reply.workflow_id)
@@ -177,9 +177,9 @@ def _theirs(reply: LateReply) -> tuple[str, str]:
     return first, f"{first}g"
 
 
-async def _contract(connection: Connection, account: str) -> str:
-    contract = await contracts.latest(connection, account)
-    return contract.id if contract else account
+async def _contract(connection: Connection, reply: LateReply) -> str:
+    contract = await contracts.of_workflow(connection, reply.workflow_id)
+    return contract.id if contract else reply.account
 
 
 def _times(reply: LateReply, view: MeetingView | None, zone: str) -> str:

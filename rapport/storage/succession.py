@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from rapport.model.account import WrittenContact, in_order
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import cadence_id, meeting_id, new_id, step_workflow
+from rapport.model.ids import cadence_id, meeting_id, new_id, scope_of, step_workflow
 from rapport.model.projection import TimelineEvent
 from rapport.model.step import DoneBy, kinds
 from rapport.model.task import TaskPhase
@@ -167,7 +167,7 @@ async def listeners(connection: Connection, account: str) -> list[str]:
                 MilestoneRow.ended.is_(None),
             )
         )
-        found += [step_workflow(row.kind, account, row.step, row.attempt) for row in steps]
+        found += [step_workflow(row.kind, scope_of(contract.workflow_id), row.step, row.attempt) for row in steps]
     found += await connection.scalars(
         select(TaskRow.id).where(TaskRow.account == account, TaskRow.phase != TaskPhase.CLOSED).order_by(TaskRow.id)
     )

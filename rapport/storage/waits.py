@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from rapport.model.account import Role, personas
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id, step_workflow
+from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id, scope_of, step_workflow
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import CaseState, CaseStatus
 from rapport.rules import support_case
@@ -81,7 +81,7 @@ async def open_workflows(connection: Connection) -> set[str]:
         *(review_id(ref) for ref in await tech_review.open_refs(connection)),
         *(case_id(ref) for ref in await connection.scalars(select(CaseRow.ref).where(CaseRow.state.in_(OPEN)))),
         *(handover_id(row.key, row.tam_until) for row in hand_overs),
-        *(step_workflow(row.kind, row.account, row.step, row.attempt) for row in steps),
+        *(step_workflow(row.kind, scope_of(row.workflow_id), row.step, row.attempt) for row in steps),
         *(cadence_id(rhythm.account) for rhythm in recurring),
         *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),
     } - left
@@ -90,6 +90,7 @@ async def open_workflows(connection: Connection) -> set[str]:
 _STEPS: Final = (
     select(
         ContractRow.account,
+        ContractRow.workflow_id,
         AccountRow.tam,
         MilestoneRow.contract,
         MilestoneRow.step,
@@ -227,9 +228,10 @@ async def _steps(connection: Connection) -> list[OpenWait]:
         *await connection.execute(_RECURRING.where(goes_on)),
     ]
     return [
-        _as_told(row, present, f"{row.account}, step {row.step}", f"rapport onboarding status {row.account}")
+        _as_told(row, present, f"{scope}, step {row.step}", f"rapport onboarding status {scope}")
         for row in rows
         if row.waiting_on
+        for scope in [scope_of(row.workflow_id)]
     ]
 
 

@@ -34,8 +34,12 @@ _OPTIONAL = """\
 # on_prem = true
 """
 _CONTRACT = """\
-# Its first day, where that is not the day on which it was signed.
+# Its first day, where that is not the day on which it was signed, and its last one.
 # starts = 2027-01-01
+# ends = 2027-12-31
+# What was bought, where that is not the product that you sell to everyone, and the contract that it renews.
+# product = "FooBar Tracing"
+# renews = "ACME-2026"
 """
 _PEOPLE = """\
 # One table for each person there; at least one. Personas:

@@ -108,6 +108,11 @@ def print_status(shown: Status) -> None:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     if shown.begins:
         out.print(f"It begins with the contract's start, on {when(shown.begins)}.", markup=False)
+    for one in shown.contracts:
+        what = f" ({one.product})" if one.product else ""
+        state = "ended" if one.ended else f"stage {one.stage}"
+        here = ", shown here" if one.contract == shown.contract else ""
+        out.print(f"  {shown.account}.{one.contract}{what}: {state}{here}", markup=False)
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
         ended = (

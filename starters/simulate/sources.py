@@ -94,7 +94,14 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
                 if table in of_account:
                     query = query.where(of_account[table])
                 rows.append((table, [dict(row._mapping) for row in await connection.execute(query)]))
-            signed = select(ContractRow.id, ContractRow.signed_at, ContractRow.starts, ContractRow.playbook)
+            signed = select(
+                ContractRow.id,
+                ContractRow.signed_at,
+                ContractRow.product,
+                ContractRow.starts,
+                ContractRow.ends,
+                ContractRow.playbook,
+            )
             signed = (
                 signed.where(ContractRow.account == account)
                 .order_by(ContractRow.requested_at.desc().nulls_last())

@@ -20,7 +20,7 @@ from rapport.model.account import (
     personas,
 )
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.ids import case_id, onboarding_id, review_id
+from rapport.model.ids import account_of, case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Wait
@@ -37,7 +37,7 @@ from rapport.storage import (
     timeline,
 )
 from rapport.storage.account_waits import OtherWait, other_waits
-from rapport.storage.contract import ContractState, StepShown
+from rapport.storage.contract import Contract, ContractState, StepShown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
 from starters.rights import Matter, requires
@@ -46,6 +46,7 @@ from starters.use_cases import mail_switch, task as tasks
 from starters.use_cases.access import recording_members
 from starters.use_cases.files import read_written, refuse_calendars_inside, within_rights
 from starters.use_cases.member import people_changed, tell_people_changed
+from starters.use_cases.names import contract_of
 from starters.use_cases.task import found_out
 from starters.use_cases.tech_review_needs import gates_changed
 from starters.views import standstill
@@ -189,7 +190,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     playbook = None
     if file.contract is not None:
         try:
-            playbook = load(file.contract.playbook, services.settings.data / PLAYBOOKS)
+            playbook = load(await _named_playbook(services, file, file.contract), services.settings.data / PLAYBOOKS)
         except UserError as refusal:
             wrong += _named(refusal, "playbook", "contract.playbook")
     file = await within_rights(services, file)
@@ -221,6 +222,22 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     if playbook is None or file.contract is None or shown.started is not None or not contacts:
         return shown
     return shown.model_copy(update={"lacking": await _lacking(services, key, playbook, file.contract)})
+
+
+async def _named_playbook(services: Services, file: AccountFile, contract: WrittenContract) -> str:
+    """Which playbook a contract's onboarding would follow.
+
+    Raises:
+        UserError: It renews a contract that the account does not have.
+    """
+    if contract.playbook is not None:
+        return contract.playbook
+    async with services.store.reading() as connection:
+        started = await contracts.started(connection, file.account.key)
+        others = [one for one in started if one.id != contract.id and not one.is_cancelled]
+        product = (file.vendor or await accounts.vendor(connection)).product if others else ""
+    renews = rules.renewed(contract, others, product)
+    return rules.FIRST_PLAYBOOK if renews is None else rules.RENEWAL_PLAYBOOK
 
 
 async def _lacking(services: Services, key: str, playbook: Playbook, contract: WrittenContract) -> tuple[str, ...]:
@@ -321,15 +338,20 @@ def _person(contact: Contact) -> PersonShown:
 async def show(services: Services, account: str) -> AccountShown:
     """One account.
 
+    Args:
+        account: Its key, or ACCOUNT.CONTRACT for one of its contracts.
+
     Raises:
-        UserError: There is none with this key.
+        UserError: There is none with this key, or no such contract.
     """
     async with services.store.reading() as connection:
+        named = await contract_of(connection, account, reads=True)
+        account = account_of(account)
         found = await accounts.account(connection, account)
         contacts = await accounts.contacts(connection, account)
         tam = await accounts.member(connection, found.tam)
         regular = await accounts.member(connection, found.regular_tam) if found.regular_tam else None
-        contract = await contracts.latest(connection, account) or await contracts.kept(connection, account)
+        contract = named or await contracts.kept(connection, account)
     return AccountShown(
         account=found.key,
         name=found.name,
@@ -365,7 +387,7 @@ async def portfolio(services: Services) -> list[AccountLine]:
     """Every account, those that wait the longest past their deadline first."""
     async with services.store.reading() as connection:
         names = await accounts.account_names(connection)
-        current, unbegun = await contracts.of_all(connection)
+        of_account = await contracts.of_all(connection)
         waiting = await contracts.first_waiting(connection)
         asked = await task_storage.most_urgent(connection)
         served_by = await accounts.tam_addresses(connection)
@@ -380,22 +402,23 @@ async def portfolio(services: Services) -> list[AccountLine]:
                 key,
                 name,
                 contract,
-                waiting.get(contract.id) if contract else None,
+                _most_urgent(waiting, of_account.get(key, [])),
                 asked.get(key),
-                [*_not_begun(unbegun.get(key), contract), *others.get(key, [])],
+                [*_not_begun(of_account.get(key, []), contract), *others.get(key, [])],
                 missed,
             ),
             contract,
             still,
         ).model_copy(update={"checked": checked, "tam": served_by[key], "no_mail": no_mail})
         for key, name in names.items()
-        for contract in [current.get(key)]
+        for contract in [contracts.current(of_account.get(key, []))]
     ]
     return sorted(lines, key=lambda line: (not _is_late(line), line.deadline is None, line.deadline, line.account))
 
 
-def _not_begun(unbegun: contracts.Contract | None, current: contracts.Contract | None) -> list[OtherWait]:
+def _not_begun(of: Sequence[Contract], current: Contract | None) -> list[OtherWait]:
     """Another contract of an account than the one that its line tells of, where its start was asked for in vain."""
+    unbegun = next((one for one in reversed(of) if one.state is ContractState.REQUESTED), None)
     if unbegun is None or current is None or unbegun.id == current.id or (hold := unbegun.hold) is None:
         return []
     return [
@@ -411,9 +434,13 @@ def _not_begun(unbegun: contracts.Contract | None, current: contracts.Contract |
     ]
 
 
-def _still(
-    line: AccountLine, contract: contracts.Contract | None, still: Mapping[str, sweep.StandingStill]
-) -> AccountLine:
+def _most_urgent(waiting: Mapping[str, StepShown], of: Sequence[Contract]) -> tuple[str, StepShown] | None:
+    """What waits most urgently of an account's contracts: which one's step."""
+    found = [(one.id, waiting[one.id]) for one in of if one.id in waiting]
+    return min(found, key=lambda one: contracts.urgency(one[1].wait), default=None)
+
+
+def _still(line: AccountLine, contract: Contract | None, still: Mapping[str, sweep.StandingStill]) -> AccountLine:
     """A line with what of it was ended in Temporal: since when, and the command that has it continue."""
 
     def ended(id_: str) -> dict[str, Any]:
@@ -449,16 +476,16 @@ def _is_late(line: AccountLine) -> bool:
 def _line(
     key: str,
     name: str,
-    contract: contracts.Contract | None,
-    waiting: StepShown | None,
+    contract: Contract | None,
+    waiting: tuple[str, StepShown] | None,
     asked: Wait | None,
     others: Sequence[OtherWait],
     missed: Mapping[tuple[str, str], tuple[Unreached, ...]],
 ) -> AccountLine:
-    wait = waiting.wait if waiting else Wait()
+    wait = waiting[1].wait if waiting else Wait()
     what = wait.what
-    if contract is not None and waiting is not None and what is not None:
-        what = with_unreached(what, missed.get((contract.id, waiting.step), ()))
+    if waiting is not None and what is not None:
+        what = with_unreached(what, missed.get((waiting[0], waiting[1].step), ()))
     if asked is not None and contracts.urgency(asked) < contracts.urgency(wait):
         # A to-do beside the steps, such as drafts to read; a step's own task stands there in its words, as due then.
         wait, what = asked, asked.what

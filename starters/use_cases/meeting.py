@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
@@ -13,7 +13,7 @@ from rapport.model.access import Action
 from rapport.model.account import Role, Schedule
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
-from rapport.model.ids import cadence_id, meeting_id, step_of_meeting
+from rapport.model.ids import account_of, cadence_id, meeting_id, scope_of, step_of_meeting
 from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
@@ -33,7 +33,6 @@ from rapport.storage import (
 )
 from rapport.storage.access import Link
 from rapport.storage.contract import StepShown
-from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
 from starters import flows
@@ -52,7 +51,7 @@ from starters.use_cases import minutes
 from starters.use_cases.hour import refuse_unsuitable
 from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
-from starters.use_cases.names import no_step
+from starters.use_cases.names import contract_of, no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 
@@ -149,11 +148,10 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
     Raises:
         UserError: There is none, or no worker answers.
     """
-    handle = await _handle(services, account, step)
+    account, handle, steps = await _find(services, account, step)
     view = await _view(services, handle, account, step)
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
-        _, steps = await _steps(connection, account)
         said = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
         missed = await unreached(connection, present(), account)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
@@ -228,7 +226,7 @@ async def vote(
     Raises:
         UserError: The person is not invited, a time is not on offer, or the time is booked already.
     """
-    handle = await _handle(services, account, step)
+    account, handle, _ = await _find(services, account, step)
     if round_ is None:
         round_ = (await _view(services, handle, account, step)).round
     async with services.store.reading() as connection:
@@ -304,9 +302,9 @@ async def poll(services: Services, token: str) -> Poll:
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
         company = await AccountContext.read(connection, account, (link.person,))
-        contract = await contracts.latest(connection, account)
+        contract = await contracts.of_workflow(connection, link.workflow_id)
         steps = await contracts.milestones(connection, contract.id) if contract else []
-        id_ = _latest_attempt(link.workflow_id, account, steps)
+        id_ = _latest_attempt(link.workflow_id, steps)
         gone = await hour.withdrawn_from(connection, id_)
     is_another = id_ != link.workflow_id
     handle = services.client.get_workflow_handle_for(flows.Meeting.run, id_)
@@ -358,12 +356,12 @@ def _reply_by(view: MeetingView, who: Schedule | None) -> datetime | None:
     return deadline if deadline is None or who is None else within_hours(deadline, present(), [who])
 
 
-def _latest_attempt(workflow_id: str, account: str, steps: Sequence[StepShown]) -> str:
+def _latest_attempt(workflow_id: str, steps: Sequence[StepShown]) -> str:
     """The workflow of a meeting's step by now: done again, another one has taken the place of the link's."""
     step = next((one for one in steps if one.step == step_of_meeting(workflow_id)), None)
     if step is None or step.began is None or not workflow_id.rpartition("/")[2].isdecimal():
         return workflow_id
-    return meeting_id(account, step.step, step.attempt)
+    return meeting_id(scope_of(workflow_id), step.step, step.attempt)
 
 
 async def _end_of_poll(services: Services, account: str, workflow_id: str, steps: Sequence[StepShown]) -> EndShown:
@@ -414,7 +412,7 @@ async def book(
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
     member = await member_named(services, actor)
-    handle = await _handle(services, account, step)
+    account, handle, _ = await _find(services, account, step)
     said = await once(
         services,
         submission(member.id, actor, "book", handle.id),
@@ -446,18 +444,18 @@ async def report(
             begun, or is over.
     """
     member = await member_named(services, actor)
-    handle = await _handle(services, account, step)
+    named = account
+    account, handle, steps = await _find(services, named, step)
     written = written or check(Minutes, {"note": note}, "")
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
-        _, steps = await _steps(connection, account)
         record = await minutes.resolve(connection, found, step, steps, written)
     said = await once(services, submission(member.id, actor, outcome, handle.id, record.as_text()), by_state=True)
     word = Report(id=said.id, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
     try:
         receipt = await hand_over(services, handle, flows.Meeting.take_report, word, f'meeting "{step}" of {account}')
     except UserError as refusal:
-        return await _or_correct_it(services, refusal, account, step, actor, written, outcome)
+        return await _or_correct_it(services, refusal, named, step, actor, written, outcome)
     if outcome == "held":
         new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
         async with services.store.writing() as connection:
@@ -484,7 +482,7 @@ async def _or_correct_it(
     """
     if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, WorkflowEndedError):
         raise refusal
-    handle = await _handle(services, account, step)
+    _, handle, _ = await _find(services, account, step)
     async with services.store.reading() as connection:
         kept = await records.of_meeting(connection, handle.id)
         held = kept is not None or await records.reported(connection, handle.id) is not None
@@ -506,7 +504,8 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
             meetings are named than were agreed.
     """
     member = await member_named(services, actor)
-    handle = await _handle(services, account, step)
+    named = account
+    account, handle, _ = await _find(services, named, step)
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         kept = await records.of_meeting(connection, handle.id)
@@ -515,7 +514,7 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
             raise UserError(
                 f'"{step}" was not held yet',
                 field="step",
-                fix=f"say so first: rapport meeting held {account} {step} --as EMAIL",
+                fix=f"say so first: rapport meeting held {named} {step} --as EMAIL",
                 kind=Refused.CONFLICT,
             )
         stood = kept.record if kept else first.record if first else MinutesRecord()
@@ -530,7 +529,7 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
         elif kept is None and first is not None:
             await records.keep(connection, new, first.submission)
         await minutes.keep_note(connection, account, handle.id, member, written.private_note)
-    return await minutes_of(services, account, step, member.email)
+    return await minutes_of(services, named, step, member.email)
 
 
 @requires(Action.READ)
@@ -564,9 +563,8 @@ async def noted(services: Services, account: str, step: str, reader: str = "") -
     Raises:
         UserError: There is no such meeting.
     """
-    handle = await _handle(services, account, step)
+    _, handle, steps = await _find(services, account, step)
     async with services.store.reading() as connection:
-        _, steps = await _steps(connection, account)
         found = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
     ahead = minutes.ahead(steps, step)
     return MeetingMinutes(
@@ -580,29 +578,45 @@ async def noted(services: Services, account: str, step: str, reader: str = "") -
 async def with_minutes(services: Services, account: str) -> list[MinutesLine]:
     """The meetings of an account that have minutes, the newest first."""
     async with services.store.reading() as connection:
-        _, steps = await _steps(connection, account)
-        return await minutes.listed(connection, account, steps)
+        contract = await contract_of(connection, account, reads=True)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+        return await minutes.listed(connection, account_of(account), steps)
 
 
-async def _steps(connection: Connection, account: str) -> tuple[str, list[StepShown]]:
-    """The account's latest contract, and the steps of its onboarding."""
-    contract = await contracts.latest(connection, account)
-    return (contract.id, await contracts.milestones(connection, contract.id)) if contract else ("", [])
+class _Found(NamedTuple):
+    """A meeting of an account: its workflow, and the steps of the contract that it belongs to."""
+
+    account: str
+    handle: WorkflowHandle[flows.Meeting, MeetingResult]
+    steps: list[StepShown]
 
 
-async def _handle(services: Services, account: str, step: str) -> WorkflowHandle[flows.Meeting, MeetingResult]:
-    """The workflow of an account's meeting, in its latest attempt; of a review the one that was offered last."""
+async def _find(services: Services, named: str, step: str) -> _Found:
+    """An account's meeting, in its latest attempt; of a review the one that was offered last.
+
+    Args:
+        named: The account, or one of its contracts.
+    """
+    account = account_of(named)
     async with services.store.reading() as connection:
-        await accounts.account(connection, account)
-        _, steps = await _steps(connection, account)
+        contract = await contract_of(connection, named, step)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
         recurring = await cadence.of_account(connection, account)
-    attempts: dict[str, int | str] = {shown.step: shown.attempt for shown in steps if shown.kind == "meeting"}
-    attempts |= {rhythm.step: rhythm.period for rhythm in recurring if rhythm.period is not None}
+    attempts = {
+        shown.step: meeting_id(contract.scope, shown.step, shown.attempt)
+        for shown in steps
+        if contract and shown.kind == "meeting"
+    }
+    attempts |= {
+        rhythm.step: meeting_id(account, rhythm.step, rhythm.period)
+        for rhythm in recurring
+        if rhythm.period is not None
+    }
     if step not in attempts:
         titles = {one.step: one.title for one in steps} | {one.step: one.title for one in recurring}
         titles = {key: titles[key] for key in attempts}
-        raise no_step(f'"{account}" has no meeting "{step[:40]}"', step, titles)
-    return services.client.get_workflow_handle_for(flows.Meeting.run, meeting_id(account, step, attempts[step]))
+        raise no_step(f'"{named}" has no meeting "{step[:40]}"', step, titles)
+    return _Found(account, services.client.get_workflow_handle_for(flows.Meeting.run, attempts[step]), steps)
 
 
 async def _view(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Self
 
@@ -17,14 +17,14 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail import emails
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import InputModel, Instant, Name, Refused, Slug, StepName, UserError, WireModel
-from rapport.model.ids import onboarding_id, task_id
+from rapport.model.ids import account_of, onboarding_id, scope, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
@@ -33,8 +33,8 @@ from rapport.model.search_attributes import ACCOUNT, STAGE
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, contract as rules, onboarding
-from rapport.storage import account as accounts, contract as contracts, imports, sweep
-from rapport.storage.contract import Contract, ContractState
+from rapport.storage import account as accounts, cadence, contract as contracts, imports, sweep
+from rapport.storage.contract import Contract, ContractState, StepShown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters import flows
@@ -42,7 +42,7 @@ from starters.rights import Matter, requires
 from starters.services import Services, answered, present
 from starters.use_cases.access import recording_members
 from starters.use_cases.files import refuse_calendars_inside, within_rights
-from starters.use_cases.names import no_step
+from starters.use_cases.names import contract_of, no_step
 from starters.views import standstill
 
 _TASKS: Final = kinds(DoneBy.TASK)
@@ -128,8 +128,23 @@ class MilestoneShown(WireModel):
     unsent: int = 0
 
 
+class ContractLine(WireModel):
+    """One contract of an account.
+
+    Attributes:
+        name: What commands call it.
+    """
+
+    name: str
+    contract: str
+    product: str | None
+    stage: str | None
+    starts: Instant
+    ended: Instant | None
+
+
 class Status(WireModel):
-    """Where an account is.
+    """Where an account is, with one of its contracts.
 
     Attributes:
         state: How far its onboarding is; `requested` is a start that nothing has followed.
@@ -141,6 +156,8 @@ class Status(WireModel):
         unblock: The command that has it go on then.
         tam: Who serves the account, by address.
         begins: When it begins, where it waits for the contract's start.
+        name: What commands call it: its account, or where several run, ACCOUNT.CONTRACT.
+        contracts: All that were started for the account, where that is more than this one.
     """
 
     account: str
@@ -159,6 +176,8 @@ class Status(WireModel):
     unblock: str | None = None
     tam: str = ""
     begins: Instant | None = None
+    name: str = ""
+    contracts: tuple[ContractLine, ...] = ()
 
 
 async def _of_request(_: Connection, request: StartRequest) -> list[Matter]:
@@ -172,7 +191,7 @@ async def start(services: Services, request: StartRequest) -> Started:
     The same contract again gives the onboarding that it started, also after that has closed.
 
     Raises:
-        UserError: Something is missing or wrong, or another contract's onboarding still runs. Nothing was started then.
+        UserError: Something is missing or wrong, or it has to be asked about. Nothing was started then.
     """
     file = request.file
     account = file.account.key if file else request.account
@@ -191,10 +210,9 @@ async def start(services: Services, request: StartRequest) -> Started:
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
         # What was asked for before and never began is asked for again as it was.
         request = request.model_copy(update={"at": request.at or entry})
-        contract = WrittenContract(id=known.id, signed_at=known.signed_at, starts=known.starts, playbook=known.playbook)
-    playbook = load(request.playbook or contract.playbook, services.settings.data / PLAYBOOKS)
+        contract = known.as_written()
     async with services.starts.turn() as alone:
-        return await _start(services, account, file, contract, playbook, request, eagerly=alone)
+        return await _start(services, account, file, contract, request, eagerly=alone)
 
 
 async def _start(
@@ -202,27 +220,31 @@ async def _start(
     account: str,
     file: AccountFile | None,
     contract: WrittenContract,
-    playbook: Playbook,
     request: StartRequest,
     *,
     eagerly: bool,
+    beside: bool = False,
 ) -> Started:
-    at = request.at
-    titles = {step.name: step.title for step in playbook.steps}
-    if at is not None and at not in titles:
-        raise no_step(f'the playbook has no step "{at[:40]}"', at, titles, "at")
-    workflow_id = onboarding_id(account)
+    """Start a contract's onboarding.
+
+    Args:
+        beside: Whether the account is known to have an onboarding of another contract.
+    """
     async with services.store.reading() as connection:
         concerned = await contracts.concerned(connection, account, contract.id)
-    asked_for = {known.id for known in concerned if known.requested_at is not None}
-    for known in concerned:
-        if known.id == contract.id and known.account != account:
-            raise contracts.of_another(known.account)
-        if known.id == contract.id and known.run_id is not None:
-            await _refuse_where_ended(services, known)
-            return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
-        if known.id != contract.id and known.run_id is not None and known.ended_at is None:
-            await _refuse_while_running(services, known)
+    this = next((known for known in concerned if known.id == contract.id), None)
+    if this is not None and this.account != account:
+        raise contracts.of_another(this.account)
+    if this is not None and this.run_id is not None:
+        await _refuse_where_ended(services, this)
+        return Started(workflow_id=this.workflow_id, run_id=this.run_id, created=False)
+    others = [known for known in concerned if known.id != contract.id and known.requested_at is not None]
+    gone = [known.id for known in others if known.runs and await _is_gone(services, known)]
+    others = [known for known in others if known.id not in gone]
+    if this is not None and this.requested_at is not None:
+        workflow_id = this.workflow_id
+    else:
+        workflow_id = onboarding_id(scope(account, contract.id) if others or beside else account)
     if file is not None:
         file = await within_rights(services, file)
         refuse_calendars_inside(services, file.members)
@@ -238,17 +260,21 @@ async def _start(
                 field="contacts",
                 fix=f"add someone with `rapport account add-contact {account} --persona primary_champion … --as EMAIL`",
             )
+        renews = rules.renewed(contract, [one for one in others if not one.is_cancelled], company.vendor.product)
+        playbook = _playbook(services, request, contract, renews)
+        at = request.at
         left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
         lacking = list(unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())}))
         who = company.champion.schedule
         # Whoever repeats what was asked for has answered already.
-        plain = at is not None or request.as_new or contract.id in asked_for
+        plain = at is not None or request.as_new or (this is not None and this.requested_at is not None)
         if not plain and (doubt := rules.doubt(contract, now, who)) is not None:
             lacking.append(doubt)
         if faults := list({fault.field: fault for fault in reversed(lacking)}.values()):
             raise together(faults[::-1])
         begins = None if request.as_new else rules.begins(contract, now, who)
-        await contracts.request(connection, account, contract, playbook, workflow_id, now, begins)
+        await contracts.give_up(connection, gone, now)
+        await contracts.request(connection, account, contract, playbook, workflow_id, now, begins=begins, renews=renews)
         steps = onboarding.laid_out(playbook, left_out, now, at)
         await contracts.put_milestones(connection, contract.id, 0, onboarding.milestones(steps))
     try:
@@ -283,7 +309,11 @@ async def _start(
             static_details=f"{playbook.title}, version {playbook.version}. Contract {contract.id}.",
         )
     except WorkflowAlreadyStartedError:
-        return await _already_started(services, account, contract)
+        running = await _already_started(services, workflow_id, account, contract)
+        if running is not None:
+            return running
+        # Another contract's has begun at this very moment.
+        return await _start(services, account, None, contract, request, eagerly=eagerly, beside=True)
     except RPCError:
         raise UserError(
             "Temporal did not take it",
@@ -311,17 +341,49 @@ def _not_at_work(company: AccountContext, now: datetime) -> tuple[NotAtWork, ...
     return tuple(found)
 
 
-async def _already_started(services: Services, account: str, contract: WrittenContract) -> Started:
-    """A workflow of this id runs: it is this contract's, or another one's."""
-    described = await answered(
-        services.client.get_workflow_handle(onboarding_id(account)).describe(), f"onboarding of {account}"
-    )
+def _playbook(services: Services, request: StartRequest, contract: WrittenContract, renews: str | None) -> Playbook:
+    """What a contract's onboarding follows.
+
+    Raises:
+        UserError: There is no such playbook, it welcomes a known customer, or it has no such step to enter at.
+    """
+    by_itself = rules.FIRST_PLAYBOOK if renews is None else rules.RENEWAL_PLAYBOOK
+    playbook = load(request.playbook or contract.playbook or by_itself, services.settings.data / PLAYBOOKS)
+    titles = {step.name: step.title for step in playbook.steps}
+    if request.at is not None and request.at not in titles:
+        raise no_step(f'the playbook has no step "{request.at[:40]}"', request.at, titles, "at")
+    if renews is not None and not playbook.renewal and request.at is None and not request.as_new:
+        raise UserError(
+            f'renews {renews}, and the playbook "{playbook.name}" welcomes a new customer',
+            field="contract.playbook",
+            fix=f"leave it out, or name one for renewals, such as {rules.RENEWAL_PLAYBOOK}; or say `--as-new`",
+            kind=Refused.CONFLICT,
+        )
+    return playbook
+
+
+async def _already_started(
+    services: Services, workflow_id: str, account: str, contract: WrittenContract
+) -> Started | None:
+    """A workflow of this id runs: this contract's; or another one's, which leaves it free to run beside that.
+
+    Raises:
+        UserError: It is another one's that has this one's own id.
+    """
+    described = await answered(services.client.get_workflow_handle(workflow_id).describe(), f"onboarding of {account}")
     running = (await described.memo()).get("contract")
-    if running != contract.id:
-        async with services.store.writing() as connection:
-            await contracts.withdraw(connection, contract.id)
-        raise _other_contract(account, str(running))
-    return Started(workflow_id=described.id, run_id=described.run_id, created=False)
+    if running == contract.id:
+        return Started(workflow_id=described.id, run_id=described.run_id, created=False)
+    async with services.store.writing() as connection:
+        await contracts.withdraw(connection, contract.id)
+    if workflow_id != onboarding_id(account):
+        raise UserError(
+            f'"{workflow_id}" runs in Temporal for the contract {running}',
+            field="contract.id",
+            fix="give this contract its own id",
+            kind=Refused.CONFLICT,
+        )
+    return None
 
 
 async def _refuse_where_ended(services: Services, known: Contract) -> None:
@@ -335,23 +397,13 @@ async def _refuse_where_ended(services: Services, known: Contract) -> None:
         )
 
 
-async def _refuse_while_running(services: Services, other: Contract) -> None:
-    """Another contract's onboarding is on record as running: ask Temporal, which knows."""
+async def _is_gone(services: Services, other: Contract) -> bool:
+    """Whether Temporal no longer has an onboarding that is on record as running; where it does not answer, it has."""
     try:
-        described = await services.client.get_workflow_handle(other.workflow_id).describe()
-    except RPCError:
-        return
-    if described.status is WorkflowExecutionStatus.RUNNING:
-        raise _other_contract(other.account, other.id)
-
-
-def _other_contract(account: str, contract: str) -> UserError:
-    return UserError(
-        f'the onboarding of "{account}" for contract {contract} still runs',
-        field="contract.id",
-        fix=f"let it come to its end first; `rapport onboarding status {account}` says where it is",
-        kind=Refused.CONFLICT,
-    )
+        await services.client.get_workflow_handle(other.workflow_id).describe()
+    except RPCError as error:
+        return error.status is RPCStatusCode.NOT_FOUND
+    return False
 
 
 def unready(playbook: Playbook, company: AccountContext, left_out: Collection[str]) -> Iterator[UserError]:
@@ -385,14 +437,21 @@ def unready(playbook: Playbook, company: AccountContext, left_out: Collection[st
 async def status(services: Services, account: str) -> Status:
     """Where an account is: asked of its workflow, or else as the workflow last wrote it down.
 
+    Args:
+        account: Its key, or ACCOUNT.CONTRACT for one of its contracts.
+
     Raises:
-        UserError: There is no such account, or nothing was started for it.
+        UserError: There is no such account or contract, or nothing was started for it.
     """
     async with services.store.reading() as connection:
+        contract = await contract_of(connection, account, reads=True)
+        is_named, account = "." in account, account_of(account)
         served_by = (await accounts.account(connection, account)).tam
         tam = await accounts.member(connection, served_by)
-        contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
+        if contract is not None and not is_named:
+            steps += await _recurring_besides(connection, contract, steps)
+        known_contracts = await contracts.started(connection, account)
         missed = await unreached(connection, present(), account)
         known = await sweep.standing_still(connection)
         mails = await written(connection, contract.id) if contract else {}
@@ -422,13 +481,18 @@ async def status(services: Services, account: str) -> Status:
             since=step.wait.since,
             deadline=step.wait.deadline,
             unblock=step.wait.unblock,
-            task=task_id(account, step.step, step.attempt) if step.kind in _TASKS and step.began else None,
+            task=task_id(contract.scope, step.step, step.attempt) if step.kind in _TASKS and step.began else None,
             unsent=mails[step.step].unsent if step.step in mails else 0,
         )
         for step in steps
     )
     if ended is not None:
         shown = tuple(_standing_still(step) for step in shown)
+    name = account
+    if sum(one.runs for one in known_contracts) > 1:
+        # What the first one says of itself was said before there was another.
+        name = f"{account}.{contract.id}"
+        shown = tuple(_in_full(step, account, name) for step in shown)
     left = contract.workflow_id in known and known[contract.workflow_id].left_at is not None
     waiting = [milestone for milestone in shown if milestone.waiting_for]
     if view is not None and contract.ended_at is None:
@@ -436,6 +500,7 @@ async def status(services: Services, account: str) -> Status:
     hold = contract.hold
     return Status(
         account=account,
+        name=name,
         contract=contract.id,
         workflow_id=contract.workflow_id,
         stage=(view.stage if view else contract.stage) or ("done" if contract.ended_at else None),
@@ -457,6 +522,35 @@ async def status(services: Services, account: str) -> Status:
         since=ended or (hold.since if hold else None),
         unblock=standstill.way_on(contract.workflow_id) if ended else hold.unblock if hold else None,
         tam=tam.email,
+        contracts=tuple(_contract_line(one) for one in known_contracts) if len(known_contracts) > 1 else (),
+    )
+
+
+async def _recurring_besides(connection: Connection, contract: Contract, steps: Sequence[StepShown]) -> list[StepShown]:
+    """What recurs for the account by another contract, whose onboarding is over or stands beside this one."""
+    rhythms = await cadence.of_account(connection, contract.account)
+    of = next((one.contract for one in rhythms if one.contract != contract.id), None)
+    if of is None:
+        return []
+    known = {one.step for one in steps}
+    recurs = {one.step for one in rhythms} - known
+    return [one for one in await contracts.milestones(connection, of) if one.step in recurs]
+
+
+def _in_full(step: MilestoneShown, account: str, name: str) -> MilestoneShown:
+    """A step whose command names the contract, as several of the account run."""
+    unblock = step.unblock.replace(f" {account} ", f" {name} ") if step.unblock else None
+    return step.model_copy(update={"unblock": unblock})
+
+
+def _contract_line(contract: Contract) -> ContractLine:
+    return ContractLine(
+        name=contract.scope,
+        contract=contract.id,
+        product=contract.product,
+        stage=contract.stage or ("done" if contract.ended_at else None),
+        starts=contract.begins or contract.requested_at or contract.signed_at,
+        ended=contract.ended_at,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field
 
@@ -12,7 +12,7 @@ from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.account import Role
 from rapport.model.base import InputModel, Instant, Name, Prose, Refused, StepName, UserError, WireModel
-from rapport.model.ids import cadence_id, onboarding_id
+from rapport.model.ids import account_of, cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operation import OF_A_STEP, Operate, Operation, Seen
 from rapport.model.playbook import Playbook
@@ -22,6 +22,7 @@ from rapport.rules import onboarding, operation as operations
 from rapport.rules.calendar import apply_offset
 from rapport.rules.playbook_migration import Plan
 from rapport.storage import cadence as cadences, contract as contracts
+from rapport.storage.contract import Contract
 from rapport.storage.database import Connection
 from starters import flows
 from starters.rights import requires
@@ -36,7 +37,7 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import revivals
-from starters.use_cases.names import no_step
+from starters.use_cases.names import contract_of, no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 
@@ -98,7 +99,9 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
     member = await member_named(services, actor)
     if kind in OF_A_STEP and written.step is None:
         raise UserError("is missing", field="step", fix=f"name the step to {kind}")
-    ended = await _ended(services, account)
+    of = await _of(services, account, written.step)
+    account = of.account
+    ended = await _ended(services, of)
     if ended and kind not in (Operate.RESUME, Operate.CANCEL):
         raise UserError(
             f'the onboarding of "{account}" was ended in Temporal',
@@ -106,15 +109,15 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
             fix=f"have it continue first: {standstill.way_on(ended[0])}",
             kind=Refused.CONFLICT,
         )
-    seen = await _seen(services, account, written) if kind in OF_A_STEP else None
+    seen = await _seen(services, of, written) if kind in OF_A_STEP else None
     playbook, left_out = None, tuple[str, ...]()
     if kind is Operate.ADOPT:
         if written.playbook is None:
             raise UserError("is missing", field="playbook", fix="name the playbook to adopt")
         playbook = load(written.playbook, services.settings.data / PLAYBOOKS)
         async with services.store.reading() as connection:
-            left_out = await left_out_for(connection, account, playbook)
-    said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
+            left_out = await left_out_for(connection, account, playbook, of.contract)
+    said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(of.scope), written.reason)
     plan_ = playbook.model_dump(mode="json") if playbook else None
     said = await once(services, said, by_state=True, step=written.step, playbook=plan_)
     began = None
@@ -131,57 +134,89 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
         playbook=playbook,
         left_out=left_out,
     )
-    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(account))
-    asked = hand_over(services, handle, flows.Onboarding.operate, operation, f"onboarding of {account}")
-    if kind in OF_A_STEP:
-        return await _of_a_running_one(account, asked)
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(of.scope))
+    asked = hand_over(services, handle, flows.Onboarding.operate, operation, f"onboarding of {of.scope}")
+    if kind in OF_A_STEP or (not of.recurs and of.runs):
+        return await _of_a_running_one(of.scope, asked)
     receipt = await _of_either(services, account, asked, operation)
     return began if began is not None and receipt.outcome == operations.UNCHANGED else receipt
 
 
-async def _ended(services: Services, account: str) -> list[str]:
-    """The workflows of an account that were ended in Temporal: its onboarding, and that of what recurs."""
+class _Operated(NamedTuple):
+    """What an operation is about.
+
+    Attributes:
+        scope: What its onboarding is called.
+        runs: Whether that runs, as far as that was told.
+        recurs: Whether what recurs for the account is meant too, and does.
+    """
+
+    account: str
+    scope: str
+    contract: Contract | None
+    runs: bool
+    recurs: bool
+
+
+async def _of(services: Services, named: str, step: str | None = None) -> _Operated:
+    """What somebody means by an account, or one of its contracts; an account is all of it, also what recurs.
+
+    Raises:
+        UserError: As `contract_of`.
+    """
+    key, _, of = named.partition(".")
     async with services.store.reading() as connection:
-        contract = await contracts.latest(connection, account)
-        recurs = await cadences.of_account(connection, account)
-    ids = [contract.workflow_id] if contract is not None and contract.ended_at is None else []
-    ids += [cadence_id(account)] if recurs else []
+        contract = await contract_of(connection, named, step)
+        rhythms = await cadences.of_account(connection, key)
+    recurs = any(contract is None or not of or rhythm.contract == contract.id for rhythm in rhythms)
+    scope = contract.scope if contract is not None else key
+    return _Operated(key, scope, contract, contract is not None and contract.runs, recurs)
+
+
+async def _ended(services: Services, of: _Operated) -> list[str]:
+    """The workflows of an account that were ended in Temporal: its onboarding, and that of what recurs."""
+    ids = [of.contract.workflow_id] if of.contract is not None and of.contract.ended_at is None else []
+    ids += [cadence_id(of.account)] if of.recurs else []
     try:
         return [id_ for id_ in ids if await standstill.ended_since(services, id_) is not None]
     except UserError:
         return []
 
 
-async def _seen(services: Services, account: str, written: OperationWritten) -> Seen | None:
+async def _seen(services: Services, of: _Operated, written: OperationWritten) -> Seen | None:
     """How the step is, by its onboarding, or else as that last wrote it down; nothing if no onboarding runs.
 
     Raises:
         UserError: The onboarding has no such step.
     """
     try:
-        plan = await plan_of(services, account)
+        plan = await _plan(services, of.scope)
         titles = {key: one.definition.title for key, one in plan.steps.items()}
         known = {key: Seen(attempt=one.attempt, state=one.state) for key, one in plan.steps.items()}
     except UserError as refusal:
         if refusal.kind is not Refused.UNREACHABLE:
             return None
         async with services.store.reading() as connection:
-            contract = await contracts.latest(connection, account)
-            steps = await contracts.milestones(connection, contract.id) if contract is not None else []
+            steps = await contracts.milestones(connection, of.contract.id) if of.contract is not None else []
         titles = {one.step: one.title for one in steps}
         known = {one.step: Seen(attempt=one.attempt, state=one.state) for one in steps}
     typed = written.step or ""
     if not known:
         return None
     if typed not in known:
-        raise no_step(f'"{account}" has no step "{typed[:40]}"', typed, titles)
+        raise no_step(f'"{of.scope}" has no step "{typed[:40]}"', typed, titles)
     return known[typed].model_copy(update={"attempt": written.attempt} if written.attempt else {})
 
 
-async def left_out_for(connection: Connection, account: str, playbook: Playbook) -> tuple[str, ...]:
-    """The steps of a playbook that an account does not get: those not meant for it, and those that members left out."""
+async def left_out_for(
+    connection: Connection, account: str, playbook: Playbook, contract: Contract | None
+) -> tuple[str, ...]:
+    """The steps of a playbook that an account does not get: those not meant for it, and those that members left out.
+
+    Args:
+        contract: Of whose steps some may have been left out.
+    """
     company = await AccountContext.read(connection, account)
-    contract = await contracts.latest(connection, account)
     known = await contracts.milestones(connection, contract.id) if contract is not None else []
     skipped = {step.step for step in known if step.state is onboarding.StepState.SKIPPED}
     omitted = onboarding.left_out(playbook, company.account.facts, company.personas)
@@ -219,6 +254,7 @@ async def preview(services: Services, account: str) -> Preview:
         UserError: No onboarding of this account runs, or it is not paused.
     """
     found = await plan_of(services, account)
+    account = account_of(account)
     if found.paused_at is None:
         raise UserError("is not paused", field="account", fix="nothing is held back", kind=Refused.CONFLICT)
     async with services.store.reading() as connection:
@@ -257,8 +293,12 @@ async def plan_of(services: Services, account: str) -> Plan:
     Raises:
         UserError: None runs, or no worker answers.
     """
-    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(account))
-    return await _of_a_running_one(account, answered(handle.query(flows.Onboarding.plan), f"onboarding of {account}"))
+    return await _plan(services, (await _of(services, account)).scope)
+
+
+async def _plan(services: Services, scope: str) -> Plan:
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(scope))
+    return await _of_a_running_one(scope, answered(handle.query(flows.Onboarding.plan), f"onboarding of {scope}"))
 
 
 async def _of_a_running_one(account: str, call: Awaitable[T]) -> T:

@@ -15,10 +15,11 @@ from rapport.playbooks.checks import Examined, examine
 from rapport.rules import forecast, playbook_migration
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, RhythmAdoption
-from rapport.storage import contract as contracts
+from rapport.storage import cadence as cadences
 from starters import flows
 from starters.rights import requires
 from starters.services import Services, WorkflowEndedError, answered
+from starters.use_cases.names import contract_of
 from starters.use_cases.operation import left_out_for
 
 
@@ -121,8 +122,10 @@ async def compare_for(services: Services, account: str, old: Playbook, new: Play
         UserError: There is no such account, neither an onboarding of it runs nor anything recurs, or no worker answers.
     """
     async with services.store.reading() as connection:
-        left_out = await left_out_for(connection, account, new)
-        contract = await contracts.latest(connection, account)
+        contract = await contract_of(connection, account)
+        key, _, of = account.partition(".")
+        left_out = await left_out_for(connection, key, new, contract)
+        recurring = await cadences.of_account(connection, key)
     if contract is None or contract.run_id is None:
         raise UserError(
             f'no onboarding was started for "{account}"',
@@ -130,7 +133,8 @@ async def compare_for(services: Services, account: str, old: Playbook, new: Play
             fix=f"start it with `rapport onboarding start {account}`",
             kind=Refused.NOT_FOUND,
         )
-    recurs = await _recurring(services, account)
+    goes_along = contract is not None and (not of or any(one.contract == contract.id for one in recurring))
+    recurs = await _recurring(services, key) if goes_along else None
     if contract.ended_at is not None and recurs is None:
         raise UserError(
             f'the onboarding of "{account}" is over, and nothing recurs for it',

@@ -14,7 +14,7 @@ from rapport.model.access import Action
 from rapport.model.account import Contact, Member
 from rapport.model.base import InputModel, Prose, Refused, UserError
 from rapport.model.commands import read_by
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import account_of, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
@@ -52,7 +52,7 @@ from starters.services import (
     refuse_entered,
     submission,
 )
-from starters.use_cases.names import no_step
+from starters.use_cases.names import contract_of, no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.task import (
@@ -538,9 +538,9 @@ async def _record_late(services: Services, found: Task, member: Person, said: Su
 
 async def _tell_the_onboarding(services: Services, found: Task, late: LateDecision) -> None:
     """A late yes may still offer a conversion. An onboarding that is over has nothing to convert."""
-    if found.subject != found.account:
+    if account_of(found.subject) != found.account:
         return
-    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(found.account))
+    handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(found.subject))
     with contextlib.suppress(WorkflowEndedError):
         await answered(handle.signal(flows.Onboarding.late_decision, late), f"onboarding of {found.account}")
 
@@ -578,7 +578,10 @@ async def _find(services: Services, name: str) -> Task:
 async def _without_task(services: Services, key: str, step: str) -> UserError | None:
     """Why a step of an account's onboarding has no task; nothing where the account has none that is known."""
     async with services.store.reading() as connection:
-        contract = await contracts.latest(connection, key)
+        try:
+            contract = await contract_of(connection, key, step, reads=True)
+        except UserError:
+            return None
         steps = await contracts.milestones(connection, contract.id) if contract is not None else []
     if not steps:
         return None

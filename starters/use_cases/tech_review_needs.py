@@ -11,12 +11,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from rapport.model.access import Action
 from rapport.model.base import UserError, WireModel, suggestion
 from rapport.model.commands import in_name
-from rapport.model.ids import onboarding_id
 from rapport.model.scenario import scenarios
 from rapport.rules import gate as gates
 from rapport.rules.gate import GATES, REVIEW_STAGE, GateStanding, Reviewed
 from rapport.rules.scenario import Call, how_to_record, needs
-from rapport.storage import account as accounts, gate as records
+from rapport.storage import account as accounts, contract as contracts, gate as records
 from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Services
 
@@ -100,10 +99,14 @@ async def gates_changed(services: Services, account: str) -> None:
 
     An onboarding that cannot be told asks again by itself, once its to-do comes to an end.
     """
-    handle = services.client.get_workflow_handle(onboarding_id(account))
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await handle.signal("gates_changed", rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
-    except (RPCError, TimeoutError) as error:
-        if not isinstance(error, RPCError) or error.status is not RPCStatusCode.NOT_FOUND:
+    async with services.store.reading() as connection:
+        running = await contracts.running(connection, account)
+    for id_ in running:
+        handle = services.client.get_workflow_handle(id_)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await handle.signal("gates_changed", rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
+        except (RPCError, TimeoutError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                continue
             logger.warning("Temporal did not answer: the onboarding of %s looks at its gates later", account)

@@ -55,14 +55,13 @@ async def timeline_of(
         found = await accounts.account(connection, account)
         names = await accounts.names(connection, account)
         roles = {id_: called(*held) for id_, held in (await accounts.personas_of(connection, account)).items()}
-        contract = await contracts.latest(connection, account)
-        steps = await contracts.milestones(connection, contract.id) if contract else []
+        steps = await contracts.titles(connection, account)
         zone = (await accounts.member(connection, found.tam)).schedule.zone
         by = None if until is None else read_instant(until, field, zone, ends=True)
         entries = await timeline.tell(connection, account, by)
         recurring = await cadence.titles(connection, account)
         offered = await task.offered(connection, account)
-    titles = recurring | {step.step: step.title for step in steps}
+    titles = recurring | steps
     return [
         EntryShown.made_of(
             entry,

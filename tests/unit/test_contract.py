@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from rapport.model.account import Schedule, WrittenContract
+from rapport.model.base import UserError
 from rapport.rules import contract as rules
 from rapport.rules.calendar import is_business_day, next_working_instant
 from tests.unit.test_calendar import instants, schedules
@@ -16,6 +18,15 @@ from tests.unit.test_calendar import instants, schedules
 ZURICH = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
 NOW = datetime(2026, 11, 30, 16, tzinfo=UTC)
 SIGNED = datetime(2026, 3, 27, 9, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A contract of the same account that was started before."""
+
+    id: str
+    product: str | None
+    is_open: bool
 
 
 def contract(signed_at: datetime, starts: date | None = None) -> WrittenContract:
@@ -72,3 +83,26 @@ def test_what_is_asked_about_a_contract_names_the_field_and_the_day(
 def test_a_contract_that_was_signed_long_ago_and_starts_today_is_plain() -> None:
     """Contracts are signed months ahead: what counts is the start."""
     assert rules.doubt(contract(SIGNED, date(2026, 11, 30)), NOW, ZURICH) is None
+
+
+PRODUCTS = st.sampled_from((None, "Monitoring", "monitoring", "Tracing"))
+FORMER = st.lists(st.builds(Started, st.sampled_from("ABCDEF"), PRODUCTS, st.booleans()), unique_by=lambda one: one.id)
+
+
+@given(others=FORMER, product=PRODUCTS, renews=st.none() | st.sampled_from("ABCDEFX"))
+def test_which_contract_another_renews(others: list[Started], product: str | None, renews: str | None) -> None:
+    """The one that it names, and nothing else; else the last of the same product, but for one that says nothing of
+    itself while that still begins; whoever names one that there is not, is told."""
+    written = WrittenContract(id="NEW", signed_at=NOW, product=product, renews=renews)
+    known = [one.id for one in others]
+    if renews is not None and renews not in known:
+        with pytest.raises(UserError, match="no contract"):
+            rules.renewed(written, others, "Monitoring")
+        return
+    found = rules.renewed(written, others, "Monitoring")
+    if renews is not None:
+        assert found == renews
+        return
+    same = [one for one in others if (one.product or "Monitoring").lower() == (product or "Monitoring").lower()]
+    beside = product is None and any(one.is_open for one in same)
+    assert found == (same[-1].id if same and not beside else None)

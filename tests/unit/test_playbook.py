@@ -61,7 +61,7 @@ def test_a_name_that_is_none_is_refused_with_those_that_are(folder: Path, name: 
     with pytest.raises(UserError) as refused:
         load(name, folder)
     assert refused.value.kind is Refused.NOT_FOUND
-    assert "enterprise, growth, ours, self_serve" in refused.value.fix
+    assert "enterprise, growth, ours, renewal, self_serve" in refused.value.fix
     assert "playbooks/NAME.toml" in refused.value.fix
 
 

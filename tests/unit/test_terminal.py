@@ -189,8 +189,13 @@ def test_the_playbooks_can_be_listed(tmp_path: Path) -> None:
     own = tmp_path / "playbooks" / "ours.toml"
     own.parent.mkdir()
     own.write_bytes(files("rapport.playbooks").joinpath("self_serve.toml").read_bytes())
-    assert [one.name for one in playbooks.listed(tmp_path)] == ["enterprise", "growth", "ours", "self_serve"]
-    assert [one.name for one in playbooks.listed(tmp_path / "nowhere")] == ["enterprise", "growth", "self_serve"]
+    assert [one.name for one in playbooks.listed(tmp_path)] == ["enterprise", "growth", "ours", "renewal", "self_serve"]
+    assert [one.name for one in playbooks.listed(tmp_path / "nowhere")] == [
+        "enterprise",
+        "growth",
+        "renewal",
+        "self_serve",
+    ]
 
 
 def test_a_start_names_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from rapport.model.account import AccountFile
+from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import Refused, UserError
+from rapport.model.ids import onboarding_id
 from rapport.model.operation import Operate
-from starters.use_cases import account, onboarding, operation
+from starters.use_cases import account, cadence, meeting, message, onboarding, operation
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from tests.conftest import TAM, Installation, example, text_of
+from tests.conftest import BUSINESS, CHAMPION, TAM, Installation, example, text_of, until
+from tests.support import cadence as recurring
+from tests.support.kickoff import begin, status_of
 
+FIRST, SECOND = "versayce.VERSAYCE-2026-11", "versayce.VERSAYCE-2"
 LONG_AGO = datetime.now(UTC) - timedelta(days=248)
 
 
@@ -76,3 +80,80 @@ async def test_as_new_begins_at_once_what_was_to_wait(skipping: Installation) ->
     started = await onboarding.start(skipping.services, StartRequest(file=file, as_new=True))
     assert started.begins is None
     await skipping.mailed(1, "luca.bianchi@versayce.example")
+
+
+def another(**given: Any) -> StartRequest:
+    """A further contract of the account, of which more is said."""
+    now = datetime.now(UTC)
+    contract = WrittenContract.model_validate({"id": "VERSAYCE-2", "signed_at": now, **given})
+    return StartRequest(account="versayce", contract=contract)
+
+
+async def test_a_renewal_welcomes_nobody_and_what_recurs_goes_on(skipping: Installation) -> None:
+    """A second contract for the same product thanks whoever decided, sends no welcome and no times, and the weekly sync
+    stays as it was, also in the answers about the account."""
+    await recurring.begin(skipping)
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the first onboarding")
+    started = await onboarding.start(skipping.services, another())
+    assert started.workflow_id == f"onboarding/{SECOND}"
+    await skipping.mailed(1, BUSINESS)
+    await skipping.sleep_until(await skipping.now() + timedelta(hours=1))
+    thanked = [
+        mail for mail in skipping.mails() if str(mail["Subject"]).startswith("Versayce renewed FooBar Enterprise")
+    ]
+    assert sorted(str(mail["To"]).partition("<")[2][:-1] for mail in thanked) == [BUSINESS, CHAMPION]
+    assert not [mail for mail in skipping.mails() if "Welcome" in str(mail["Subject"]) or "kickoff" in text_of(mail)]
+    shown = await onboarding.status(skipping.services, "versayce")
+    assert (shown.contract, {one.name for one in shown.contracts}) == ("VERSAYCE-2", {"versayce", SECOND})
+    assert {step.step for step in shown.milestones} == {"renewal_thanks", "renewal_people", "renewal_goals", "weekly"}
+    assert (await cadence.show(skipping.services, "versayce")).rhythms[0].step == "weekly"
+    former = await onboarding.status(skipping.services, FIRST)
+    assert [step.step for step in former.milestones] == ["weekly"]
+
+
+@pytest.mark.parametrize("way", [{"playbook": "kickoff"}, {"renews": "OTHER"}])
+async def test_a_renewal_is_not_welcomed_by_accident(skipping: Installation, way: dict[str, str]) -> None:
+    """A playbook that welcomes is refused for it, and so is a predecessor that there is not; nothing is on record."""
+    await recurring.begin(skipping)
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the first onboarding")
+    with pytest.raises(UserError, match=r"welcomes a new customer|no contract"):
+        await onboarding.start(skipping.services, another(**way))
+    assert (await onboarding.status(skipping.services, "versayce")).contracts == ()
+
+
+async def test_a_further_product_runs_beside_the_first(skipping: Installation) -> None:
+    """It has its own ids and emails that name it; a command that may mean either is refused with both names, and one
+    that names a contract reaches that alone."""
+    await begin(skipping)
+    started = await onboarding.start(skipping.services, another(product="FooBar Tracing", playbook="kickoff"))
+    assert started.workflow_id == f"onboarding/{SECOND}"
+    await skipping.mailed(2, CHAMPION)
+    subjects = {str(mail["Subject"]).partition(":")[0] for mail in skipping.mails(CHAMPION)}
+    assert subjects == {"Welcome to FooBar Enterprise", "Welcome to FooBar Tracing"}
+    await until(lambda: phase(skipping, SECOND), "the vote of the second kickoff")
+    assert await phase(skipping, FIRST)
+    with pytest.raises(UserError, match=f"name one of them: {FIRST}, {SECOND}") as refusal:
+        await meeting.show(skipping.services, "versayce", "kickoff")
+    assert refusal.value.kind is Refused.CONFLICT
+    written = OperationWritten(step="kickoff", reason="They know each other")
+    with pytest.raises(UserError, match="several onboardings"):
+        await operation.operate(skipping.services, "versayce", Operate.SKIP, written, TAM)
+    assert (await operation.operate(skipping.services, SECOND, Operate.SKIP, written, TAM)).accepted
+    await until(status_of(skipping, f"onboarding/{SECOND}"), "the end of the second onboarding")
+    assert await phase(skipping, "versayce")
+    lines = await account.portfolio(skipping.services)
+    assert [line.stage for line in lines] == ["kickoff"]
+    assert {line.key.partition("/")[0] for line in await message.listed(skipping.services, "versayce")} == {
+        "VERSAYCE-2026-11",
+        "VERSAYCE-2",
+    }
+
+
+async def phase(installation: Installation, named: str) -> bool:
+    """Whether the kickoff of a contract asks for votes."""
+    try:
+        return (await meeting.show(installation.services, named, "kickoff")).phase == "voting"
+    except UserError as refusal:
+        if refusal.kind is not Refused.NOT_FOUND:
+            raise
+        return False

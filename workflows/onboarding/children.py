@@ -66,7 +66,7 @@ class ChildWorkflows:
         start = TaskStart(
             account=self.state.start.account,
             contract=self.state.start.contract,
-            subject=self.state.start.account,
+            subject=self.state.scope,
             step=step.name,
             title=step.title,
             attempt=attempt,
@@ -77,7 +77,7 @@ class ChildWorkflows:
             step.name,
             HUMAN_TASK,
             start,
-            task_id(self.state.start.account, step.name, attempt, about),
+            task_id(self.state.scope, step.name, attempt, about),
             summary=f"{step.title}, for {self.state.start.account}",
             about=definition.question,
         )
@@ -114,6 +114,6 @@ class ChildWorkflows:
 
     async def withdraw(self, name: str, about: str) -> None:
         """End a step's to-do about somebody who has left."""
-        id_ = task_id(self.state.start.account, name, self.state.progress[name].attempt, about)
+        id_ = task_id(self.state.scope, name, self.state.progress[name].attempt, about)
         if id_ in self.open.get(name, ()):
             await control(id_, ControlKind.CLOSE)

@@ -73,7 +73,7 @@ class Failures:
 
         account = self.state.start.account
         # What each answer does with what people have of it, the question itself says.
-        unblock = f"rapport task show {account}/{name}.{DECIDE_ON_FAILURE.name}"
+        unblock = f"rapport task show {self.state.scope}/{name}.{DECIDE_ON_FAILURE.name}"
         self.waits[name] = wait = Wait(
             on=("tam",), what=f"the TAM, to decide what follows: {reason}", unblock=unblock, since=workflow.now()
         )
@@ -91,7 +91,7 @@ class Failures:
         async def put(template: TodoTemplate, is_done: Callable[[], bool]) -> TaskResult | None:
             return await self.state.todo(template, name, None).put(is_done, deadline=await soon(account))
 
-        meeting = meeting_id(account, name, attempt)
+        meeting = meeting_id(self.state.scope, name, attempt)
         result = await have_decided(of, meeting, question, put, is_over)
         goes_on = result is not None and result.outcome == AGAIN and not is_over()
         if goes_on:
@@ -114,7 +114,12 @@ class Failures:
     def _left_behind(self, name: str, attempt: int) -> LeftBehind:
         start = self.state.start
         return LeftBehind(
-            account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()
+            account=start.account,
+            contract=start.contract,
+            step=name,
+            attempt=attempt,
+            now=workflow.now(),
+            scope=self.state.scope,
         )
 
     async def _take_back_all(self, of: LeftBehind) -> None:

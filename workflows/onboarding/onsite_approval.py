@@ -80,4 +80,4 @@ class OnsiteApproval:
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
         attempt = self.state.progress[name].attempt
-        await told(meeting_id(self.state.start.account, name, attempt), "settle", venue)
+        await told(meeting_id(self.state.scope, name, attempt), "settle", venue)

@@ -26,6 +26,7 @@ class OnboardingState:
     """How far each step is, and the little that the parts of an onboarding may have done for them.
 
     Attributes:
+        scope: What the ids of its steps' workflows name: the account, or one of its contracts.
         messages: What the onboarding writes to people.
         pending_projection: Takes what SQL does not know yet, for an activity that does something anyway.
         playbook: The plan that the account follows.
@@ -38,6 +39,7 @@ class OnboardingState:
     def __init__(self, start: OnboardingStart, owner: AccountWorkflow) -> None:
         """Every step of the playbook waits, but those that this account does not get."""
         self.start = start
+        self.scope = owner.scope
         self._owner = owner
         self.messages = owner.messages
         self.pending_projection = owner.pending_projection

@@ -233,7 +233,7 @@ class Steps:
         self.state.go_on(self._perform(name, self._meet_on(name)))
 
     async def _meet_on(self, name: str) -> str | Denied:
-        id_ = meeting_id(self.state.start.account, name, self.state.progress[name].attempt)
+        id_ = meeting_id(self.state.scope, name, self.state.progress[name].attempt)
         result = await self.children.follow(name, MEETING, id_, Known(id_))
         return self._heard(result)
 
@@ -275,7 +275,7 @@ class Steps:
             step.name,
             MEETING,
             start,
-            meeting_id(self.state.start.account, step.name, attempt),
+            meeting_id(self.state.scope, step.name, attempt),
             summary=f"{step.title} with {self.state.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
@@ -378,7 +378,7 @@ class Steps:
         """How they stand, for Temporal's UI."""
         state = self.state
         return details.onboarding(
-            state.start.account, state.progress, self.state.paused_at, self.vacancies.hold, self._gating.waits
+            state.scope, state.progress, self.state.paused_at, self.vacancies.hold, self._gating.waits
         )
 
 

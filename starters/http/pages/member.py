@@ -106,12 +106,13 @@ async def account_page(
     """
     shown = await accounts.show(visit.services, key)
     status = await _status(visit.services, key)
+    name, key = status.name if status else key, shown.account
     recurring = await _cadence(visit.services, key)
     open_ones = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
     milestones = status.milestones if status else ()
     running = [one for one in milestones if one.state == "running" or one.step in open_ones]
     found, unreachable = (
-        await _meetings(visit.services, key, running) if status and status.live else ({}, bool(running))
+        await _meetings(visit.services, name, running) if status and status.live else ({}, bool(running))
     )
     lines = await message.listed(visit.services, key)
     told = list(reversed(await timeline.timeline_of(visit.services, key)))
@@ -119,6 +120,7 @@ async def account_page(
         "account.html",
         failed,
         about=key,
+        name=name,
         account=shown,
         onboarding=status,
         stages=stages(status),
