@@ -36,8 +36,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.children import Children
     from rapport.model.children import ChildAsked
     from rapport.model.ids import end_of
-    from rapport.model.search_attributes import found_by
     from rapport.model.workflows import WorkflowKind, mail_queue
+    from rapport.search_attributes import found_by
 
 from workflows.options import CHILDREN, RECORDS, Local, Nature, Remote
 

@@ -20,7 +20,6 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import MessageRequest, Purpose
     from rapport.model.operation import ControlKind
     from rapport.model.projection import Wait
-    from rapport.model.search_attributes import STAGE
     from rapport.model.task import NO_EMAIL, WITHDRAWN, TaskDefinition, TaskResult, TaskStart
     from rapport.model.tech_review import (
         ReviewEdit,
@@ -35,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import details, tech_review
     from rapport.rules.claims import REVIEW_WITHDRAWN
     from rapport.rules.tech_review import Spoken
+    from rapport.search_attributes import STAGE
 
 from workflows.base import AccountWorkflow
 from workflows.channel import Channel

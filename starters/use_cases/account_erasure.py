@@ -13,10 +13,10 @@ from rapport.model.account import Member
 from rapport.model.base import InputModel, Instant, Refused, UserError, WireModel
 from rapport.model.ids import notice_id
 from rapport.model.message import ErasureFacts, MessageRequest, Purpose
-from rapport.model.search_attributes import found_by
 from rapport.model.workflows import NOTICE
 from rapport.rules import access
 from rapport.rules.wording import amount
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, account_erasure as storage, succession
 from rapport.storage.account_erasure import CONFIRM_WITHIN, ERASURE_ASKED, ERASURE_WITHDRAWN, AccountErased
 from rapport.storage.database import Connection

@@ -9,9 +9,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.meeting import MeetingView, Vote
-from rapport.model.search_attributes import found_by
 from rapport.model.task import TaskStart
 from rapport.rules.todo_template import NO_TIME
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, late_reply, timeline
 from rapport.storage.database import Connection
 from rapport.storage.late_reply import LateReply

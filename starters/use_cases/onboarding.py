@@ -29,10 +29,10 @@ from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
 from rapport.model.reading import together
-from rapport.model.search_attributes import ACCOUNT, STAGE
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, contract as rules, onboarding
+from rapport.search_attributes import ACCOUNT, STAGE
 from rapport.storage import account as accounts, cadence, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract, ContractState, StepShown
 from rapport.storage.database import Connection

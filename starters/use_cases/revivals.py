@@ -9,11 +9,11 @@ from temporalio.common import WorkflowIDConflictPolicy
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import ended_outside_id
 from rapport.model.meeting import Receipt
-from rapport.model.search_attributes import found_by
 from rapport.model.sweep import BeginAgain, Gone, StandstillResult
 from rapport.model.workflows import ENDED_OUTSIDE
 from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import AGAIN
+from rapport.search_attributes import found_by
 from rapport.storage import contract as contracts
 from rapport.storage.timeline import Submission
 from starters.services import LATER, Services, answered, present

@@ -39,11 +39,11 @@ from rapport.model.ids import handover_id, notice_id, onboarding_id
 from rapport.model.message import HandoverFacts, MessageRequest, Purpose
 from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
-from rapport.model.search_attributes import found_by
 from rapport.model.succession import HandoverStart
 from rapport.model.workflows import NOTICE
 from rapport.rules import calendar
 from rapport.rules.erasure import is_erased
+from rapport.search_attributes import found_by
 from rapport.storage import account as account_storage, erasure, succession, timeline
 from rapport.storage.database import Connection
 from rapport.storage.erasure import Erased

@@ -19,7 +19,6 @@ from rapport.model.base import Email, InputModel, Prose, Refused, StepName, User
 from rapport.model.commands import in_name
 from rapport.model.ids import case_id, new_id
 from rapport.model.meeting import Receipt
-from rapport.model.search_attributes import found_by
 from rapport.model.support_case import (
     ActKind,
     CaseAct,
@@ -31,6 +30,7 @@ from rapport.model.support_case import (
 )
 from rapport.rules import audience, routing, tech_review_draft
 from rapport.rules.case_words import TEXT_ERASED
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case
 from rapport.storage.timeline import Submission

@@ -27,7 +27,6 @@ from rapport.model.meeting import Book, MeetingResult, Receipt, Report
 from rapport.model.minutes import Filled
 from rapport.model.reading import together
 from rapport.model.scenario import scenarios
-from rapport.model.search_attributes import found_by
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import (
     ReviewEdit,
@@ -44,6 +43,7 @@ from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
 from rapport.rules.gate import seen_for_the_trial
 from rapport.rules.wording import choices
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, gate, support_case, sweep, task as task_records, tech_review, timeline
 from rapport.storage.database import Connection
 from rapport.storage.task import Task

@@ -20,12 +20,12 @@ from rapport.model.base import Email, InputModel, Prose, Refused, Slug, UserErro
 from rapport.model.commands import in_name
 from rapport.model.ids import task_id
 from rapport.model.projection import TimelineEvent
-from rapport.model.search_attributes import found_by
 from rapport.model.support_case import Channel, WrittenCase
 from rapport.model.task import TaskStart
 from rapport.model.triage import Answers, MatterKind
 from rapport.rules import triage as rules
 from rapport.rules.triage import Door
+from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, timeline
 from starters import flows
 from starters.rights import ask, requires

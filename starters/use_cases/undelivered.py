@@ -14,9 +14,9 @@ from rapport.model.ids import undelivered_id
 from rapport.model.meeting import Receipt
 from rapport.model.message import NOT_DELIVERED, MessageState, Resolution
 from rapport.model.reading import check
-from rapport.model.search_attributes import found_by
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import UNDELIVERED
+from rapport.search_attributes import found_by
 from rapport.storage import task as task_records
 from starters.rights import requires
 from starters.services import OPENING_SECONDS, Actor, Services, answered, member_named

@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.meeting import MeetingResult, MeetingStart, Receipt
     from rapport.model.operation import Operate, Operation
     from rapport.model.projection import Projection, Wait
-    from rapport.model.search_attributes import STAGE
     from rapport.model.step import (
         CadenceStep,
         DoneBy,
@@ -33,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import CADENCE, MEETING
     from rapport.rules import audience, details, onboarding, operation as operations
     from rapport.rules.onboarding import Progress, StepState
+    from rapport.search_attributes import STAGE
 
 from workflows.onboarding.children import ChildWorkflows
 from workflows.onboarding.failures import Failures
