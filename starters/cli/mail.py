@@ -59,6 +59,9 @@ def print_mail(shown: MailStatus) -> None:
         said = f"{shown.limited.problem[0].upper()}{shown.limited.problem[1:]}, since {when(shown.limited.since)}"
         out.print(f"[yellow]{escape(said)}.[/yellow] It goes on automatically.", soft_wrap=True)
         out.print(f"If that lasts: {escape(shown.limited.remedy)}.", soft_wrap=True)
+    if shown.queued:
+        waits = amount(shown.queued.count, "email is waiting to go out", "emails are waiting to go out, the oldest")
+        out.print(f"[yellow]{waits} since {when(shown.queued.since)}.[/yellow]", soft_wrap=True)
     if shown.deferred:
         told = shown.deferred.told(when(shown.deferred.since))
         out.print(f"[yellow]{escape(told)}.[/yellow]", soft_wrap=True)

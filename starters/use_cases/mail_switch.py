@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rapport.mail import outbox
-from rapport.mail.outbox import Deferrals
+from rapport.mail.outbox import Deferrals, Queue
 from rapport.mail.smtp import Relay
 from rapport.model.access import Action
 from rapport.model.base import Instant, UserError, WireModel
@@ -75,6 +75,7 @@ class MailStatus(WireModel):
 
     Attributes:
         fault: What the relay does not take, since when, and what to do about it.
+        queued: What is due and has not gone: it waits for its turn, or for what keeps all mail from going.
         deferred: What waits because the relay has put it off.
         limited: That the relay says that we send too many, since when, until when none goes, and what to do about it.
         allowed_domains: Where not empty, the only domains that mail goes to.
@@ -93,6 +94,7 @@ class MailStatus(WireModel):
     why_not: str | None
     fault: RelayFaultShown | None = None
     limited: RelayLimitShown | None = None
+    queued: Queue | None = None
     deferred: DeferralsShown | None = None
     allowed_domains: tuple[str, ...] = ()
     rate: int | None = None
@@ -172,6 +174,7 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
         else RelayLimitShown(
             **limit.model_dump(), problem=limit.what, remedy=limit.fixed(services.settings.named("mail_rate"))
         ),
+        queued=await outbox.queued(connection, present()),
         deferred=DeferralsShown.of(await outbox.deferrals(connection), present()),
         allowed_domains=services.settings.mail_allowed_domains,
         rate=pace.a_minute if pace is not None else None,

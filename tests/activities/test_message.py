@@ -408,7 +408,13 @@ async def test_a_relay_that_is_mended_is_noticed_by_one_probe_and_everything_goe
     assert await managers_task(store) == (TaskPhase.CLOSED, "mended", [])
     mended = T0 + PROBE_EVERY
     assert PROBE_EVERY + FAULT_PAUSES[1] < timedelta(minutes=2)
+    async with store.reading() as connection:
+        # That they wait is told until they have gone, also once nothing is wrong any more.
+        queue = await outbox.queued(connection, mended)
+    assert queue == outbox.Queue(count=len(EVERYONE), since=T0)
     outcomes = await send(messages, what, mended + PROBE_EVERY + FAULT_PAUSES[1])
+    async with store.reading() as connection:
+        assert await outbox.queued(connection, mended + timedelta(hours=1)) is None
     assert set(outcomes.states.values()) == {S.SENT}
     assert sorted(mail.recipient for mail in relay.accepted) == EVERYONE
 

@@ -17,6 +17,7 @@ from hypothesis import assume, given, strategies as st
 from rich.console import Console
 from temporalio.client import Client
 
+from rapport.mail.outbox import Queue
 from rapport.model.account import AccountFile
 from rapport.model.base import Refused, UserError
 from rapport.model.reading import read_toml
@@ -28,7 +29,7 @@ from rapport.storage.contract import ContractState
 from rapport.storage.database import Store
 from starters.cli import onboarding as onboardings
 from starters.cli.common import show_utc, table, when
-from starters.cli.mail import mail_goes
+from starters.cli.mail import mail_goes, print_mail
 from starters.services import Services, present
 from starters.use_cases import account as account_cases, playbook as playbooks
 from starters.use_cases.mail_switch import DeferralsShown, MailStatus, RelayFaultShown, RelayLimitShown
@@ -214,3 +215,17 @@ async def test_an_import_says_what_a_start_would_be_refused_for(services: Servic
         file = file.model_copy(update={"account": file.account.model_copy(update={"place": place})})
         said = (await account_cases.import_account(services, file)).lacking
         assert (len(said), "account.place" in str(said)) == (told, bool(told))
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "1 email is waiting to go out"), (3, "3 emails are waiting to go out")]
+)
+def test_what_waits_to_go_out_is_counted(count: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also while nothing is wrong: after a relay was mended, what had waited goes at the mailbox's rate."""
+    shown = MailStatus(
+        mode="live", quiet_hours="keep", stopped=False, stopped_by=None, stopped_at=None, sends=True, why_not=None
+    )
+    print_mail(shown)
+    assert "waiting" not in capsys.readouterr().out
+    print_mail(shown.model_copy(update={"queued": Queue(count=count, since=NOW)}))
+    assert told in capsys.readouterr().out

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select, true, update
 
 from rapport.mail.outbox.record import MESSAGES, PAUSED, Message, free
 from rapport.model.base import Instant, WireModel
@@ -96,6 +96,30 @@ async def _oldest(connection: Connection, which: ColumnElement[bool], limit: int
 async def count_unresolved(connection: Connection) -> int:
     """How many messages failed, or may not have arrived, and nobody has taken care of."""
     return int(await connection.scalar(select(func.count()).select_from(MessageRow).where(UNRESOLVED)) or 0)
+
+
+class Queue(WireModel):
+    """What is due to go and has not gone yet: it waits for its turn, or for what keeps all mail from going.
+
+    Attributes:
+        since: Since when the oldest of them is due.
+    """
+
+    count: int
+    since: Instant
+
+
+async def queued(connection: Connection, now: datetime) -> Queue | None:
+    """What is due and has not gone, but for what the relay has put off and what a pause holds; nothing if all went."""
+    put_off = MessageRow.not_before.between(now, now + LONGEST_PUT_OFF)
+    waits = or_(
+        MessageRow.state == MessageState.READY,
+        and_(MessageRow.state == MessageState.SENDING, MessageRow.reason.is_(None)),
+    )
+    since = func.min(func.coalesce(MessageRow.not_before, MessageRow.created_at), type_=UtcInstant).label("since")
+    query = select(func.count().label("mails"), since).where(waits, func.coalesce(not_(put_off), true()), not_(PAUSED))
+    row = (await connection.execute(query)).one()
+    return Queue(count=row.mails, since=row.since) if row.mails else None
 
 
 class StateCount(WireModel):
