@@ -18,7 +18,8 @@ TOGETHER: Final = timedelta(minutes=10)
 
 _CASES: Final = case_id("")
 
-_UNSURE: Final = {MessageState.FAILED: "", MessageState.UNKNOWN: " (it may have arrived)"}
+_ALSO: Final = {MessageState.FAILED: "also not delivered", MessageState.UNKNOWN: "also not confirmed, may have arrived"}
+"""What the others are told as, by their state: of what may have arrived nobody says that it did not."""
 
 
 async def _told_of(connection: Connection, occasion: MessageRequest) -> list[outbox.Message]:
@@ -49,9 +50,14 @@ async def with_others(connection: Connection, occasion: MessageRequest, said: di
     if not others:
         return said
     assert request is not None
-    listed = "; ".join(f"{one.subject}, to {one.address}{_UNSURE[one.state]}" for one in others)
-    words = json.loads(said[request]) | {"also not delivered": f"{listed}. Each is a task of its own in your inbox"}
+    words = json.loads(said[request])
+    for state, told in _ALSO.items():
+        if listed := "; ".join(f"{one.subject}, to {one.address}" for one in others if one.state is state):
+            words[told] = f"{listed}. {_EACH}"
     return said | {request: json.dumps(words, ensure_ascii=False)}
+
+
+_EACH: Final = "Each is a task of its own in your inbox"
 
 
 async def told_already(

@@ -20,7 +20,7 @@ app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
 
 def undelivered(count: int) -> str:
     """How many emails somebody has to take care of."""
-    return amount(count, "email wasn't delivered", "emails weren't delivered")
+    return amount(count, "email failed or may not have arrived", "emails failed or may not have arrived")
 
 
 def print_fault(fault: RelayFaultShown) -> None:
