@@ -64,6 +64,10 @@ class Catcher:
         self._server = await loop.create_server(session, host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
+    def listens_at(self, host: str, port: int) -> bool:
+        """Whether mail that goes there is caught here; of one that does not listen, nobody knows."""
+        return self._server is None or any(one.getsockname()[:2] == (host, port) for one in self._server.sockets)
+
     async def stop(self) -> None:
         """Stop listening, and hang up on whoever is connected still."""
         if self._server is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -883,6 +883,19 @@ async def test_without_a_catcher_there_is_no_mail_page(house: House) -> None:
         for path in (one for one in PAGES if one.startswith("/mail")):
             assert (await reader.get(path)).status_code == 404
         assert 'href="/mail"' not in (await reader.get("/")).text
+
+
+async def test_what_was_caught_is_told_apart_from_what_is_really_sent(house: House) -> None:
+    """That mail is only caught is said while it goes to the catcher; where a relay is set, that it reaches people."""
+    port = await house.catcher.start("127.0.0.1", 0)
+    for url, caught in ((f"smtp://127.0.0.1:{port}", True), ("smtp://relay.foobar.example:2525", False)):
+        settings = house.services.settings.model_copy(update={"smtp_url": SecretStr(url)})
+        house.app.state.services = replace(house.services, settings=settings)
+        await house.enter()
+        page = (await house.reader.get("/mail")).text
+        assert ("Caught here, not really sent" in page) is caught
+        assert ("Emails go to relay.foobar.example:2525 and reach their readers" in page) is not caught
+    await house.catcher.stop()
 
 
 async def test_a_caught_mail_runs_and_loads_nothing(house: House) -> None:

@@ -18,9 +18,10 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from rapport.mail.catcher import Catcher
+from rapport.mail.smtp import Relay
 from starters.http.auth import Operator
 from starters.http.pages.rendering import day, mail_frame
-from starters.http.pages.visit import TheVisit
+from starters.http.pages.visit import TheVisit, Visit
 
 router = APIRouter()
 
@@ -110,6 +111,12 @@ async def _open(catcher: Catcher, id_: str) -> tuple[bytes, CaughtMail]:
     return raw, opened(raw)
 
 
+def _relay(visit: Visit, catcher: Catcher) -> str | None:
+    """The mail server that emails go to, where that isn't the catcher: nothing new is caught then."""
+    relay = Relay.parse(visit.services.settings.relay)
+    return None if catcher.listens_at(relay.host, relay.port) else f"{relay.host}:{relay.port}"
+
+
 @router.get("/mail")
 async def caught(visit: TheVisit, _: Operator, catcher: TheCatcher) -> Response:
     """What was caught, newest first."""
@@ -123,6 +130,7 @@ async def caught(visit: TheVisit, _: Operator, catcher: TheCatcher) -> Response:
         count=len(mails),
         older=max(0, len(mails) - MAILS_SHOWN),
         hurried=visit.services.settings.quiet_hours == "ignore",
+        relay=_relay(visit, catcher),
     )
 
 
