@@ -39,7 +39,11 @@ class Chosen(NamedTuple):
     ] = None
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", help="A new directory for logs, mails and data of the drill.", metavar="DIR"),
+        typer.Option(
+            "--keep",
+            help="A new directory for its logs, mails and data (DIR/disk/data).",
+            metavar="DIR",
+        ),
     ] = None
 
 

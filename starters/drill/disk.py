@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Literal
 
+KEPT_DATA: Final = Path("disk", "data")
+"""Where the data directory is in a drill's directory, and in the one that keeps it."""
+
 _NEW_NAMESPACE: Final = 0x00020000
 _NEW_USER: Final = 0x10000000
 _PRIVATE: Final = 0x40000 | 0x4000

@@ -31,7 +31,7 @@ from rapport.storage.database import Connection, Store
 from rapport.storage.faults import DatabaseFault
 from rapport.temporal import connect, missing_search_attributes
 from starters.drill import postgres
-from starters.drill.disk import Disk
+from starters.drill.disk import KEPT_DATA, Disk
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
 from starters.drill.relay import RELAY_USER, Conduct, DrillRelay
@@ -163,7 +163,7 @@ async def running(
             stack.push_async_callback(database.end)
         if proxy is not None:
             stack.callback(proxy.cut)
-        data = disk.path / "data"
+        data = disk.path / KEPT_DATA.name
         data.mkdir(mode=0o700)
         (data / "support.toml").write_text(_DESK)
         settings = _settings(data, proxy, direct)

@@ -71,7 +71,7 @@ async def drill(given: DrillOptions, tell: Tell = lambda _: None) -> DrillReport
     """
     _refuse_unusable(given)
     folder = _folder()
-    small = disk.make(folder / "disk", POSTGRES_MEGABYTES if given.postgres else SQLITE_MEGABYTES)
+    small = disk.make(folder / disk.KEPT_DATA.parent, POSTGRES_MEGABYTES if given.postgres else SQLITE_MEGABYTES)
     try:
         tell("starting a private installation")
         parts = running(folder, small, given.commands, own_postgres=given.postgres, database_url=given.database_url)

@@ -616,13 +616,18 @@ async def _begun(store: Store) -> Check:
 async def _sweep(store: Store, settings: Settings) -> Check:
     """When it was last looked for what nobody is at work on."""
     async with store.reading() as connection:
-        last = await sweep.last(connection)
+        last, worker = await sweep.last(connection), await sweep.rules_read(connection)
+    late = timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS)
     fix = "see that a worker runs; `rapport setup` registers the schedule `sweep`"
     if last is None:
-        return Check(check="sweep", verdict=CheckVerdict.NOTE, what="hasn't run yet", fix=fix)
+        # In the first minutes of an installation none was due.
+        if worker is None or datetime.now(UTC) - worker.at <= late:
+            return Check(check="sweep", verdict=CheckVerdict.OK, what="hasn't run yet, and isn't overdue")
+        what = f"hasn't run since a worker started {_age(datetime.now(UTC) - worker.at)} ago"
+        return Check(check="sweep", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
     since = datetime.now(UTC) - last.at
     what = f"last ran {_age(since)} ago, at {last.at:%Y-%m-%d %H:%M} UTC"
-    if since > timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS):
+    if since > late:
         return Check(check="sweep", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
     return Check(check="sweep", verdict=CheckVerdict.OK, what=what)
 

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from rapport.model.base import UserError
 from rapport.storage.database import Store
 from starters.cli.main import app
-from starters.drill.disk import DISK_WORDS
+from starters.drill.disk import DISK_WORDS, KEPT_DATA
 from starters.drill.faults import FAULTS
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
@@ -317,3 +317,10 @@ def test_a_fault_that_nobody_met_is_said_to_prove_nothing(monkeypatch: pytest.Mo
     assert [line for line in done.output.splitlines() if "proves nothing" in line] == [
         "! relay drops: nobody met it, so this drill proves nothing about it."
     ]
+
+
+def test_the_manual_says_where_a_drill_keeps_its_data() -> None:
+    """Whoever looks into what a report names finds the data directory where manual and help say that it is."""
+    where = f"DIR/{KEPT_DATA}"
+    assert f"--data {where}" in (ROOT / "docs" / "drill.md").read_text()
+    assert where in "".join(CliRunner().invoke(app, ["drill", "-h"], prog_name="rapport", terminal_width=200).output)

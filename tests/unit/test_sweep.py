@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -12,8 +12,12 @@ from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
 from rapport.model.message import MessageState
 from rapport.model.task import TaskPhase, TaskRecord
 from rapport.rules.todo_template import DID_NOT_GO
+from rapport.schedules import LATE_ROUNDS
+from rapport.settings import Settings
 from rapport.storage import sweep, task as tasks
 from rapport.storage.database import Store
+from starters.use_cases import doctor
+from starters.use_cases.doctor import CheckVerdict
 from tests.unit.test_outbox import put, row
 
 NOW = datetime(2030, 1, 7, 9, tzinfo=UTC)
@@ -72,3 +76,14 @@ async def test_a_round_reads_no_more_than_it_takes(store: Store, monkeypatch: py
         assert len(found) <= 2
         seen += [one.key for one in found]
     assert set(seen) == set(keys) - {keys[2]}
+
+
+async def test_that_it_was_never_swept_is_told_once_that_is_overdue(store: Store) -> None:
+    """In its first minutes an installation is well; a worker that has run for long without any sweep is not."""
+    own = Settings()
+    assert (await doctor._sweep(store, own)).verdict is CheckVerdict.OK
+    late = timedelta(seconds=own.sweep_seconds * LATE_ROUNDS)
+    for ago, verdict in ((late / 2, CheckVerdict.OK), (late * 2, CheckVerdict.TROUBLE)):
+        async with store.writing() as connection:
+            await sweep.note_rules(connection, datetime.now(UTC) - ago, "d")
+        assert (await doctor._sweep(store, own)).verdict is verdict
