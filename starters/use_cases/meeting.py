@@ -160,18 +160,18 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         gone = await standstill.ended_now(services, handle.id)
         if gone is not None:
             ended = ended.model_copy(update={"became": "ended"})
-            shown = shown.model_copy(update=await _way_on(services, account, step, steps))
+            shown = shown.model_copy(update=await _way_on(services, handle.id, step, steps))
     silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
     waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
     return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended})
 
 
-async def _way_on(services: Services, account: str, step: str, steps: Sequence[StepShown]) -> dict[str, object]:
+async def _way_on(services: Services, id_: str, step: str, steps: Sequence[StepShown]) -> dict[str, object]:
     """What a meeting waits for that was ended in Temporal, on whom, and the command that has it continue."""
     async with services.store.reading() as connection:
-        contract = await contracts.latest(connection, account)
+        contract = await contracts.of_workflow(connection, id_)
     of = next((one for one in steps if one.step == step and one.kind == "meeting"), None)
-    above = contract.workflow_id if of is not None and contract is not None else cadence_id(account)
+    above = contract.workflow_id if of is not None and contract is not None else cadence_id(account_of(id_))
     if await standstill.ended_now(services, above) is not None:
         # It continues with the one that started it.
         unblock = standstill.way_on(above)
