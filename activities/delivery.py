@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.clock import now
 from activities.waits import later
 from activities.writing import suppressed, told
-from rapport.mail import claims, deferral, outbox
+from rapport.mail import claims, outbox, scheduled
 from rapport.mail.smtp import (
     PROMPT,
     Deferred,
@@ -125,7 +125,7 @@ class Delivery:
         # What may have arrived goes on as it is: nobody can take it back.
         if message.state in (MessageState.READY, MessageState.DEFERRED):
             if (reason := await claims.why_not(connection, message, present, released=released)) is not None:
-                for gone in await deferral.call_off(connection, key, reason, present):
+                for gone in await scheduled.call_off(connection, key, reason, present):
                     await append(connection, suppressed(gone, present, gone.reason or reason))
                 return None
             if left_out := await claims.shortens(connection, message, present):
@@ -258,11 +258,11 @@ class Delivery:
         except Unanswered:
             return await self._after_silence(held)
         except Unserved as outage:
-            return await self._put_off(held, str(outage), outage)
+            return await self._defer(held, str(outage), outage)
         except TooFast as limit:
-            return await self._put_off(held, str(limit), limit)
+            return await self._defer(held, str(limit), limit)
         except Deferred as patience:
-            return await self._put_off(held, str(patience))
+            return await self._defer(held, str(patience))
         return await self._settle(held, MessageState.SENT, "message.sent", reply=reply)
 
     async def _let_go(self, held: outbox.Lease) -> None:
@@ -273,10 +273,10 @@ class Delivery:
         """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
         silence = "the relay did not answer after the data"
         if held.kind == "resend":
-            return await self._put_off(held, silence, may_have_arrived=True)
+            return await self._defer(held, silence, may_have_arrived=True)
         return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)
 
-    async def _put_off(
+    async def _defer(
         self,
         held: outbox.Lease,
         reason: str,

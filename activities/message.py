@@ -30,7 +30,7 @@ from activities.writing import (
     told,
     was_told,
 )
-from rapport.mail import cadence as recurring, claims, compose, deferral, emails, outbox
+from rapport.mail import cadence as recurring, claims, compose, emails, outbox, scheduled
 from rapport.mail.cadence import OnRecord
 from rapport.mail.claims import ClaimingMail
 from rapport.mail.compose import Edits
@@ -157,7 +157,7 @@ class Messages:
         its reader's working time, or for their next month, is left for `deliver` at the instant that is given back.
 
         Returns:
-            The state of each message, by key, and what is put off.
+            The state of each message, by key, and what is scheduled.
 
         Raises:
             ApplicationError: As `Delivery.deliver`; `Refused` where a mail cannot be written at all.
@@ -213,17 +213,17 @@ class Messages:
 
     @activity.defn(name="messages.deliver")
     async def deliver(self, order: Deliver) -> Outcomes:
-        """Send drafts on a member's word, or go on with what is under way or was put off. Safe to repeat, as `send`.
+        """Send drafts on a member's word, or go on with what is under way or was scheduled. Safe to repeat, as `send`.
 
-        What was put off is written now, from what is known now; if its reader's working time is over again, it is
-        put off once more.
+        What was scheduled is written now, from what is known now; if its reader's working time is over again, it is
+        scheduled once more.
         """
         async with asked_at(order.now):
             return await self._delivery.deliver(order.keys, await self._freeze(order))
 
     @activity.defn(name="messages.set_aside")
     async def set_aside(self, order: SetAside) -> Outcomes:
-        """Hold drafts back on a member's word, or suppress those that newer ones replace, and what was put off."""
+        """Hold drafts back on a member's word, or suppress those that newer ones replace, and what was scheduled."""
         async with asked_at(order.now):
             present = now()
             async with self.store.writing() as connection:
@@ -233,8 +233,8 @@ class Messages:
                 return await outbox.outcomes(connection, order.keys, present)
 
     async def _drop(self, connection: Connection, keys: Sequence[str], reason: str, present: datetime) -> None:
-        """Suppress what was put off and makes no sense any more, and tell so."""
-        dropped = await deferral.drop(connection, keys, reason, present)
+        """Suppress what was scheduled and makes no sense any more, and tell so."""
+        dropped = await scheduled.drop(connection, keys, reason, present)
         entries = [entry for one in dropped for entry in suppressed(one, present, one.reason or reason)]
         # What had joined another has told so under the key of its state.
         await append(connection, [entry.model_copy(update={"key": f"{entry.key}/dropped"}) for entry in entries])
@@ -456,7 +456,7 @@ class Messages:
         return PlannedMessage(letter.key, state, row, token, link, letter)
 
     async def _freeze(self, order: Deliver) -> list[outbox.Lease]:
-        """Give approved drafts, and what was put off until now, their bytes; take what can go at once.
+        """Give approved drafts, and what was scheduled until now, their bytes; take what can go at once.
 
         What was frozen before stays as it is.
         """
@@ -468,7 +468,7 @@ class Messages:
             waiting = [draft for draft in drafts if draft.waits_unrendered(present)]
             # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
             due += waiting if waiting and await self._delivery.may_take(connection) else []
-            guests = await deferral.guests(connection, due)
+            guests = await scheduled.guests(connection, due)
             leaving = [draft.person for draft in drafts if purpose_of(draft.key) == Purpose.PARTING]
             occasions = [MessageRequest.model_validate(draft.occasion) for draft in drafts]
             reviews = [one.tech_review for one in occasions if one.tech_review is not None]
@@ -606,7 +606,7 @@ class Messages:
         until = verdict.at if verdict.at > present else None
         if one.bytes is None:
             assert verdict.reason is not None
-            kept = await deferral.until(connection, key, verdict.at, verdict.reason)
+            kept = await scheduled.until(connection, key, verdict.at, verdict.reason)
         else:
             kept = await outbox.freeze(
                 connection,

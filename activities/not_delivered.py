@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Final
 
-from rapport.mail import deferral, outbox
+from rapport.mail import outbox, scheduled
 from rapport.model.ids import UNDELIVERED_STEP, case_id, undelivered_task
 from rapport.model.message import MessageRequest, MessageState
 from rapport.model.task import MEMBER_PREFIX
@@ -68,5 +68,5 @@ async def told_already(
     if not found:
         return None
     since = max(found[0].settled_at or present, present - TOGETHER)
-    host = await deferral.told_by(connection, occasion, person, since)
+    host = await scheduled.told_by(connection, occasion, person, since)
     return None if host is None else MailVerdict(None, "another mail tells of it", joins=host)

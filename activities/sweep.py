@@ -85,7 +85,7 @@ class Sweeping:
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before, question.now)
             failed = await _unasked(connection, question.now)
-            # Put off while working hours were kept, and they no longer are.
+            # Scheduled while working hours were kept, and they no longer are.
             at_any_hour = goes and not self.policy.quiet_hours
             released = await outbox.release(connection, question.now, AT_MOST) if at_any_hour else []
             mails = [

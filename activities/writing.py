@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from activities import not_delivered
-from rapport.mail import claims, deferral, outbox
+from rapport.mail import claims, outbox, scheduled
 from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
 from rapport.mail.emails import weight_of
@@ -47,11 +47,11 @@ class PlannedMessage(NamedTuple):
 
     @property
     def weight(self) -> Weight:
-        """How far its reader's attention budget may defer or suppress it."""
+        """How far its reader's attention budget may schedule or suppress it."""
         return weight_of(self.letter.occasion) if self.letter.reader is not None else Weight.AT_ONCE
 
     def as_decided(self, verdict: MailVerdict, present: datetime) -> PlannedMessage:
-        """This message, put off or suppressed as the verdict says; then without its bytes, which are written anew."""
+        """This message, scheduled or suppressed as the verdict says; then without its bytes, which are written anew."""
         if verdict.at == present:
             return self
         state = MessageState.READY if verdict.at is not None else MessageState.SUPPRESSED
@@ -80,7 +80,7 @@ async def plan(
     worst = None
     if nice:
         account, people = nice[0].values["account"], [row.values["person"] for row in nice]
-        found = await deferral.planned(connection, account, people, present - _TWO_MONTHS)
+        found = await scheduled.planned(connection, account, people, present - _TWO_MONTHS)
         worst = await support_case.has_worst(connection, account)
     decided, entries = [], []
     for row in rows:
@@ -131,7 +131,7 @@ async def _verdict(
 
     # Only what has no link of its own can stand in another mail.
     verdict = decide(may_join=row.link is None)
-    if verdict.joins is not None and not await deferral.take_in(connection, verdict.joins):
+    if verdict.joins is not None and not await scheduled.take_in(connection, verdict.joins):
         return decide(may_join=False)
     return verdict
 
@@ -280,12 +280,12 @@ def of_verdict(message: outbox.Message, verdict: MailVerdict, present: datetime)
     return [
         entry.model_copy(
             update={
-                "key": f"{message.key}/put_off/{verdict.at.isoformat()}",
+                "key": f"{message.key}/scheduled/{verdict.at.isoformat()}",
                 "about": verdict.reason,
                 "instant": verdict.at,
             }
         )
-        for entry in told(message, "message.put_off", MessageState.READY, present)
+        for entry in told(message, "message.scheduled", MessageState.READY, present)
     ]
 
 

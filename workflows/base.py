@@ -142,11 +142,11 @@ class AccountWorkflow:
         return REWRITE.definition.assign
 
     def facts_by_now(self) -> MeetingFacts | None:
-        """What mails that were put off say of their meeting when they go."""
+        """What mails that were scheduled say of their meeting when they go."""
         return None
 
     def why_not(self, key: str) -> str | None:  # noqa: ARG002 - most mails stay of use
-        """Why a mail that was put off makes no sense any more, if so."""
+        """Why a mail that was scheduled makes no sense any more, if so."""
         return None
 
     # What goes on beside its story, and its end
@@ -207,7 +207,7 @@ class AccountWorkflow:
         """
         while not goes_on():
             await self.messages.carry_out_releases()
-            # What was put off and makes no sense any more is dropped.
+            # What was scheduled and makes no sense any more is dropped.
             await self.messages.weed_out()
             await workflow.wait_condition(lambda: not self.is_busy or self.messages.have_to_wait or goes_on())
             if self.is_busy and result is not None and not self._end_is_said:
@@ -225,13 +225,13 @@ class WorkflowMessages:
     """The mails of one workflow.
 
     They are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
-    What is put off waits here for its instant, and is written then.
+    What is scheduled waits here for its instant, and is written then.
 
     Attributes:
         drafts: The mails that wait for a person's word, by key.
         unread: When somebody is asked once more to read a draft, and by when that is due, by key.
         states: What became of each mail, by key.
-        deferred: When each mail goes that was put off, by key.
+        scheduled: When each mail goes that was scheduled, by key.
         joined: The mails that became part of another one.
         releases: What members said of drafts, that nobody has acted on yet.
         departed: The mails that do not go because whoever they are to has left.
@@ -242,7 +242,7 @@ class WorkflowMessages:
         self.drafts: list[str] = []
         self.unread: dict[str, tuple[datetime, datetime]] = {}
         self.states: dict[str, MessageState] = {}
-        self.deferred: dict[str, datetime] = {}
+        self.scheduled: dict[str, datetime] = {}
         self.joined: set[str] = set()
         self.departed: set[str] = set()
         self._owner = owner
@@ -254,8 +254,8 @@ class WorkflowMessages:
 
     @property
     def have_to_wait(self) -> bool:
-        """Whether a mail was put off, or did not simply go at once."""
-        return self._held_up or bool(self.deferred)
+        """Whether a mail was scheduled, or did not simply go at once."""
+        return self._held_up or bool(self.scheduled)
 
     def write(
         self, occasion: MessageRequest, summary: str, *, reviewed: bool = False, insists: bool = True
@@ -351,24 +351,24 @@ class WorkflowMessages:
         self._owner.changed = True
 
     async def drop_departed(self) -> None:
-        """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
-        if keys := (*self.drafts, *self.deferred):
+        """Suppress the drafts, and what was scheduled, to those who have left. Whoever wrote them learns of it."""
+        if keys := (*self.drafts, *self.scheduled):
             order = Departed(keys=keys, now=workflow.now())
             gone = await done(Messages.drop_departed, order, "Suppress the drafts to those who have left", RECORDS)
             self.drafts = [key for key in self.drafts if key not in gone.states]
-            self.deferred = {key: at for key, at in self.deferred.items() if key not in gone.states}
+            self.scheduled = {key: at for key, at in self.scheduled.items() if key not in gone.states}
             self.states.update(gone.states)
             self.departed.update(gone.states)
 
     async def drop_drafts(self, reason: str, step: str | None = None) -> None:
-        """Suppress the drafts that nobody has released, and what is put off.
+        """Suppress the drafts that nobody has released, and what is scheduled.
 
         Args:
             step: Whose; without it all of them.
         """
-        keys = tuple(key for key in (*self.drafts, *self.deferred) if step in (None, step_of(key)))
+        keys = tuple(key for key in (*self.drafts, *self.scheduled) if step in (None, step_of(key)))
         self.drafts = [key for key in self.drafts if key not in keys]
-        self.deferred = {key: at for key, at in self.deferred.items() if key not in keys}
+        self.scheduled = {key: at for key, at in self.scheduled.items() if key not in keys}
         if keys:
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
@@ -402,30 +402,30 @@ class WorkflowMessages:
         return tuple(outcomes.states)
 
     async def _send_in_time(self) -> None:
-        """Send what is put off when its time has come, but nothing while the onboarding is paused."""
-        while self.deferred:
+        """Send what is scheduled when its time has come, but nothing while the onboarding is paused."""
+        while self.scheduled:
             await self.weed_out()
-            if not self.deferred:
+            if not self.scheduled:
                 break
-            self._sends.set(min(self.deferred.values()), "Mails that were put off go out")
+            self._sends.set(min(self.scheduled.values()), "Scheduled emails go out")
             await workflow.wait_condition(
-                lambda: not self.deferred or (self._owner.paused_at is None and bool(self._due()))
+                lambda: not self.scheduled or (self._owner.paused_at is None and bool(self._due()))
             )
             await self.weed_out()
             if due := self._due():
                 for key in due:
-                    del self.deferred[key]
+                    del self.scheduled[key]
                 meeting = self._owner.facts_by_now()
                 self._deliver(Deliver(account=self._owner.account, keys=due, meeting=meeting, now=workflow.now()))
         self._waits_to_send = False
 
     def _due(self) -> tuple[str, ...]:
-        return tuple(key for key, at in self.deferred.items() if at <= workflow.now())
+        return tuple(key for key, at in self.scheduled.items() if at <= workflow.now())
 
     async def weed_out(self) -> None:
-        """Drop what was put off and makes no sense any more."""
-        reasons = {key: reason for key in self.deferred if (reason := self._owner.why_not(key)) is not None}
-        self.deferred = {key: at for key, at in self.deferred.items() if key not in reasons}
+        """Drop what was scheduled and makes no sense any more."""
+        reasons = {key: reason for key in self.scheduled if (reason := self._owner.why_not(key)) is not None}
+        self.scheduled = {key: at for key, at in self.scheduled.items() if key not in reasons}
         for reason in sorted(set(reasons.values())):
             keys = tuple(key for key, why in reasons.items() if why == reason)
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
@@ -446,10 +446,10 @@ class WorkflowMessages:
         self.joined.update(outcomes.joined)
         if outcomes.unread is not None:
             self.unread |= dict.fromkeys(outcomes.drafts(), outcomes.unread)
-        self.deferred.update(outcomes.waits)
+        self.scheduled.update(outcomes.waits)
         self._owner.changed = True
-        if self.deferred:
-            self._sends.set(min(self.deferred.values()), "Mails that were put off go out")
+        if self.scheduled:
+            self._sends.set(min(self.scheduled.values()), "Scheduled emails go out")
             if not self._waits_to_send:
                 self._waits_to_send = True
                 self._owner.beside(self._send_in_time())

@@ -287,7 +287,7 @@ class Cadence(AccountWorkflow):
         return CadenceResult()
 
     def why_not(self, key: str) -> str | None:  # noqa: ARG002 - of no use is every mail that need not go at once
-        """What was put off makes no sense any more once nothing recurs."""
+        """What was scheduled makes no sense any more once nothing recurs."""
         return CADENCE_IS_OVER if self.closing else None
 
     @workflow.query(name="view", description="What recurs, as it stands")

@@ -701,7 +701,7 @@ class Meeting(AccountWorkflow):
     # Where it stands
 
     def facts_by_now(self) -> MeetingFacts | None:
-        """The times that are on offer when a mail that was put off goes."""
+        """The times that are on offer when a mail that was scheduled goes."""
         return self._facts() if self.proposal else None
 
     def why_not(self, key: str) -> str | None:

@@ -603,7 +603,7 @@ class SupportCase(AccountWorkflow):
             and not self.is_busy
             and not self.has_news
             and self.escalation is None
-            and not (self.acts or self.answers or self.log or self.messages.drafts or self.messages.deferred)
+            and not (self.acts or self.answers or self.log or self.messages.drafts or self.messages.scheduled)
             and self.status.owner is not None
         )
 

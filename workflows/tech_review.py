@@ -728,7 +728,7 @@ class TechReview(AccountWorkflow):
         return self.messages.write(occasion, summary)
 
     def why_not(self, key: str) -> str | None:
-        """What was put off about a review that nobody needs any more goes to nobody."""
+        """What was scheduled about a review that nobody needs any more goes to nobody."""
         return REVIEW_WITHDRAWN if purpose_of(key) == Purpose.NOTICE and self.withdrawn is not None else None
 
     @property

@@ -68,7 +68,8 @@ class Weight(StrEnum):
     """How much a mail presses. It decides whether it waits for its reader's working time, and counts on their budget.
 
     `at_once` answers something that the reader has just done, or books their time; `needed` waits for their working
-    time and is never left out; `nice` may also be put off or left out once their attention budget is used up.
+    time and is never left out; `nice` may also be scheduled for later, or left out, once their attention budget is used
+    up.
     """
 
     AT_ONCE = "at_once"
@@ -444,7 +445,7 @@ class Outcomes(WireModel):
     """What became of each message, by key.
 
     Attributes:
-        waits: Those that are put off, and until when.
+        waits: Those that are scheduled, and for when.
         joined: Those that became part of another message, and of which.
         unread: When somebody is asked once more to read the drafts among them, and by when that is due;
             nothing where they were not all written in this breath.
@@ -469,7 +470,7 @@ class Outcomes(WireModel):
         return tuple(key for key, state in self.states.items() if state in NOT_DELIVERED)
 
     def under_way(self) -> tuple[str, ...]:
-        """The keys of what is neither settled, nor a draft, nor put off."""
+        """The keys of what is neither settled, nor a draft, nor scheduled."""
         ended = SETTLED | {MessageState.DRAFT}
         return tuple(key for key, state in self.states.items() if state not in ended and key not in self.waits)
 

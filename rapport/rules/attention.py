@@ -18,7 +18,7 @@ from rapport.rules.calendar import next_working_instant, wall
 OUTSIDE: Final = "outside their working time"
 WORST: Final = "their open case of severity 1 comes first"
 OF_USE_FOR: Final = timedelta(days=7)
-"""How long a mail that is nice to have is still of use; a budget puts it off no further."""
+"""How long a mail that is nice to have is still of use; a budget schedules it no further."""
 
 
 class Planned(NamedTuple):
@@ -39,7 +39,7 @@ class MailVerdict(NamedTuple):
 
     Attributes:
         at: When it goes; never before it was asked for. Nothing for one that does not go by itself.
-        reason: Why it does not go at once, in words that follow "it is put off:" or "it does not go:".
+        reason: Why it does not go at once, in words that follow "it is scheduled:" or "it does not go:".
         joins: The key of the mail that it becomes a part of.
     """
 
@@ -78,7 +78,7 @@ def once_a_day(asked: datetime, last: datetime | None, who: Schedule) -> MailVer
     return MailVerdict(next_working_instant(wall(today + timedelta(days=1), time(), who.zone), who), AGAIN_TODAY)
 
 
-LONGEST_PUT_OFF: Final = timedelta(days=31)
+LONGEST_AHEAD: Final = timedelta(days=31)
 """Nobody's working time, and no next month's budget, is further away; what seems to be was said by a clock ahead."""
 
 

@@ -21,7 +21,7 @@ JITTER: Final = 0.1
 """By what share of it such a wait is longer or shorter, so that not all come back at once."""
 
 LONGEST_WAIT: Final = PATIENCE[-1] * (1 + JITTER)
-"""No attempt is put off by more; what seems to be was put off by a clock that was ahead."""
+"""No attempt is deferred by more; what seems to be was deferred by a clock that was ahead."""
 
 
 LIMIT_FORGOTTEN: Final = timedelta(hours=1)

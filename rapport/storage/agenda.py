@@ -100,7 +100,7 @@ class Going(WireModel):
 
     Attributes:
         to: Its reader, where it is written already.
-        at: When it goes, where it is put off; or when its step is due, where it is not written yet.
+        at: When it goes, where it is scheduled; or when its step is due, where it is not written yet.
     """
 
     account: str

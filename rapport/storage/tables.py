@@ -411,7 +411,7 @@ class MessageRow(Base):
         edits: What a member changed in a draft: subject, paragraph, body.
         left_out: The claims that no longer held when it was rendered, whose blocks it goes without.
         fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
-        not_before: The instant until which it is put off. Without bytes, it is rendered when it goes.
+        not_before: The instant for which it is scheduled. Without bytes, it is rendered when it goes.
         joined: The message that it became a part of.
         guests: How many others have joined this one.
         turn_at: When it may go at the mailbox's pace, where it waits for that.

@@ -39,7 +39,7 @@ async def unreached(
 ) -> dict[tuple[str, str], tuple[Unreached, ...]]:
     """Those who were not reached, by contract and step: also those whose email waits, and for what.
 
-    One that is put off waits for its own instant, whether or not mail goes meanwhile.
+    One that is scheduled waits for its own instant, whether or not mail goes meanwhile.
 
     Args:
         account: Of this account alone.
@@ -48,14 +48,14 @@ async def unreached(
     stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
     limited = func.coalesce(gate.c.slowed_until > literal(now, UtcInstant), false())
     missed = and_(MessageRow.state.in_(NOT_DELIVERED), MessageRow.resolution.is_(None))
-    put_off = and_(
+    scheduled = and_(
         MessageRow.state == MessageState.READY,
         MessageRow.not_before.is_not(None),
         MessageRow.not_before > literal(now, UtcInstant),
     )
-    held = and_(or_(stopped, refuses, limited), MessageRow.state.in_(UNDER_WAY), not_(put_off))
+    held = and_(or_(stopped, refuses, limited), MessageRow.state.in_(UNDER_WAY), not_(scheduled))
     failed, held_back, later, sent = (
-        func.sum(case((one, 1), else_=0)) for one in (missed, held, put_off, MessageRow.state == MessageState.SENT)
+        func.sum(case((one, 1), else_=0)) for one in (missed, held, scheduled, MessageRow.state == MessageState.SENT)
     )
     zones = (row.schedule["zone"].as_string() for row in (ContactRow, MemberRow))
     query = (
@@ -66,8 +66,8 @@ async def unreached(
             failed.label("failed"),
             held_back.label("held_back"),
             func.max(case(*zip((stopped, refuses, limited), _HELD, strict=True))).label("held"),
-            func.min(case((put_off, MessageRow.not_before)), type_=UtcInstant).label("until"),
-            func.max(case((put_off, MessageRow.reason))).label("why"),
+            func.min(case((scheduled, MessageRow.not_before)), type_=UtcInstant).label("until"),
+            func.max(case((scheduled, MessageRow.reason))).label("why"),
             func.max(func.coalesce(*zones)).label("zone"),
         )
         .select_from(MessageRow)
@@ -90,7 +90,7 @@ async def unreached(
 
 
 def _until(at: datetime, why: str | None, zone: str) -> str:
-    """What an email waits for that was put off: the beginning of its reader's working time, most of the time."""
+    """What an email waits for that was scheduled: the beginning of its reader's working time, most of the time."""
     if why is None or why == OUTSIDE:
         return f"it waits for their working hours, which begin {told_in(at, zone)}"
     return f"it waits until {told_in(at, zone)} ({why})"

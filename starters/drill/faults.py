@@ -142,13 +142,13 @@ async def _relay_met(private: Private, _: Crowd) -> bool:
     return private.relay.met()
 
 
-async def _mail_put_off(private: Private, _: Crowd) -> bool:
+async def _mail_deferred(private: Private, _: Crowd) -> bool:
     """Somebody tried to send, and could not."""
 
     async def look(connection: Connection) -> bool:
-        put_off = select(MessageRow.key).where(or_(MessageRow.retry_at.is_not(None), MessageRow.state == "deferred"))
+        deferred = select(MessageRow.key).where(or_(MessageRow.retry_at.is_not(None), MessageRow.state == "deferred"))
         fault = select(RelayRow.name).where(RelayRow.since.is_not(None))
-        return any([await connection.scalar(query.limit(1)) is not None for query in (put_off, fault)])
+        return any([await connection.scalar(query.limit(1)) is not None for query in (deferred, fault)])
 
     return bool(await private.read(look))
 
@@ -159,7 +159,7 @@ FAULTS: Final = (
     Fault("worker stopped", "one of two workers stands still (SIGSTOP), and goes on later", _worker_stopped),
     Fault("temporal killed", "kill -9 to Temporal's server", _temporal_killed, _turned_away, ("temporal",)),
     Fault("http killed", "kill -9 to HTTP", _http_killed, _turned_away),
-    Fault("relay killed", "kill -9 to the relay", _relay_killed, _mail_put_off, ("relay",)),
+    Fault("relay killed", "kill -9 to the relay", _relay_killed, _mail_deferred, ("relay",)),
     Fault("relay's password", "the relay has another password", _relay(password="another"), _relay_met, ("relay",)),  # noqa: S106
     Fault(
         "relay blocks",

@@ -24,13 +24,13 @@ async def exposed(store: Store, now: datetime) -> bytes:
         standings = await outbox.standings(connection)
         last = await sweep.last(connection)
         gate = await mail_gate(connection)
-        put_off = await outbox.deferrals(connection)
+        deferred = await outbox.deferrals(connection)
     registry = _registry(standings, last, now)
-    _relay(registry, gate, put_off, now)
+    _relay(registry, gate, deferred, now)
     return generate_latest(registry)
 
 
-def _relay(registry: CollectorRegistry, gate: MailGate, put_off: Deferrals | None, now: datetime) -> None:
+def _relay(registry: CollectorRegistry, gate: MailGate, deferred: Deferrals | None, now: datetime) -> None:
     """What keeps emails from going that are to go."""
     faults = Gauge(
         "rapport_relay_fault_since_timestamp_seconds",
@@ -48,7 +48,7 @@ def _relay(registry: CollectorRegistry, gate: MailGate, put_off: Deferrals | Non
     limited.set(gate.limited(now) is not None)
     waiting = Gauge(
         "rapport_messages_deferred",
-        "Emails that the mail server has put off, by its last answer.",
+        "Emails that the mail server has deferred, by its last answer.",
         ["answer"],
         registry=registry,
     )
@@ -57,9 +57,9 @@ def _relay(registry: CollectorRegistry, gate: MailGate, put_off: Deferrals | Non
         "How long ago the first of these emails was tried; 0 where there is none.",
         registry=registry,
     )
-    if put_off is not None:
-        oldest.set(max(0.0, (now - put_off.since).total_seconds()))
-        for answer, count in put_off.answers.items():
+    if deferred is not None:
+        oldest.set(max(0.0, (now - deferred.since).total_seconds()))
+        for answer, count in deferred.answers.items():
             waiting.labels(answer).set(count)
 
 

@@ -468,7 +468,7 @@ async def _relay(settings: Settings, store: Store | None) -> Check:
 
 
 async def _mail(store: Store, settings: Settings) -> Check:
-    """Whether mail goes out, with what waits because the relay has put it off."""
+    """Whether mail goes out, with what waits because the relay has deferred it."""
     async with store.reading() as connection:
         gate = await mail_gate(connection)
         waits = DeferralsShown.of(await outbox.deferrals(connection), datetime.now(UTC))

@@ -29,11 +29,11 @@ class RelayFaultShown(RelayFault):
 
 
 STUCK: Final = timedelta(minutes=15)
-"""After how long without a single email that went it is said that what was put off is stuck."""
+"""After how long without a single email that went it is said that what was deferred is stuck."""
 
 
 class DeferralsShown(Deferrals):
-    """What the relay has put off, in words.
+    """What the mail server has deferred, in words.
 
     Attributes:
         stuck: Whether nothing at all has gone for so long that mail cannot be said to go out.
@@ -56,7 +56,7 @@ class DeferralsShown(Deferrals):
         """
         wait = amount(self.count, "email waits", "emails wait")
         answers = ", ".join(f"{answer} ({count})" for answer, count in list(self.answers.items())[:_MOST_ANSWERS])
-        told = f"{wait} because the mail server put {'it' if self.count == 1 else 'them'} off"
+        told = f"{wait} because the mail server deferred {'it' if self.count == 1 else 'them'}"
         return f"{told}, the first since {since}. Last answers: {answers}"
 
 
@@ -76,7 +76,7 @@ class MailStatus(WireModel):
     Attributes:
         fault: What the relay does not take, since when, and what to do about it.
         queued: What is due and has not gone: it waits for its turn, or for what keeps all mail from going.
-        deferred: What waits because the relay has put it off.
+        deferred: What waits because the relay has deferred it.
         limited: That the relay says that we send too many, since when, until when none goes, and what to do about it.
         allowed_domains: Where not empty, the only domains that mail goes to.
         rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.

@@ -180,7 +180,7 @@ async def _way_on(services: Services, id_: str, step: str, steps: Sequence[StepS
     elif StepState(of.state).ended:
         return {}
     else:
-        unblock = f"rapport task show {account}/{step}.{DECIDE_ON_FAILURE.name}"
+        unblock = f"rapport task show {account_of(id_)}/{step}.{DECIDE_ON_FAILURE.name}"
     return {"waiting_on": (Role.TAM,), "waiting_for": standstill.UNDECIDED, "unblock": unblock}
 
 

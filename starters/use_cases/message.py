@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from rapport.mail import cadence, claims, compose, deferral, outbox
+from rapport.mail import cadence, claims, compose, outbox, scheduled
 from rapport.mail.claims import ClaimingMail
 from rapport.mail.compose import Edits
 from rapport.mail.context import VendorContext
@@ -52,7 +52,7 @@ class MessageLine(WireModel):
     """One message of an account.
 
     Attributes:
-        reason: Why it is put off or doesn't go yet, was suppressed or failed.
+        reason: Why it is scheduled or doesn't go yet, was suppressed or failed.
         goes_at: When it goes, where it waits for an instant that is still to come; of a single draft, when it would go
             if it were sent now, unless that is at once.
         look: Where to look first, of what may not have arrived.
@@ -206,7 +206,7 @@ async def show(services: Services, key: str) -> MessageShown:
         names = await accounts.names(connection, message.account)
         raw = await outbox.raw(connection, key)
         draft = await outbox.draft(connection, key)
-        guests = await deferral.guests(connection, [draft] if draft else [])
+        guests = await scheduled.guests(connection, [draft] if draft else [])
         files = await attachment.listed(connection, key)
         holds = await Holds.read(services, connection, message.account)
     assert draft is not None

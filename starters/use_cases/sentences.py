@@ -83,7 +83,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "word.refused": "What {who} said does not count: {about}",
     "message.drafted": "Draft to {who} waits for the TAM",
     "message.sent": "Mail to {who}: {purpose}",
-    "message.put_off": "Mail to {who} waits until {when}: {about}",
+    "message.scheduled": "Mail to {who} waits until {when}: {about}",
     "message.joined": "Mail to {who} became part of another one of the same day",
     "message.shortened": "Email to {who} goes without what is no longer so: {about}",
     "message.suppressed": "Mail to {who} does not go: {about}",

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.message import Messages
-from rapport.mail import deferral, outbox
+from rapport.mail import outbox, scheduled
 from rapport.mail.compose import readable
 from rapport.model.base import Instant, Refused, UserError
 from rapport.model.message import Deliver, MessageRequest, MessageState, Outcomes, Purpose, SetAside
@@ -105,7 +105,7 @@ async def test_each_welcome_waits_for_its_own_reader(store: Store, messages: Mes
     assert until == nine
     assert outcomes.ready() == ()
     assert relay.to(DANA) == []
-    assert ("message.put_off", "outside their working time", nine) in await told(store)
+    assert ("message.scheduled", "outside their working time", nine) in await told(store)
     assert (await deliver(messages, (key,), now)).waits == {key: nine}
     assert (await deliver(messages, (key,), nine)).states == {key: S.SENT}
     assert len(relay.to(DANA)) == 1
@@ -126,7 +126,9 @@ async def test_what_presses_goes_at_night(
     assert len(relay.accepted) == 1
 
 
-async def test_what_was_put_off_is_written_when_it_goes(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+async def test_what_is_scheduled_is_written_when_it_goes(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
     """The words, the date and the meeting's times are those of the moment in which it goes."""
     company = await company_of(store)
     what = occasion(company, Purpose.REMINDER, "meeting_reminder", to=(having(company, "primary_champion"),))
@@ -146,7 +148,7 @@ async def test_what_was_put_off_is_written_when_it_goes(store: Store, messages: 
 async def test_a_retry_of_the_first_attempt_sends_what_has_come_due(
     store: Store, messages: Messages, relay: ScriptedRelay
 ) -> None:
-    """An attempt that had to be repeated for hours sends by itself what it had put off, once."""
+    """An attempt that had to be repeated for hours sends by itself what it had scheduled, once."""
     what = await note(store, "resources")
     key = key_of(await send(messages, what, NIGHT))
     again = await send(messages, what, NIGHT + timedelta(minutes=1))
@@ -163,7 +165,7 @@ async def test_after_an_outage_the_next_morning_is_meant(
     night = NIGHT + timedelta(days=1)
     assert (await deliver(messages, (key,), night)).waits == {key: MORNING + timedelta(days=1)}
     assert relay.received == []
-    assert [instant for kind, _, instant in await told(store) if kind == "message.put_off"] == [
+    assert [instant for kind, _, instant in await told(store) if kind == "message.scheduled"] == [
         MORNING,
         MORNING + timedelta(days=1),
     ]
@@ -245,10 +247,10 @@ async def test_a_mail_that_is_joined_while_it_is_written_is_written_anew(store: 
     """Bytes made before another joined are not kept."""
     key = key_of(await send(messages, await note(store, "resources"), NIGHT))
     async with store.writing() as connection:
-        assert await deferral.take_in(connection, key)
+        assert await scheduled.take_in(connection, key)
         assert not await outbox.freeze(connection, key, ("s", b"without"), None, None, guests=0)
         assert await outbox.freeze(connection, key, ("s", b"with"), None, None, guests=1)
-        assert not await deferral.take_in(connection, key)
+        assert not await scheduled.take_in(connection, key)
 
 
 async def four_in_january(store: Store, messages: Messages) -> None:
@@ -287,10 +289,10 @@ async def test_a_budget_that_ends_soon_puts_off(store: Store, messages: Messages
     assert list(stale.states.values()) == [S.SUPPRESSED]
     await deliver(messages, tuple(outcomes.states), first)
     assert len(relay.to(DANA)) == 5
-    assert ("message.put_off", FULL, first) in await told(store)
+    assert ("message.scheduled", FULL, first) in await told(store)
 
 
-async def test_what_is_put_off_can_still_be_called_back(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+async def test_what_is_scheduled_can_be_called_back(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
     """A workflow that needs a mail no longer drops it; what had joined it says that it did not go either."""
     host = key_of(await send(messages, await note(store, "resources"), NIGHT))
     await send(messages, await note(store, "documents"), NIGHT)
@@ -339,7 +341,7 @@ async def test_an_open_severity_one_holds_back_what_can_wait(
     outcomes = await send(messages, await note(store, "tips"), now)
     assert list(outcomes.waits.values()) == [MORNING]
     key = key_of(outcomes)
-    assert ("message.put_off", "their open case of severity 1 comes first", MORNING) in await told(store)
+    assert ("message.scheduled", "their open case of severity 1 comes first", MORNING) in await told(store)
     again = await deliver(messages, (key,), MORNING)
     assert again.waits == {key: MORNING + timedelta(days=1)}
     assert relay.received == []

@@ -22,7 +22,7 @@ from activities import delivery
 from activities.delivery import BEFORE_THE_SWEEP, FAULT_PAUSES, STOPPED_PAUSE, UNASKED, Policy, in_a_pause
 from activities.message import Messages
 from activities.relay import PROBE_EVERY, Relays, alarm_task
-from rapport.mail import deferral, outbox
+from rapport.mail import outbox, scheduled
 from rapport.mail.compose import readable
 from rapport.mail.outbox import LEASE, leases
 from rapport.mail.smtp import MAX_CONNECTIONS, Mailer, Relay
@@ -295,7 +295,7 @@ async def test_an_attempt_that_comes_too_early_waits(store: Store, messages: Mes
 async def test_patience_ends_after_48_hours(
     store: Store, messages: Messages, relay: ScriptedRelay, hours: int, state: S
 ) -> None:
-    """A mail that the relay has put off for 48 hours has failed, and says why; an hour before it has not."""
+    """A mail that the relay has deferred for 48 hours has failed, and says why; an hour before it has not."""
     what = await one(store)
     relay.then("RCPT", "450 4.2.0 busy", "450 4.2.0 still busy")
     with pytest.raises(ApplicationError):
@@ -590,7 +590,7 @@ async def test_a_sender_refused_after_the_data_fails_no_mail(
     assert [mail.recipient for mail in relay.accepted] == [STATIONERY.sender, LUCA]
 
 
-async def test_what_is_put_off_is_counted_by_its_answers(
+async def test_what_is_deferred_is_counted_by_its_answers(
     store: Store, messages: Messages, relay: ScriptedRelay
 ) -> None:
     """How many wait, since when, and with which codes: never with the address that a relay repeats in its words."""
@@ -882,7 +882,7 @@ async def test_stopped_mail_waits_and_goes_on(store: Store, messages: Messages, 
 
 
 @pytest.mark.parametrize("why", ["stopped", "absent"])
-async def test_a_pause_holds_what_mail_stop_or_an_absent_relay_had_put_off(
+async def test_a_pause_holds_what_mail_stop_or_an_absent_relay_had_deferred(
     store: Store, messages: Messages, relay: ScriptedRelay, why: str
 ) -> None:
     """Once mail goes again, whoever retries leaves it where it is and asks again soon; resumed, it goes once."""
@@ -1128,7 +1128,7 @@ async def test_what_does_not_go_at_once_goes_from_the_task_queue(
 
 
 async def test_patience_is_asked_of_the_task_queue(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
-    """A relay that asks for patience is not asked again at once; whoever was not put off has their mail."""
+    """A relay that asks for patience is not asked again at once; whoever was not deferred has their mail."""
     relay.then_for(LUCA, "450 greylisted")
     what = occasion(await company_of(store))
     outcomes = await send_at_once(messages, what)
@@ -1407,7 +1407,7 @@ async def test_no_answer_after_the_data(
         # It may have arrived: nobody can take it back, and nothing says that it did not go.
         async with store.writing() as connection:
             assert (
-                await deferral.call_off(connection, (await rows(store))[LUCA]["key"], "it is not true any more", T0)
+                await scheduled.call_off(connection, (await rows(store))[LUCA]["key"], "it is not true any more", T0)
                 == []
             )
     else:

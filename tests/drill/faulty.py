@@ -43,7 +43,7 @@ def sends_twice() -> None:
     """Whatever the relay did not answer goes again, also what may not go twice."""
 
     async def again(self: Any, held: Any) -> MessageState | None:
-        found: MessageState | None = await self._put_off(held, "the relay did not answer after the data")
+        found: MessageState | None = await self._defer(held, "the relay did not answer after the data")
         return found
 
     delivery.Delivery._after_silence = again  # type: ignore[method-assign]

@@ -86,7 +86,7 @@ async def lines(at: Installation, key: str, state: MessageState) -> list[Message
     return found
 
 
-async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quiet: Installation) -> None:
+async def test_a_draft_says_when_it_would_go_and_what_is_scheduled_for_when(quiet: Installation) -> None:
     """Out of hours the drafts page tells it before anything is sent; account page, API and timeline tell it after."""
     file = resting("approve")
     key = file.account.key
@@ -117,7 +117,7 @@ async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quie
     assert quiet.mails() == []
 
 
-async def test_what_is_put_off_is_told_where_it_is_waited_for(
+async def test_what_is_scheduled_is_told_where_it_is_waited_for(
     quiet: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The start says whose working hours its emails wait for; portfolio, status and meeting name no other cause."""
@@ -154,7 +154,7 @@ async def test_what_is_put_off_is_told_where_it_is_waited_for(
     await say_so()
 
 
-async def test_what_was_put_off_goes_once_working_hours_are_no_longer_kept(dev_server: Client, tmp_path: Path) -> None:
+async def test_what_was_scheduled_goes_once_working_hours_are_not_kept(dev_server: Client, tmp_path: Path) -> None:
     """Four welcomes wait for a morning; with RAPPORT_QUIET_HOURS=ignore the next sweep has each go, once."""
     queue = new_id("queue")
     file = resting("auto")

@@ -362,20 +362,20 @@ async def test_a_relay_that_refuses_our_mails_once_it_has_them_fails_none(dev_se
             assert not await alarmed(there)
 
 
-async def test_what_is_put_off_is_told_while_nothing_else_goes(
+async def test_what_is_deferred_is_told_while_nothing_else_goes(
     dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relay that puts off each reader has no fault, and still nobody reads that mail simply goes out."""
+    """A relay that defers each reader has no fault, and still nobody reads that mail simply goes out."""
     async with scripted_relay() as relay:
         relay.then("RCPT", *["450 4.2.0 <somebody@foobar.example>: greylisted"] * 10_000)
         url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
         async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
             key = await started(there)
 
-            async def put_off() -> bool:
+            async def deferred() -> bool:
                 return {line.state for line in await message.listed(there.services, key)} == {MessageState.DEFERRED}
 
-            await until(put_off, "four welcomes that are put off")
+            await until(deferred, "four welcomes that are deferred")
             for stuck, verdict in ((False, "note"), (True, "trouble")):
                 if stuck:
                     monkeypatch.setattr(mail_switch, "STUCK", timedelta(0))
@@ -384,7 +384,7 @@ async def test_what_is_put_off_is_told_while_nothing_else_goes(
                 assert status.deferred is not None
                 assert (status.deferred.answers, status.deferred.stuck) == ({"450 4.2.0": 4}, stuck)
                 _, output = await said(there, "mail", "status")
-                assert "4 emails wait because the mail server put them off, the first since" in output
+                assert "4 emails wait because the mail server deferred them, the first since" in output
                 assert "Last answers: 450 4.2.0 (4)." in output
                 assert ("mail goes out" in output) is not stuck
                 _, checks = await diagnosed(there)

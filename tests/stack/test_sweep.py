@@ -144,7 +144,7 @@ async def test_doctor_and_metrics_name_what_nobody_is_at_work_on(
 
 
 async def test_what_waits_for_its_time_is_left_alone(here: Installation) -> None:
-    """Put off, deferred until later, leased, fresh, or a draft: nobody has to go on with it."""
+    """Scheduled, deferred until later, leased, fresh, or a draft: nobody has to go on with it."""
     _, keys = await drafted(here)
     soon = datetime.now(UTC) + timedelta(minutes=10)
     await left_behind(here, keys[0], not_before=soon)
@@ -167,7 +167,7 @@ async def stands(here: Installation, key: str, *, paused: bool) -> bool:
 
 
 async def test_what_a_paused_onboarding_holds_is_left_alone(here: Installation) -> None:
-    """What was put off until a moment within the pause is nobody's to send, nor stranded; after the pause it goes."""
+    """What was scheduled for a moment within the pause is nobody's to send, nor stranded; after the pause it goes."""
     key, keys = await drafted(here)
     assert (
         await operation.operate(here.services, key, Operate.PAUSE, OperationWritten(reason="They merge."), TAM)
@@ -184,7 +184,7 @@ async def test_what_a_paused_onboarding_holds_is_left_alone(here: Installation) 
     assert (await sweep(here)).mails == 1
 
 
-async def test_what_mail_stop_had_put_off_does_not_go_in_a_pause(
+async def test_what_mail_stop_had_deferred_does_not_go_in_a_pause(
     here: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped, begun, paused, started: four welcomes stay until the resume, and their own attempts send each once."""

@@ -103,7 +103,7 @@ async def live(
                     if seen is None or promised is None:
                         return seen
                     if promised.kept - seen.kept or promised.ended - seen.ended:
-                        await _see_put_off_mails_go(installation)
+                        await _see_scheduled_mails_go(installation)
                         return None
                     return seen
 
@@ -146,7 +146,7 @@ async def _let_go_of_the_clock(installation: Installation, faults: Faults, seen:
                 await installation.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
 
 
-async def _see_put_off_mails_go(installation: Installation) -> None:
+async def _see_scheduled_mails_go(installation: Installation) -> None:
     """Let the clock run to the working time that a fault has had a mail wait for, if there is one."""
     async with installation.services.store.reading() as connection:
         waits = MessageRow.state == MessageState.READY, MessageRow.not_before > await installation.now()

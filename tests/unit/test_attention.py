@@ -169,7 +169,7 @@ def test_what_waits_over_the_end_of_a_month_counts_where_it_goes() -> None:
 
 
 def test_a_mail_that_is_of_no_use_next_month_stays() -> None:
-    """Put off for at most seven days, and not beyond the end of its use."""
+    """Scheduled for at most seven days, and not beyond the end of its use."""
     planned = [Planned(str(day), at(day, 10)) for day in (2, 3, 4, 5)]
     reason = "their attention budget for November is used up (4 of 4)"
     assert decide(at(10, 10), ZURICH, Weight.NICE, 4, planned) == MailVerdict(None, reason)

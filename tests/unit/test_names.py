@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
@@ -53,6 +54,14 @@ def test_no_class_name_stands_twice() -> None:
 def test_no_constants_name_stands_twice() -> None:
     """A constant says by its name what it is of: the same name elsewhere means the same thing, and is imported."""
     assert twice(name for module in modules() for name in constants(module)) == set()
+
+
+def test_what_waits_has_one_name_each() -> None:
+    """An email is scheduled for its reader's time, and deferred by the mail server; no word stands for both."""
+    told = [*PATHS, *(ROOT / "docs").rglob("*.md"), *(ROOT / "rapport" / "emails").glob("*.md")]
+    told += (ROOT / "starters" / "http" / "pages" / "templates").glob("*.html")
+    both = re.compile(r"\bput(s|ting)?[ _]?(it|them)?[ _]off\b", re.IGNORECASE)
+    assert [f"{path.name}: {found[0]}" for path in told if (found := both.search(path.read_text()))] == []
 
 
 def test_no_two_kinds_of_to_do_have_the_same_title() -> None:

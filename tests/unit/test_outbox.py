@@ -25,7 +25,7 @@ from rapport.mail.outbox import LEASE, NEXT, Lease
 from rapport.mail.outbox.leases import readdressed
 from rapport.model.base import UserError
 from rapport.model.message import SETTLED, UNDER_WAY, MessageState, Purpose, Resolution
-from rapport.rules.attention import LONGEST_PUT_OFF
+from rapport.rules.attention import LONGEST_AHEAD
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
@@ -519,18 +519,18 @@ def test_whatever_instants_a_clock_wrote_a_mail_goes_in_time(empty: Path, tmp_pa
         runner.run(put(store, row(key, kind="resend") | given_))
         longest = LONGEST_WAIT if until == again else LEASE
         is_leased = until is not None and NOW <= until <= NOW + longest + SKEW
-        is_put_off = state is S.DEFERRED and NOW < again <= NOW + LONGEST_WAIT + SKEW
-        is_put_off |= not_before is not None and NOW < not_before <= NOW + LONGEST_PUT_OFF
+        is_scheduled = state is S.DEFERRED and NOW < again <= NOW + LONGEST_WAIT + SKEW
+        is_scheduled |= not_before is not None and NOW < not_before <= NOW + LONGEST_AHEAD
 
         async def named(at: datetime) -> bool:
             async with store.reading() as connection:
                 return key in [one.key for one in await outbox.late(connection, at + timedelta(seconds=1), at, 1000)]
 
-        assert runner.run(named(NOW)) or is_leased or is_put_off
+        assert runner.run(named(NOW)) or is_leased or is_scheduled
         held = runner.run(take(store, key, NOW))
-        assert (held is None) is (is_leased or is_put_off)
+        assert (held is None) is (is_leased or is_scheduled)
         # An instant that is too far off today may be a possible one by then, and then holds for once: there are three.
-        longest = max(LONGEST_WAIT + SKEW, LONGEST_PUT_OFF) + timedelta(seconds=1)
+        longest = max(LONGEST_WAIT + SKEW, LONGEST_AHEAD) + timedelta(seconds=1)
         looks = [NOW + longest * times for times in (1, 2, 3)]
         if held is None:
             at = next(at for at in looks if runner.run(named(at)))
@@ -600,7 +600,7 @@ def test_only_the_header_names_another_address(body: str, folded: bool) -> None:
 async def test_what_a_failed_step_has_left_is_as_it_was_where_it_goes_on(
     store: Store, state: S, raw: bytes | None
 ) -> None:
-    """Whether it waited to be read, was held back, was put off without bytes, or was about to go."""
+    """Whether it waited to be read, was held back, was scheduled without bytes, or was about to go."""
     key = "V/kickoff/1/1/1/proposal/welcome/c_1"
     later = NOW + timedelta(hours=3)
     before = row(key, state=state) | {"raw": raw, "not_before": later, "reason": "why"}

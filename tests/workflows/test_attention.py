@@ -80,10 +80,10 @@ async def test_a_mail_waits_over_a_weekend_and_a_holiday_and_goes_once(quiet: In
     await onboarding.start(quiet.services, StartRequest(file=file))
     await in_phase(quiet, "voting")
 
-    async def deferred() -> list[MessageLine]:
+    async def scheduled() -> list[MessageLine]:
         return [line for line in await to_champion(quiet) if line.goes_at is not None]
 
-    (waiting,) = await until(deferred, "a welcome that waits")
+    (waiting,) = await until(scheduled, "a welcome that waits")
     assert (waiting.state, waiting.goes_at, waiting.reason) == (
         MessageState.READY,
         tuesday,

@@ -143,11 +143,11 @@ class StepMails:
     def look(self) -> None:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
         drafted = {step_of(key) for key in self.state.messages.drafts} | self._kept_waits
-        deferred = {step_of(key): at for key, at in self.state.messages.deferred.items()}
-        for name in [name for name in self.waits if name not in drafted and name not in deferred]:
+        scheduled = {step_of(key): at for key, at in self.state.messages.scheduled.items()}
+        for name in [name for name in self.waits if name not in drafted and name not in scheduled]:
             del self.waits[name]
             self.state.tell_anew([name])
-        for name, at in deferred.items():
+        for name, at in scheduled.items():
             wait = Wait(what="the working time of those who get it", deadline=at)
             if name in self.state.progress and name not in drafted and self.waits.get(name) != wait:
                 self.waits[name] = wait

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import JSON, ColumnElement, and_, bindparam, func, or_, select, update
 
-from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, free, is_put_off
+from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, free, is_scheduled
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import purpose_of
 from rapport.model.message import FOR_CALENDARS, LEFT_BEHIND, MessageRequest, MessageState, Purpose
@@ -42,8 +42,8 @@ class Draft(WireModel):
     paused: bool
 
     def waits_unrendered(self, at: datetime) -> bool:
-        """Whether it was put off, its time has come, no pause holds it, and it has no bytes yet."""
-        comes_later = self.paused or is_put_off(self.not_before, at)
+        """Whether it was scheduled, its time has come, no pause holds it, and it has no bytes yet."""
+        comes_later = self.paused or is_scheduled(self.not_before, at)
         return self.state is MessageState.READY and not self.frozen and not comes_later
 
 
@@ -223,8 +223,8 @@ async def freeze(
     """Give a message its subject and its bytes, once; from then on it is ready to go.
 
     Args:
-        not_before: The instant until which it is put off nevertheless.
-        reason: Why it is put off.
+        not_before: The instant for which it is scheduled nevertheless.
+        reason: Why it is scheduled.
         left_out: The claims whose blocks it goes without.
         guests: How many others are part of it; if one more has joined since, nothing is frozen.
     """

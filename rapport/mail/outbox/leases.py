@@ -13,7 +13,7 @@ from sqlalchemy import Update, bindparam, exists, func, not_, or_, select, updat
 from rapport.mail.outbox.record import FREE, LEASE, OF_ATTEMPTS, PAUSED, RETRIABLE, before, instants
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
-from rapport.rules.attention import LONGEST_PUT_OFF
+from rapport.rules.attention import LONGEST_AHEAD
 from rapport.rules.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, take_turn
@@ -134,11 +134,11 @@ async def lease(connection: Connection, key: str, now: datetime, pace: Pace | No
         pace: How fast the mailbox may send; without it nothing waits for a turn.
 
     Returns:
-        Nothing where the message is settled, a draft, put off until later, in another attempt's hands right now, or
+        Nothing where the message is settled, a draft, scheduled for later, in another attempt's hands right now, or
         where it is not its turn, or while its onboarding is paused.
     """
     at: dict[str, object] = {"which": key, **instants(now)}
-    due = at | {"furthest": now + LONGEST_PUT_OFF}
+    due = at | {"furthest": now + LONGEST_AHEAD}
     if pace is not None and not await _is_its_turn(connection, due, now, pace):
         return None
     row = (await connection.execute(_LEASE, due | {"until": now + LEASE})).one_or_none()

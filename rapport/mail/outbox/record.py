@@ -6,7 +6,7 @@
 it behind, and the next attempt, once the lease has run out, finds it: mails whose repetition harms nobody go again
 with the same bytes, the others become `unknown` and wait for a person.
 
-A message that is put off is `ready` with the instant in `not_before`. It has no bytes before it goes, unless a person
+A message that is scheduled is `ready` with the instant in `not_before`. It has no bytes before it goes, unless a person
 approved them; until then another may join it, and is `suppressed` for that.
 """
 
@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, collate, exi
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Outcomes, Purpose, Resolution
-from rapport.rules.attention import LONGEST_PUT_OFF
+from rapport.rules.attention import LONGEST_AHEAD
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
@@ -104,9 +104,9 @@ or answers one of us, and what calendars have to know, whenever it was written: 
 stays."""
 
 
-def is_put_off(not_before: datetime | None, now: datetime) -> bool:
+def is_scheduled(not_before: datetime | None, now: datetime) -> bool:
     """Whether a message waits for its reader's time. A wait longer than any is one of a clock that was ahead."""
-    return not_before is not None and now < not_before <= now + LONGEST_PUT_OFF
+    return not_before is not None and now < not_before <= now + LONGEST_AHEAD
 
 
 OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
@@ -213,7 +213,7 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
         waits={
             row.key: row.not_before
             for row in rows
-            if row.state == MessageState.READY and is_put_off(row.not_before, now)
+            if row.state == MessageState.READY and is_scheduled(row.not_before, now)
         },
         joined={row.key: row.joined for row in rows if row.joined is not None},
     )

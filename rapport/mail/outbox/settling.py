@@ -98,7 +98,7 @@ async def drop_departed(connection: Connection, keys: Sequence[str], now: dateti
 
 
 async def drop_drafts(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
-    """Suppress drafts, and what was put off, to contacts who have left since; give the keys that go to nobody now."""
+    """Suppress drafts, and what was scheduled, to contacts who have left since; give the keys that go to nobody now."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
     concerned = (MessageRow.key.in_(keys), MessageRow.person.in_(left))
     unread = MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD])
@@ -140,7 +140,7 @@ async def drop_of_step(connection: Connection, contract: str, step: str, attempt
 async def take_up(connection: Connection, workflow_ids: Sequence[str]) -> None:
     """Have what a failed step has left be as it was, as the workflows that wrote it go on where they were.
 
-    A draft waits to be read again, and what was put off for its instant. What the relay had put off is tried at once.
+    A draft waits to be read again, and what was scheduled for its instant. What was deferred is tried at once.
     """
     tried = MessageRow.left_in == MessageState.DEFERRED
     await connection.execute(

@@ -1,4 +1,4 @@
-"""Messages that nobody is at work on, that the relay has put off, and how many there are of each state."""
+"""Messages that nobody is at work on, that the relay has deferred, and how many there are of each state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rapport.mail.outbox.record import MESSAGES, PAUSED, Message, free
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState
-from rapport.rules.attention import LONGEST_PUT_OFF, OUTSIDE
+from rapport.rules.attention import LONGEST_AHEAD, OUTSIDE
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, taken_since
@@ -43,24 +43,24 @@ async def late(connection: Connection, before: datetime, now: datetime, limit: i
     lease = case((not_(free(now)), MessageRow.lease_until))
     # So is what seems to be of tomorrow.
     created = case((MessageRow.created_at <= now + SKEW, MessageRow.created_at), else_=_LONG_AGO)
-    put_off = case((MessageRow.not_before <= now + LONGEST_PUT_OFF, MessageRow.not_before))
+    scheduled = case((MessageRow.not_before <= now + LONGEST_AHEAD, MessageRow.not_before))
     moment = due(
         created,
-        *(func.coalesce(column, created) for column in (put_off, wait, turn, lease)),
+        *(func.coalesce(column, created) for column in (scheduled, wait, turn, lease)),
         type_=UtcInstant,
     )
     return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before, not_(PAUSED)), limit)
 
 
 async def release(connection: Connection, now: datetime, limit: int) -> list[Message]:
-    """Have go what was put off for its reader's working time, the oldest first; give it, and not what a pause holds."""
-    put_off = and_(
+    """Send what was scheduled for its reader's working time, the oldest first; give it, and not what a pause holds."""
+    scheduled = and_(
         MessageRow.state == MessageState.READY, MessageRow.reason == OUTSIDE, MessageRow.not_before > now, not_(PAUSED)
     )
-    found = await _oldest(connection, put_off, limit)
+    found = await _oldest(connection, scheduled, limit)
     keys = [one.key for one in found]
     await connection.execute(
-        update(MessageRow).where(MessageRow.key.in_(keys), put_off).values(not_before=now, reason=None)
+        update(MessageRow).where(MessageRow.key.in_(keys), scheduled).values(not_before=now, reason=None)
     )
     return found
 
@@ -141,11 +141,11 @@ async def standings(connection: Connection) -> list[StateCount]:
 
 
 class Deferrals(WireModel):
-    """What waits because the relay has put it off.
+    """What waits because the relay has deferred it.
 
     Attributes:
         since: When the first of them was tried for the first time.
-        answers: How many were put off by which answer: its code alone, as relays repeat addresses; the most first.
+        answers: How many were deferred by which answer: its code alone, as relays repeat addresses; the most first.
         none_sent: Whether the relay has taken no message at all since then.
     """
 
@@ -156,7 +156,7 @@ class Deferrals(WireModel):
 
 
 async def deferrals(connection: Connection) -> Deferrals | None:
-    """What waits because the relay has put it off, if anything does."""
+    """What waits because the relay has deferred it, if anything does."""
     rows = (await connection.execute(_DEFERRED)).all()
     if not rows:
         return None

@@ -134,7 +134,7 @@ async def act(visit: TheVisit, key: str, form: Typed) -> Response:
     if recorded:
         return see_other(f"/accounts/{key}/drafts?done=recorded")
     left = await _left(visit.services, key, chosen)
-    done = "put_off" if later else {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
+    done = "scheduled" if later else {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
     return see_other(f"/accounts/{key}/drafts?done={done}" if left else f"/accounts/{key}?done={done}")
 
 

@@ -59,7 +59,7 @@ DONE: Final = {
     "answered": "Your answer is on its way to those who decide.",
     "kept": "Saved. It's applied as soon as Rapport is running again. You don't need to do it twice.",
     "recorded": "Your decision is recorded. It will be checked when a worker is back; you need not do it again.",
-    "put_off": "Approved. Whoever does not work now gets it when they do; the list of messages says when.",
+    "scheduled": "Approved. Whoever does not work now gets it when they do; the list of messages says when.",
     "review_asked": "The review is asked for. Those who have to stand behind it get a mail.",
     "review_changed": "The request is changed. Everybody is heard anew.",
     "review_feedback": "What you said is on record.",

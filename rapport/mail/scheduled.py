@@ -63,7 +63,7 @@ async def take_in(connection: Connection, key: str) -> bool:
 
 
 async def until(connection: Connection, key: str, instant: datetime, reason: str) -> bool:
-    """Put off a message that nobody has rendered yet; say whether that was so."""
+    """Schedule a message that nobody has rendered yet; say whether that was so."""
     changed = await connection.execute(
         update(MessageRow).where(MessageRow.key == key, *UNRENDERED).values(not_before=instant, reason=reason)
     )
@@ -91,7 +91,7 @@ async def told_by(connection: Connection, occasion: MessageRequest, person: str,
 
 
 async def drop(connection: Connection, keys: Sequence[str], reason: str, now: datetime) -> list[Message]:
-    """Suppress what is put off, and leave word with what had joined it; give both."""
+    """Suppress what is scheduled, and leave word with what had joined it; give both."""
     waiting = dropped(keys, reason, now).where(
         MessageRow.state == MessageState.READY, MessageRow.not_before.is_not(None), MessageRow.attempts == 0
     )
