@@ -19,10 +19,10 @@ from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Unserved
 from rapport.model.account import Role
 from rapport.model.ids import RELAY_ALARM
 from rapport.model.relay import FaultKind, RelayAsked, RelayFault, RelayStart
-from rapport.model.task import TaskDefinition, TaskHolder, TaskPhase, TaskRecord
+from rapport.model.task import TaskDefinition, TaskPhase, TaskRecord
 from rapport.model.workflows import RELAY
 from rapport.rules import delegation
-from rapport.storage import account, relay, task
+from rapport.storage import relay, task
 from rapport.storage.database import Connection, Store
 
 PROBE_EVERY: Final = timedelta(seconds=30)
@@ -112,14 +112,7 @@ def _again(met: Misconfigured | Deferred) -> ApplicationError:
 
 async def _open(connection: Connection, fault: RelayFault, at: datetime) -> None:
     """Write down the task that says what is wrong, with who can see to it now."""
-    company = await account.availability(connection, since=at)
-    seats = delegation.seats_for((_MANAGERS,), company, None, at)
-    holders = tuple(
-        TaskHolder(member=one.member, on_behalf_of=one.on_behalf_of, via=one.via, reason=one.reason)
-        for seat in seats
-        for one in seat.holders
-    )
-    await task.put(connection, alarm_task(fault, TaskPhase.OPEN).model_copy(update={"holders": holders}), at)
+    await task.put_alarm(connection, alarm_task(fault, TaskPhase.OPEN), at)
 
 
 async def _close(connection: Connection, at: datetime) -> None:

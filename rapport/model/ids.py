@@ -102,6 +102,14 @@ def handover_id(account: str, until: datetime) -> str:
     return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"
 
 
+BOOKS: Final = "book/"
+
+
+def book_task(member: str) -> str:
+    """The task about the accounts of a member who has left. It stands in SQL alone, and ends with the last of them."""
+    return f"{BOOKS}{member}"
+
+
 RELAY_ALARM: Final = "relay/mail"
 """The workflow that asks the relay until it takes our mail again, and the task that says so."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
@@ -89,10 +89,20 @@ async def tam_of(connection: Connection, key: str) -> str | None:
     return tam
 
 
-async def tam_addresses(connection: Connection) -> dict[str, str]:
-    """Who serves each account, by address."""
-    query = select(AccountRow.key, MemberRow.email).join(MemberRow, MemberRow.id == AccountRow.tam)
-    return {row.key: row.email for row in await connection.execute(query)}
+class Serving(NamedTuple):
+    """Who serves an account."""
+
+    name: str
+    email: str
+    has_left: bool
+
+
+async def serving(connection: Connection) -> dict[str, Serving]:
+    """Who serves each account, by its key."""
+    query = select(AccountRow.key, MemberRow.name, MemberRow.email, MemberRow.left_at).join(
+        MemberRow, MemberRow.id == AccountRow.tam
+    )
+    return {row.key: Serving(row.name, row.email, row.left_at is not None) for row in await connection.execute(query)}
 
 
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from rapport.model.base import Instant, WireModel
+from rapport.model.message import MessageState
 from rapport.model.support_case import CaseState
 from rapport.rules import support_case
 from rapport.storage.database import Connection
 from rapport.storage.support_case import OPEN
 from rapport.storage.support_case_tables import CaseRow
+from rapport.storage.tables import MessageRow
 from rapport.storage.tech_review_tables import ReviewRow
 
 
@@ -73,6 +75,16 @@ async def other_waits(connection: Connection) -> dict[str, list[OtherWait]]:
     for row in rows:
         found[row.account].append(OtherWait(kind="review", **{key: row._mapping[key] for key in _OF_REVIEW}))
     return found
+
+
+async def drafts(connection: Connection) -> dict[str, int]:
+    """How many emails of each account wait to be read, where any do."""
+    query = (
+        select(MessageRow.account, func.count().label("unread"))
+        .where(MessageRow.state == MessageState.DRAFT)
+        .group_by(MessageRow.account)
+    )
+    return {row.account: row.unread for row in await connection.execute(query)}
 
 
 _OF_REVIEW = ("ref", "waiting_on", "waiting_for", "since", "deadline", "unblock")

@@ -13,6 +13,7 @@ from sqlalchemy import Row, bindparam, or_, select
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import Occurrence
+from rapport.model.ids import RELAY_ALARM
 from rapport.model.message import FOR_CALENDARS, MessageRequest, MessageState, Purpose
 from rapport.model.minutes import Pending
 from rapport.model.side_project import SideState
@@ -165,7 +166,7 @@ async def day(connection: Connection, member: Member, now: datetime) -> Agenda:
     steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
     # That no mail goes is no news for a mail.
-    held = [task for task in await tasks.waiting_for(connection, member.id) if task.definition.task != "alarm"]
+    held = [task for task in await tasks.waiting_for(connection, member.id) if task.id != RELAY_ALARM]
     asked = await tasks.asked_by(connection, member.id)
     names = await _names(connection, [task.account for task in (*held, *asked)])
     drafts, waits = _beside(steps, written, {(task.account, task.step) for task in (*held, *asked)})
@@ -429,7 +430,8 @@ async def _names(connection: Connection, accounts: Iterable[str]) -> dict[str, s
 
 def _task(task: Task, names: dict[str, str], now: datetime) -> Item:
     what = _PHASES.get(task.phase, task.definition.question)
-    return _item(task.account, names.get(task.account, task.account), task.heading, what, task.deadline, now)
+    of = names.get(task.account, task.account) or "Your team"
+    return _item(task.account, of, task.heading, what, task.deadline, now)
 
 
 def _item(account: str, of: str, title: str, what: str, deadline: datetime | None, now: datetime) -> Item:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 
-from rapport.model.account import WrittenContact, in_order
+from rapport.model.account import Role, WrittenContact, in_order
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import cadence_id, meeting_id, new_id, scope_of, step_workflow
+from rapport.model.ids import book_task, cadence_id, meeting_id, new_id, scope_of, step_workflow
+from rapport.model.message import MessageState
 from rapport.model.projection import TimelineEvent
 from rapport.model.step import DoneBy, kinds
-from rapport.model.task import TaskPhase
-from rapport.storage import account as accounts, cadence
+from rapport.model.task import MEMBER_PREFIX, TaskDefinition, TaskPhase, TaskRecord
+from rapport.rules.delegation import ROLE_PREFIX
+from rapport.rules.wording import amount
+from rapport.storage import account as accounts, cadence, task as tasks
 from rapport.storage.database import Connection
-from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MilestoneRow, TaskRow, TimelineRow
+from rapport.storage.tables import (
+    AccountRow,
+    ContactRow,
+    ContractRow,
+    MemberRow,
+    MessageRow,
+    MilestoneRow,
+    TaskRow,
+    TimelineRow,
+)
 from rapport.storage.timeline import append
 
 
@@ -94,8 +107,26 @@ async def hand_over(
     Args:
         regular, until: To whom it goes back, and when; neither where it stays with them.
     """
+    gone = MemberRow.left_at.is_not(None) & (MemberRow.id == AccountRow.tam)
+    if await connection.scalar(select(AccountRow.key).where(AccountRow.key == account, exists().where(gone))):
+        await _take_names_off(connection, account)
     await connection.execute(
         update(AccountRow).where(AccountRow.key == account).values(tam=to, regular_tam=regular, tam_until=until)
+    )
+
+
+async def _take_names_off(connection: Connection, account: str) -> None:
+    """Have what was held because its writer has left be written again, in the name of whoever follows."""
+    await connection.execute(
+        update(MessageRow)
+        .where(
+            MessageRow.account == account,
+            MessageRow.person.not_like(f"{MEMBER_PREFIX}%"),
+            MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
+            MessageRow.raw.is_not(None),
+            MessageRow.lease_until.is_(None),
+        )
+        .values(state=MessageState.READY, raw=None, not_before=None, reason=None, retry_at=None)
     )
 
 
@@ -119,11 +150,72 @@ async def hand_back(connection: Connection, account: str, key: str, now: datetim
     if found.regular_tam is None or found.tam_at(now) == found.tam:
         return None, None
     await hand_over(connection, account, found.regular_tam)
+    await tell_of_books(connection, now)
     entry = TimelineEvent(
         key=key, account=account, at=now, kind="account.handed_back", who=found.regular_tam, about=found.tam
     )
     await append(connection, [entry])
     return found.regular_tam, found.tam
+
+
+async def tell_of_books(connection: Connection, now: datetime) -> None:
+    """Put the accounts of each member who has left into an inbox, as one task until the last is handed over.
+
+    It is their manager's, or where there is none any manager's. Safe to repeat.
+    """
+    rows = await connection.execute(
+        select(MemberRow.id, MemberRow.name, MemberRow.manager, func.count().label("accounts"))
+        .join(AccountRow, AccountRow.tam == MemberRow.id)
+        .where(MemberRow.left_at.is_not(None), AccountRow.erased_at.is_(None))
+        .group_by(MemberRow.id, MemberRow.name, MemberRow.manager)
+        .order_by(MemberRow.id)
+    )
+    left = {book_task(row.id): row for row in rows}
+    there = set(await connection.scalars(select(MemberRow.id).where(MemberRow.left_at.is_(None))))
+    before = {one.id: one for one in await tasks.of_books(connection)}
+    for id_, row in left.items():
+        opened = before[id_].opened if id_ in before else now
+        assign = row.manager if row.manager in there else f"{ROLE_PREFIX}{Role.TAM_MANAGER}"
+        book = _book(id_, f"{row.name} has left: {amount(row.accounts, 'account')} to hand over", assign, opened)
+        await tasks.put_alarm(connection, book, now)
+    for id_, one in before.items():
+        if id_ not in left:
+            over = {"phase": TaskPhase.CLOSED, "outcome": HANDED_OVER}
+            await tasks.put_alarm(connection, one.model_copy(update=over), now)
+
+
+HANDED_OVER: Final = "handed_over"
+"""The outcome of the task about a book, once nobody who has left serves any of its accounts."""
+
+
+def _book(id_: str, title: str, assign: str, opened: datetime) -> TaskRecord:
+    return TaskRecord(
+        id=id_,
+        account="",
+        contract="",
+        subject=id_,
+        step="book",
+        title=title,
+        definition=TaskDefinition(
+            task="alarm",
+            question="Who takes over the accounts? No email goes out in the name of whoever has left.",
+            options=(),
+            assign=(assign,),
+        ),
+        phase=TaskPhase.OPEN,
+        round=1,
+        requester=None,
+        request=None,
+        asked=None,
+        answers=(),
+        opened=opened,
+        deadline=opened + WITHIN,
+        outcome=None,
+    )
+
+
+WITHIN: Final = timedelta(days=1)
+"""By when a book is to be handed over: nothing goes out meanwhile."""
 
 
 class HandedOver(WireModel):

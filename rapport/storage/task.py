@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, fun
 
 from rapport.model.account import Role
 from rapport.model.base import Instant
-from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
+from rapport.model.ids import BOOKS, UNDELIVERED_STEP, undelivered_task
 from rapport.model.projection import Wait
 from rapport.model.task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
-from rapport.rules import details
+from rapport.rules import delegation, details
 from rapport.rules.todo_template import OF_MEETINGS
-from rapport.storage import upserts
+from rapport.storage import account as accounts, upserts
 from rapport.storage.contract import tell_step
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
@@ -77,6 +77,20 @@ async def put(connection: Connection, task: TaskRecord, closed_at: datetime) -> 
         await connection.execute(_HOLDERS, [{"task": task.id, **holder.model_dump()} for holder in task.holders])
 
 
+async def put_alarm(connection: Connection, task: TaskRecord, now: datetime) -> None:
+    """Write down a task without a workflow, with those of its assignees who can see to it now."""
+    if task.phase is not TaskPhase.CLOSED:
+        people = await accounts.availability(connection, since=now)
+        seats = delegation.seats_for(task.definition.assign, people, None, now)
+        holders = tuple(
+            TaskHolder(member=one.member, on_behalf_of=one.on_behalf_of, via=one.via, reason=one.reason)
+            for seat in seats
+            for one in seat.holders
+        )
+        task = task.model_copy(update={"holders": holders})
+    await put(connection, task, now)
+
+
 _COLUMNS = tuple(column for column in TaskRow.__table__.columns if column.name != "gone_in")
 _TASKS = (
     select(*_COLUMNS, SubmissionRow.text.label("said"), ContactRow.name.label("about_name"))
@@ -99,6 +113,11 @@ async def _read(connection: Connection, query: Executable, parameters: dict[str,
 async def task(connection: Connection, id_: str) -> Task | None:
     """One task, by its workflow's id."""
     return next(iter(await _read(connection, _TASKS.where(TaskRow.id == bindparam("which")), {"which": id_})), None)
+
+
+async def of_books(connection: Connection) -> list[Task]:
+    """The open tasks about the accounts of members who have left."""
+    return await _read(connection, _TASKS.where(TaskRow.id.startswith(BOOKS, autoescape=True), _OPEN), {})
 
 
 async def latest(connection: Connection, subject: str, step: str) -> Task | None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, not_, select
 
 from rapport.model.account import Role, personas
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id, scope_of, step_workflow
+from rapport.model.ids import BOOKS, cadence_id, case_id, handover_id, meeting_id, review_id, scope_of, step_workflow
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import CaseState, CaseStatus
 from rapport.rules import support_case
@@ -68,7 +68,9 @@ async def open_workflows(connection: Connection) -> set[str]:
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
-    tasks = await connection.scalars(select(TaskRow.id).where(ALL_OPEN))
+    tasks = await connection.scalars(
+        select(TaskRow.id).where(ALL_OPEN, not_(TaskRow.id.startswith(BOOKS, autoescape=True)))
+    )
     steps = await connection.execute(_RUNNING.where(MilestoneRow.kind.in_(kinds(DoneBy.WORKFLOW))))
     recurring = await cadence.every(connection)
     hand_overs = await connection.execute(

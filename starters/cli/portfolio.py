@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
+from rapport.model.commands import reading_drafts
+from rapport.rules.wording import amount
 from starters.cli.common import by_whom, command, out, print_checked, table, told_stage, when
 from starters.cli.mail import print_mail
 from starters.services import Services
@@ -21,6 +23,9 @@ def add_to(root: typer.Typer) -> None:
     root.add_typer(app)
 
 
+Tam = Annotated[str | None, typer.Option("--tam", help="Only the accounts that this member serves.", metavar="EMAIL")]
+
+
 class Portfolio(NamedTuple):
     """Every account, and whether email goes out."""
 
@@ -28,9 +33,9 @@ class Portfolio(NamedTuple):
     mail: MailStatus | None = None
 
 
-async def read_portfolio(services: Services) -> Portfolio:
-    """Every account, and whether email goes out."""
-    return Portfolio(await accounts.portfolio(services), await mail_switch.status(services))
+async def read_portfolio(services: Services, tam: str | None = None) -> Portfolio:
+    """Every account, or those of one TAM, and whether email goes out."""
+    return Portfolio(await accounts.portfolio(services, tam), await mail_switch.status(services))
 
 
 def print_portfolio(found: Portfolio) -> None:
@@ -49,16 +54,19 @@ def print_portfolio(found: Portfolio) -> None:
         for one in line.others:
             due = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
             rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), due)
+        if line.drafts:
+            rows.add_row("", "drafts", f"{amount(line.drafts, 'email')} to read", "", "")
     out.print(rows)
     print_checked(lines[0].checked)
     for line in lines:
         waits = [(line.unblock, line.waiting_on), *((one.unblock, one.waiting_on) for one in line.others)]
-        ways = [way for command, on in waits if (way := by_whom(command, on, line.tam))]
+        waits += [(reading_drafts(line.account), ())] if line.drafts and not line.tam_left else []
+        ways = [*dict.fromkeys(way for command, on in waits if (way := by_whom(command, on, line.tam)))]
         if ways:
             out.print(f"\nNext for {line.account}:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 
 
 @command(app, show=print_portfolio, document=lambda found: found.lines)
-async def portfolio(services: Services) -> Portfolio:
+async def portfolio(services: Services, tam: Tam = None) -> Portfolio:
     """Every account: stage, what it is waiting for, since when, and the next step."""
-    return await read_portfolio(services)
+    return await read_portfolio(services, tam)

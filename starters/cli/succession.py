@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from rapport.model.base import UserError
 from rapport.model.reading import check
 from rapport.rules.wording import amount, listed
 from rapport.storage.account_erasure import AccountErased
@@ -147,18 +148,31 @@ async def confirm_erasure(services: Services, actor: Actor, account: str) -> Acc
     return await account_erasure.confirm(services, account, actor)
 
 
-@command(app, "hand-over", show=_print)
+def _print_all(changes: SuccessionResult | list[SuccessionResult]) -> None:
+    for one in changes if isinstance(changes, list) else [changes]:
+        _print(one)
+
+
+@command(app, "hand-over", show=_print_all)
 async def hand_over(
     services: Services,
     actor: Actor,
-    account: str,
     to: Annotated[str, typer.Option("--to", help="The member who takes over.", metavar="EMAIL")],
     reason: Reason,
+    account: Annotated[str | None, typer.Argument(help="The account; not with --all.")] = None,
     until: Annotated[
         str | None, typer.Option("--until", help="The last day, such as 2026-12-24; without it, for good.")
     ] = None,
-) -> SuccessionResult:
-    """Have another TAM serve an account, for a while or for good. Safe to repeat."""
-    return await succession.hand_over(
-        services, account, check(HandOver, given(to=to, until=until, reason=reason), ""), actor
-    )
+    all_: Annotated[bool, typer.Option("--all", help="Every account that the member in --from serves.")] = False,
+    former: Annotated[
+        str | None, typer.Option("--from", help="With --all: who serves them now.", metavar="EMAIL")
+    ] = None,
+) -> SuccessionResult | list[SuccessionResult]:
+    """Have another TAM serve an account, or all of a member's, for a while or for good. Safe to repeat."""
+    if (account is None) is not all_ or (former is None) is all_:
+        fix = "name one account, or write --all --from EMAIL for all of a member's"
+        raise UserError("which accounts is not clear", field="account", fix=fix)
+    said = check(HandOver, given(to=to, until=until, reason=reason), "")
+    if account is None:
+        return await succession.hand_over_all(services, former or "", said, actor)
+    return await succession.hand_over(services, account, said, actor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rapport.mail import outbox
 from rapport.model.access import Action
@@ -20,6 +20,7 @@ from rapport.model.account import (
     personas,
 )
 from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.commands import in_name
 from rapport.model.ids import account_of, case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.playbook import Playbook
@@ -36,7 +37,7 @@ from rapport.storage import (
     task as task_storage,
     timeline,
 )
-from rapport.storage.account_waits import OtherWait, other_waits
+from rapport.storage.account_waits import OtherWait, drafts, other_waits
 from rapport.storage.contract import Contract, ContractState, StepShown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
@@ -139,6 +140,8 @@ class AccountLine(WireModel):
         others: What waits of its support cases and technical reviews, and another contract that never began.
         checked: As of when it is known whether any of it was ended in Temporal; nothing if that was never looked at.
         tam: Who serves it, by address.
+        tam_left: Whether they have left, so that nothing goes out in their name before it is handed over.
+        drafts: How many emails wait to be read.
     """
 
     account: str
@@ -156,6 +159,9 @@ class AccountLine(WireModel):
     others: tuple[OtherShown, ...] = ()
     checked: Instant | None = None
     tam: str = ""
+    tam_name: str = ""
+    tam_left: bool = False
+    drafts: int = 0
 
 
 def read_file(path: Path) -> AccountFile:
@@ -207,6 +213,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
                 raise together(wrong)
         if file.contract is not None and playbook is not None:
             await contracts.keep(connection, key, file.contract, playbook, onboarding_id(key))
+        await succession.tell_of_books(connection, present())
         others = before != await _people(connection, key)
         listeners = await succession.listeners(connection, key) if others else []
     await people_changed(services, None if file.members else key)
@@ -383,37 +390,109 @@ async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, 
 
 
 @requires(Action.READ)
-async def portfolio(services: Services) -> list[AccountLine]:
-    """Every account, those that wait the longest past their deadline first."""
+async def portfolio(services: Services, tam: str | None = None) -> list[AccountLine]:
+    """Every account, those that nobody serves and that wait the longest past their deadline first.
+
+    Args:
+        tam: Only those that this member serves, by address.
+
+    Raises:
+        UserError: There is no such member.
+    """
     async with services.store.reading() as connection:
         names = await accounts.account_names(connection)
         of_account = await contracts.of_all(connection)
         waiting = await contracts.first_waiting(connection)
         asked = await task_storage.most_urgent(connection)
-        served_by = await accounts.tam_addresses(connection)
+        served_by = await accounts.serving(connection)
+        unread = await drafts(connection)
+        if tam is not None and await accounts.member_by_email(connection, tam) is None:
+            raise UserError(
+                f'there is no member "{tam[:70]}"', field="tam", fix="see `rapport member list`", kind=Refused.NOT_FOUND
+            )
         others = await other_waits(connection)
         missed = await unreached(connection, present())
         known = await sweep.known_ended(connection)
         no_mail = await mail_switch.why_not(services, connection)
     still, checked = await standstill.all_ended(services, known)
     lines = [
-        _still(
-            _line(
-                key,
-                name,
+        _unserved(
+            _still(
+                _line(
+                    key,
+                    name,
+                    contract,
+                    _most_urgent(waiting, of_account.get(key, [])),
+                    asked.get(key),
+                    [*_not_begun(of_account.get(key, []), contract), *others.get(key, [])],
+                    missed,
+                ),
                 contract,
-                _most_urgent(waiting, of_account.get(key, [])),
-                asked.get(key),
-                [*_not_begun(of_account.get(key, []), contract), *others.get(key, [])],
-                missed,
-            ),
-            contract,
-            still,
-        ).model_copy(update={"checked": checked, "tam": served_by[key], "no_mail": no_mail})
+                still,
+            ).model_copy(update={"checked": checked, "drafts": unread.get(key, 0), "no_mail": no_mail}),
+            served_by[key],
+        )
         for key, name in names.items()
         for contract in [contracts.current(of_account.get(key, []))]
+        if tam is None or served_by[key].email.lower() == tam.lower()
     ]
-    return sorted(lines, key=lambda line: (not _is_late(line), line.deadline is None, line.deadline, line.account))
+    return sorted(
+        lines,
+        key=lambda line: (
+            not line.tam_left,
+            not _is_late(line),
+            line.deadline is None,
+            line.deadline,
+            line.account,
+        ),
+    )
+
+
+class Book(NamedTuple):
+    """What one TAM serves: how many accounts, how many of them are past a deadline, and how many drafts wait."""
+
+    name: str
+    email: str
+    has_left: bool
+    accounts: int
+    overdue: int
+    drafts: int
+
+
+def books(lines: Sequence[AccountLine]) -> list[Book]:
+    """The portfolio by TAM: those who have left first, then by name."""
+    by_tam: dict[str, list[AccountLine]] = {}
+    for line in lines:
+        by_tam.setdefault(line.tam, []).append(line)
+    found = [
+        Book(
+            name=some[0].tam_name,
+            email=email,
+            has_left=some[0].tam_left,
+            accounts=len(some),
+            overdue=sum(_is_late(one) for one in some),
+            drafts=sum(one.drafts for one in some),
+        )
+        for email, some in by_tam.items()
+    ]
+    return sorted(found, key=lambda one: (not one.has_left, one.name, one.email))
+
+
+def _unserved(line: AccountLine, by: accounts.Serving) -> AccountLine:
+    """A line with who serves its account: where they have left, that is what it waits for."""
+    line = line.model_copy(update={"tam": by.email, "tam_name": by.name, "tam_left": by.has_left})
+    if not by.has_left:
+        return line
+    unblock = in_name(f"rapport account hand-over {line.account} --to EMAIL --reason …")
+    return line.model_copy(
+        update={
+            "waiting_on": (Role.TAM_MANAGER,),
+            "waiting_for": f"another TAM: {by.name} has left, and no email goes out until it is handed over",
+            "unblock": unblock,
+            "deadline": None,
+            "overdue": False,
+        }
+    )
 
 
 def _not_begun(of: Sequence[Contract], current: Contract | None) -> list[OtherWait]:

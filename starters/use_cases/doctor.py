@@ -21,6 +21,7 @@ from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Misconfigured, Relay
 from rapport.model.account import Role
 from rapport.model.base import UserError, WireModel
+from rapport.model.commands import in_name
 from rapport.model.delivery import DeliveryState
 from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
@@ -153,6 +154,7 @@ async def examine(settings: Settings) -> Diagnosis:
         if store is None:
             missed = (
                 "administrators",
+                "accounts",
                 "mail",
                 "emails",
                 "on record",
@@ -168,6 +170,7 @@ async def examine(settings: Settings) -> Diagnosis:
             mail = await _mail(store, settings)
             checks += [
                 await _administrators(store, settings),
+                await _books(store),
                 mail,
                 await _emails(store, settings),
                 await _begun(store),
@@ -583,6 +586,28 @@ async def _administrators(store: Store, settings: Settings) -> Check:
         what="nobody who works here is an administrator, so no one can add members or change roles",
         fix='run `rapport setup --administrator "Name <address>"`',
     )
+
+
+async def _books(store: Store) -> Check:
+    """Whether each account is served by somebody who works here: else no email goes out for it."""
+    async with store.reading() as connection:
+        names = await accounts.account_names(connection)
+        served = {key: by for key, by in (await accounts.serving(connection)).items() if key in names}
+    left = {key: by for key, by in served.items() if by.has_left}
+    if not left:
+        what = f"{amount(len(served), 'account')}, each with a TAM who works here" if served else "no account yet"
+        return Check(check="accounts", verdict=CheckVerdict.OK, what=what)
+    found = tuple(
+        Finding(
+            where=key,
+            problem=f"{by.name} has left, and no email goes out",
+            fix=in_name(f"rapport account hand-over {key} --to EMAIL --reason …"),
+        )
+        for key, by in list(left.items())[:MOST_NAMED]
+    )
+    what = f"{amount(len(left), 'account')} of TAMs who have left"
+    fix = in_name("rapport account hand-over --all --from EMAIL --to EMAIL --reason …")
+    return Check(check="accounts", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=found)
 
 
 async def _begun(store: Store) -> Check:

@@ -19,7 +19,7 @@ from rapport.model.base import InputModel, Instant, Prose, Refused, UserError, W
 from rapport.model.ids import case_id, desk_id, new_id
 from rapport.model.support_case import DESK
 from rapport.rules import access, calendar
-from rapport.storage import account as people, imports, session, support_case, task, timeline
+from rapport.storage import account as people, imports, session, succession, support_case, task, timeline
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
 from starters.rights import requires
@@ -180,6 +180,7 @@ async def leave(services: Services, email: str, leaving: Leaving, actor: Actor) 
                 "has left already", field="member", fix=f"see `rapport member show {email}`", kind=Refused.CONFLICT
             )
         await session.end_all(connection, member=found.id)
+        await succession.tell_of_books(connection, present())
         await timeline.submit(connection, submission(by, actor, "member.leave", found.id, leaving.reason))
     await people_changed(services)
     return await show(services, email)

@@ -327,6 +327,7 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
         if not stands:
             goes_back = regular.id if until is not None else None
             await succession.hand_over(connection, account, to.id, goes_back, until)
+            await succession.tell_of_books(connection, now)
             await record(
                 connection, account, "account.handed_over", to.id, serving.id, by, actor, order.reason, now, until
             )
@@ -337,6 +338,43 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
     span = f" until {until.astimezone(place):%Y-%m-%d %H:%M} ({place})" if until is not None else ""
     what = f"{to.name} serves {account}{span}" + (" already" if stands else " from now on")
     return await _done(services, account, what, changed=not stands)
+
+
+@requires(Action.ACT, about=None)
+async def hand_over_all(services: Services, email: str, order: HandOver, actor: Actor) -> list[SuccessionResult]:
+    """Have another member serve every account that a member serves, as when they leave. Safe to repeat.
+
+    What was handed over from one to the other already is told again: Temporal may not have been there the first time.
+
+    Args:
+        email: Who serves them now.
+
+    Raises:
+        UserError: As `hand_over`, before any account has changed hands, or at the first for which Temporal does not
+            answer; there is no such member; or they serve none.
+    """
+    await member_named(services, actor)
+    async with services.store.reading() as connection:
+        former = await account_storage.member_by_email(connection, email)
+        to = await account_storage.member_by_email(connection, order.to)
+        if former is None:
+            raise UserError(
+                f'there is no member "{email[:70]}"',
+                field="from",
+                fix="see `rapport member list`",
+                kind=Refused.NOT_FOUND,
+            )
+        theirs = await account_storage.accounts_of(connection, former.id)
+        there = await account_storage.accounts_of(connection, to.id) if to is not None else []
+        last = {one: await succession.last_hand_over(connection, one) for one in there}
+        again = [one for one, said in last.items() if said is not None and said.former == former.id]
+    for account in theirs:
+        await ask(services, Action.ACT, actor, account)
+    if not theirs and not again:
+        raise UserError(
+            "serves no account", field="from", fix="see `rapport portfolio --tam EMAIL`", kind=Refused.CONFLICT
+        )
+    return [await hand_over(services, account, order, actor) for account in (*again, *theirs)]
 
 
 async def _write_to_the_taker(services: Services, account: str) -> None:

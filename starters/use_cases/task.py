@@ -284,7 +284,7 @@ def _refuse_alarm(found: Task) -> None:
         raise UserError(
             "takes no decision: it ends once its cause is gone",
             field="task",
-            fix="see `rapport mail status` for what to do",
+            fix=f"see `rapport task show {found.id}` for what to do",
             kind=Refused.CONFLICT,
         )
 

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from rapport.mail import outbox
 from rapport.model.account import Contact, Fact, Member
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import UNDELIVERED_STEP
+from rapport.model.commands import in_name
+from rapport.model.ids import BOOKS, UNDELIVERED_STEP
 from rapport.model.message import Resolution
 from rapport.model.task import NOT_REQUESTED, WITHDRAWN, Decision, TaskDefinition, TaskPhase
 from rapport.rules import audience, drafting
@@ -356,13 +357,16 @@ async def _alarm(services: Services, task: Task, reader: Person | None) -> TaskS
     async with services.store.reading() as connection:
         known = await people_of(connection, [task])
         fault = await relay_fault(connection)
+        of_book = await _book(connection, task) if task.id.startswith(BOOKS) else None
+    mended = "ended: email goes out again" if of_book is None else "ended: the accounts are handed over"
+    to_do = {} if fault is None else {"to fix it": fault.fix, "to check it": TO_CHECK_MAIL}
     return TaskShown(
         **line_of(task, known, present(), reader),
         account_name=INSTALLATION,
         kind=task.definition.task,
         quorum=task.definition.quorum,
         asks=(),
-        said={} if fault is None else {"to fix it": fault.fix, "to check it": TO_CHECK_MAIL},
+        said=to_do if of_book is None else of_book,
         prefilled={},
         by_customer=False,
         about=None,
@@ -375,11 +379,26 @@ async def _alarm(services: Services, task: Task, reader: Person | None) -> TaskS
         decisions=(),
         talk=(),
         outcome=task.outcome,
-        ended=None if task.outcome is None else "ended: email goes out again",
+        ended=None if task.outcome is None else mended,
         closed=task.closed,
         zone=reader.schedule.zone if reader is not None else "UTC",
         tam="",
     )
+
+
+async def _book(connection: Connection, task: Task) -> dict[str, str]:
+    """The accounts of somebody who has left, and the commands that hand them over."""
+    former = await accounts.member(connection, task.id.removeprefix(BOOKS))
+    names = await accounts.account_names(connection)
+    theirs = [key for key in await accounts.accounts_of(connection, former.id) if key in names]
+    if not theirs:
+        return {}
+    one, whole = theirs[0], in_name(f"rapport account hand-over --all --from {former.email} --to EMAIL --reason …")
+    return {
+        "accounts": ", ".join(f"{names[key]} ({key})" for key in theirs),
+        "all to one": f"`{whole}`",
+        "each by itself": f"`{in_name(f'rapport account hand-over {one} --to EMAIL --reason …')}`",
+    }
 
 
 TO_CHECK_MAIL: Final = "`rapport doctor` signs in to the mail server, `rapport mail status` says whether email goes out"

@@ -17,7 +17,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -33,7 +33,7 @@ from rapport.settings import Settings
 from rapport.storage import access, account as account_storage, task, timeline as timeline_storage
 from rapport.storage.access import Link
 from rapport.storage.database import Store
-from rapport.storage.tables import Base
+from rapport.storage.tables import AccountRow, Base
 from starters.cli.timeline import by_way_of
 from starters.http.app import SECURITY_HEADERS, create_app
 from starters.http.auth import SESSION_COOKIE
@@ -995,3 +995,23 @@ def test_the_only_answer_to_a_task_is_its_button() -> None:
         ([one, other], "approval", "Submit decision"),
     ):
         assert macros.submits(SimpleNamespace(options=options, kind=kind)).strip() == label
+
+
+async def test_a_manager_sees_the_portfolio_by_tam(house: House) -> None:
+    """Each TAM with their accounts and whether they have left; one link shows those of one TAM alone."""
+    await house.enter()
+    assert "By TAM" not in (await house.reader.get("/")).text
+    async with house.services.store.writing() as connection:
+        values = dict((await connection.execute(select(AccountRow.__table__))).one()._mapping)
+        known = await account_storage.members(connection)
+        other = next(one for one in known if one.id != values["tam"])
+        added = values | {"key": "neighbour", "name": "Neighbour", "tam": other.id}
+        await connection.execute(insert(AccountRow), [added])
+        await account_storage.mark_left(connection, other.id, NOW)
+    whole = (await house.reader.get("/")).text
+    assert "By TAM" in whole
+    assert re.search(rf'href="/\?tam=[^"]+">{other.name}</a> <strong class="late">has left', whole)
+    theirs = (await house.reader.get("/", params={"tam": other.email})).text
+    assert 'href="/accounts/neighbour"' in theirs
+    assert 'href="/accounts/versayce"' not in theirs
+    assert f"{other.name} has left" in theirs

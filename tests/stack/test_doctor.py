@@ -95,6 +95,7 @@ async def test_a_sound_installation_is_well(here: Installation) -> None:
         "desk",
         "relay",
         "administrators",
+        "accounts",
         "mail",
         "emails",
         "on record",

@@ -46,6 +46,9 @@ def test_people_come_and_go_on_the_command_line(data: Path) -> None:
     assert "regular TAM" in rapport(data, "account", "show", "versayce").stdout
     story = [entry["what"] for entry in asked(data, "timeline", "versayce")]
     assert "Noor Haddad takes over from Robin Keller until" in " ".join(story)
+    every = ("account", "hand-over", "--all", "--from", NOOR, "--to", TAM.email, *WHY)
+    assert [one["account"]["account"] for one in asked(data, *every)] == ["versayce"]
+    assert "serves versayce already; nothing changed" in rapport(data, *every).stdout
     erase = ("account", "erase-contact", "versayce", BUSINESS, "--reason", "Asked", "--as", TAM.email)
     assert asked(data, *erase)["messages"] > 0
     assert rapport(data, *erase).exit_code == 3
@@ -63,6 +66,10 @@ def test_people_come_and_go_on_the_command_line(data: Path) -> None:
         (("erase-contact", "versayce", "nobody@versayce.example", "--reason", "x", "--as", TAM.email), 3, "contact"),
         (("hand-over", "versayce", "--to", "ines.moreau@foobar.example", *WHY), 2, "to"),
         (("hand-over", "versayce", "--to", NOOR, "--until", "soon", *WHY), 2, "until"),
+        (("hand-over", "versayce", "--all", "--from", TAM.email, "--to", NOOR, *WHY), 2, "account"),
+        (("hand-over", "--to", NOOR, *WHY), 2, "account"),
+        (("hand-over", "--all", "--from", "nobody@foobar.example", "--to", TAM.email, *WHY), 3, "from"),
+        (("hand-over", "--all", "--from", "ines.moreau@foobar.example", "--to", TAM.email, *WHY), 4, "from"),
     ],
 )
 def test_what_is_refused_names_its_field(data: Path, words: tuple[str, ...], code: int, field: str) -> None:

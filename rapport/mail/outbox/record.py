@@ -17,13 +17,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, collate, exists, func, insert, or_, select
+from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Outcomes, Purpose, Resolution
+from rapport.model.task import MEMBER_PREFIX
 from rapport.rules.attention import LONGEST_AHEAD
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
-from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
+from rapport.storage.tables import AccountRow, ContractRow, MemberRow, MessageRow, UtcInstant
 
 LAST: Final = "\U0010ffff"
 """Comes after every key that begins alike."""
@@ -94,14 +96,24 @@ def free(now: datetime) -> ColumnElement[bool]:
     return _free(given["present"], given["longest_lease"], given["longest_wait"])
 
 
-PAUSED: Final = and_(
-    MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
+# Aliases, as whoever asks may look at accounts and members too.
+_ACCOUNT: Final = aliased(AccountRow)
+_TAM: Final = aliased(MemberRow)
+_IN_A_PAUSE: Final = and_(
     MessageRow.purpose.in_(NOT_IN_A_PAUSE),
     exists().where(ContractRow.id == MessageRow.contract, ContractRow.paused_at.is_not(None)),
 )
-"""Waits for the end of a pause of its onboarding, or of what recurs. What may have arrived goes on. So does what asks
-or answers one of us, and what calendars have to know, whenever it was written: a decision counts, a booked meeting
-stays."""
+_BY_NOBODY: Final = and_(
+    MessageRow.person.not_like(f"{MEMBER_PREFIX}%"),
+    MessageRow.workflow_id.not_like("case/%"),
+    exists().where(_ACCOUNT.key == MessageRow.account, _TAM.id == _ACCOUNT.tam, _TAM.left_at.is_not(None)),
+)
+PAUSED: Final = and_(MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]), or_(_IN_A_PAUSE, _BY_NOBODY))
+"""Waits for the end of a pause of its onboarding, or of what recurs; or for somebody who follows its account's TAM, as
+nothing goes to a customer in the name of whoever has left. A case's owner writes in their own.
+
+What may have arrived goes on. In a pause, so does what asks or answers one of us, and what calendars have to know,
+whenever it was written: a decision counts, a booked meeting stays."""
 
 
 def is_scheduled(not_before: datetime | None, now: datetime) -> bool:

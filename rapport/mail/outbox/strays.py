@@ -111,7 +111,7 @@ class Queue(WireModel):
 
 async def queued(connection: Connection, now: datetime) -> Queue | None:
     """What is due and has not gone, but for what the relay has put off and what a pause holds; nothing if all went."""
-    put_off = MessageRow.not_before.between(now, now + LONGEST_PUT_OFF)
+    put_off = MessageRow.not_before.between(now, now + LONGEST_AHEAD)
     waits = or_(
         MessageRow.state == MessageState.READY,
         and_(MessageRow.state == MessageState.SENDING, MessageRow.reason.is_(None)),

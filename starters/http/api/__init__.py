@@ -91,9 +91,9 @@ async def onboarding_status(account: str, services: TheServices) -> Status:
 
 
 @router.get("/accounts")
-async def list_accounts(services: TheServices) -> list[AccountLine]:
-    """Every account: stage, what it waits for, since when, and how to move it on."""
-    return await accounts.portfolio(services)
+async def list_accounts(services: TheServices, tam: Annotated[str | None, Query()] = None) -> list[AccountLine]:
+    """Every account, or those of one TAM: stage, what it waits for, since when, and how to move it on."""
+    return await accounts.portfolio(services, tam)
 
 
 @router.put("/accounts")

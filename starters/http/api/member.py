@@ -9,9 +9,10 @@ from fastapi import Query, status
 from rapport.model.account import MembersFile, WrittenAbsence
 from starters.http.api.bodies import By, Json, Nothing, api_router
 from starters.http.auth import Bearer, TheServices
-from starters.use_cases import access, member as members
+from starters.use_cases import access, member as members, succession
 from starters.use_cases.access import AccessEntry, RightShown
 from starters.use_cases.member import AbsenceShown, Leaving, MemberLine, MemberShown
+from starters.use_cases.succession import HandOver, SuccessionResult
 
 router = api_router()
 
@@ -54,6 +55,12 @@ async def show_member(email: str, services: TheServices) -> MemberShown:
 async def leave(email: str, said: By[Leaving], services: TheServices, token: Bearer) -> MemberShown:
     """Note that a member has left for good."""
     return await members.leave(services, email, said.body, said.by(services, token))
+
+
+@router.post("/members/{email}/hand-over")
+async def hand_over(email: str, said: By[HandOver], services: TheServices, token: Bearer) -> list[SuccessionResult]:
+    """Have another member serve every account that this one serves."""
+    return await succession.hand_over_all(services, email, said.body, said.by(services, token))
 
 
 @router.post("/members/{email}/grant")

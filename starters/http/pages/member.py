@@ -67,11 +67,12 @@ class ReportForm(InputModel):
 
 
 @router.get("/")
-async def portfolio(visit: TheVisit) -> Response:
-    """Every account, those past their deadline first."""
-    lines = await accounts.portfolio(visit.services)
+async def portfolio(visit: TheVisit, tam: Annotated[str | None, Query(max_length=254)] = None) -> Response:
+    """Every account, or those of one TAM, those past their deadline first; and how many each TAM has."""
+    every = await accounts.portfolio(visit.services)
+    lines = every if tam is None else await accounts.portfolio(visit.services, tam)
     late = await tech_review.overdue(visit.services, LISTED)
-    return await visit.page("portfolio.html", lines=lines, late=late)
+    return await visit.page("portfolio.html", lines=lines, late=late, tam=tam, books=accounts.books(every))
 
 
 @router.get("/accounts/{key}")
