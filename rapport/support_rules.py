@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from rapport.model.account import Schedule
-from rapport.model.base import Email, InputModel, Name, Several, StepName, UserError, WireModel, suggestion
+from rapport.model.base import Email, InputModel, Name, Several, StepName, UserError, WireModel, WrittenDay, suggestion
 from rapport.model.positions import line_of, lines, place_of
 from rapport.model.reading import check, parse_toml
 from rapport.model.support_case import GENERAL
@@ -99,7 +99,7 @@ class Area(InputModel):
 
     title: Name
     team: StepName
-    confirmed: date
+    confirmed: WrittenDay
 
 
 class Team(InputModel):
@@ -130,7 +130,7 @@ class OnCall(InputModel):
     """
 
     members: tuple[Email, ...] = Field(min_length=1)
-    since: date
+    since: WrittenDay
     days: int = Field(default=7, ge=1, le=366)
     at: time = time(9)
 
@@ -167,7 +167,7 @@ class AreaOwner(WireModel):
     name: str
     team: str
     engineers: tuple[str, ...]
-    confirmed: date
+    confirmed: WrittenDay
     is_stale: bool
     days: int
 

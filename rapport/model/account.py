@@ -34,7 +34,10 @@ from rapport.model.base import (
     Slug,
     StepName,
     WireModel,
+    WrittenDay,
+    WrittenInstant,
     Zone,
+    meant,
     suggestion,
     utc,
 )
@@ -324,15 +327,6 @@ class WrittenAccount(InputModel):
     figures: Figures = Figures()
 
 
-_CONTRACT_YEARS = range(1970, 3000)
-
-
-def _in_a_contract_s_years(value: D) -> D:
-    if value.year not in _CONTRACT_YEARS:
-        raise ValueError(f"is in the year {value.year}; write the year that is meant with four digits")
-    return value
-
-
 class WrittenContract(InputModel):
     """The signed contract that starts an onboarding.
 
@@ -345,10 +339,10 @@ class WrittenContract(InputModel):
     """
 
     id: ContractId
-    signed_at: Annotated[Instant, AfterValidator(_in_a_contract_s_years)]
+    signed_at: WrittenInstant
     product: Name | None = None
-    starts: Annotated[date, AfterValidator(_in_a_contract_s_years)] | None = None
-    ends: Annotated[date, AfterValidator(_in_a_contract_s_years)] | None = None
+    starts: WrittenDay | None = None
+    ends: WrittenDay | None = None
     renews: ContractId | None = None
     playbook: StepName | None = None
 
@@ -410,7 +404,6 @@ class MembersFile(InputModel):
 
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_YEARS = range(2000, 3000)
 
 
 def _day_or_instant(value: object) -> date:
@@ -423,9 +416,7 @@ def _day_or_instant(value: object) -> date:
         raise ValueError(
             'is neither a day nor an instant; write "2026-12-24", or "2026-12-24T12:00:00+01:00" with its offset'
         ) from None
-    if read.year not in _YEARS:
-        raise ValueError(f"is in the year {read.year}; write the year that is meant with four digits")
-    return read
+    return meant(read)
 
 
 DayOrInstant = Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema, model_validator
 
-from rapport.model.base import InputModel, Instant, Name, WireModel, name, utc
+from rapport.model.base import InputModel, Instant, Name, WireModel, meant, name, utc
 
 
 class Sample(WireModel):
@@ -130,7 +130,6 @@ COUNT: Final = "count"
 """The unit of what is only counted; it is not shown."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_YEARS = range(2000, 2100)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
 _SMALLEST: Final = 1e-9
 _LARGEST: Final = 1e15
@@ -146,30 +145,26 @@ def _key(value: str) -> str:
 def _day(value: object) -> date:
     """Read a whole day. Numbers are none: a spreadsheet's would be taken for seconds since 1970."""
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value
+        return meant(value)
     try:
         if not isinstance(value, str) or not _DAY.fullmatch(value):
             raise ValueError
         read = date.fromisoformat(value)
     except ValueError:
         raise ValueError('is not a day; write it as "2026-11-20"') from None
-    if read.year not in _YEARS:
-        raise ValueError(f"is in the year {read.year}; write the year that is meant with four digits")
-    return read
+    return meant(read)
 
 
 def _instant(value: object) -> datetime:
     if isinstance(value, datetime):
-        return utc(value)
+        return utc(meant(value))
     try:
         if not isinstance(value, str):
             raise ValueError
         read = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError('is not an instant; write it as "2026-11-20T14:05:00Z", or with its offset') from None
-    if read.year not in _YEARS:
-        raise ValueError(f"is in the year {read.year}; write the year that is meant with four digits")
-    return utc(read)
+    return utc(meant(read))
 
 
 def _number(value: object) -> float:

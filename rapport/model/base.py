@@ -7,9 +7,9 @@ import re
 import unicodedata
 import zoneinfo
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 import email_validator
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -17,6 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 # The machine's zone files and the pinned `tzdata` package disagree at times (America/Vancouver in 2027 did), and
 # a workflow's worker may run on any machine: only the package counts.
 zoneinfo.reset_tzpath(())
+
+D = TypeVar("D", bound=date)
 
 MAX_NAME: Final = 120
 MAX_TEXT: Final = 20_000
@@ -205,6 +207,18 @@ def utc(value: datetime) -> datetime:
         raise ValueError('is outside the years 1 to 9999 in UTC; write it as "2026-11-30T14:00:00Z"') from None
 
 
+YEARS: Final = range(1970, 2101)
+"""The years that somebody may mean. A date of another one is a slip of the keyboard, and it takes minutes to count the
+working days until then."""
+
+
+def meant(value: D) -> D:
+    """Refuse a day or an instant of a year that nobody means."""
+    if value.year not in YEARS:
+        raise ValueError(f"is in the year {value.year}; write the year that is meant with four digits")
+    return value
+
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 """An account's key: lower-case letters, digits and hyphens."""
 StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -214,3 +228,6 @@ Prose = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(pr
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(mail_address)]
 Zone = Annotated[str, AfterValidator(zone_name)]
 Instant = Annotated[datetime, AfterValidator(utc)]
+WrittenDay = Annotated[date, AfterValidator(meant)]
+WrittenInstant = Annotated[Instant, AfterValidator(meant)]
+"""A day and an instant as somebody writes them, of a year that they may mean."""

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
-from rapport.model.base import Email, InputModel, Prose, StepName, WireModel, Zone, name
+from rapport.model.base import Email, InputModel, Prose, StepName, WireModel, Zone, meant, name
 from rapport.model.meeting import Agreed
 
 MOST_LINES: Final = 40
@@ -33,9 +33,9 @@ def _day(value: object) -> object:
     """Read a day, and nothing that could be taken for one: a number would count from 1970."""
     if isinstance(value, str):
         with suppress(ValueError):
-            return date.fromisoformat(value)
+            value = date.fromisoformat(value)
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value
+        return meant(value)
     raise ValueError('is not a day; write it as "2026-12-01"')
 
 
@@ -43,9 +43,9 @@ def _time(value: object) -> object:
     """Read a wall time or an instant, in the same way."""
     if isinstance(value, str):
         with suppress(ValueError):
-            return datetime.fromisoformat(value)
+            value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value
+        return meant(value)
     raise ValueError('is not a time; write it as "2026-12-01T10:00"')
 
 

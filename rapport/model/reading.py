@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rapport.model.base import Several, UserError
+from rapport.model.base import YEARS, Several, UserError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -112,6 +112,9 @@ def read_instant(text: str, field: str, zone: str = "UTC", *, ends: bool = False
             read = datetime.combine(read, time.max)
     except ValueError:
         raise UserError("is not a time", field=field, fix=fix) from None
+    # Until when something is looked at may be any time; nothing is planned for it.
+    if not ends and read.year not in YEARS:
+        raise UserError(f"is in the year {read.year}", field=field, fix="write the year that is meant with four digits")
     try:
         if read.tzinfo is not None:
             return read.astimezone(UTC)
@@ -133,9 +136,12 @@ def read_day(text: str, field: str, fix: str = 'write it as "2026-12-24"') -> da
         UserError: The text is none.
     """
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise UserError("is not a day", field=field, fix=fix) from None
+    if day.year not in YEARS:
+        raise UserError(f"is in the year {day.year}", field=field, fix="write the year that is meant with four digits")
+    return day
 
 
 def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:

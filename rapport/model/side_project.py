@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import model_validator
 
-from rapport.model.base import Email, InputModel, Instant, Name, Prose, StepName, WireModel
+from rapport.model.base import Email, InputModel, Instant, Name, Prose, StepName, WireModel, WrittenInstant
 
 SideKind = Literal["testing", "documentation", "training", "integration"]
 """Testing, helping with the documentation, training customers, a small integration project."""
@@ -34,7 +34,7 @@ class NewSideProject(InputModel):
     note: Prose | None = None
     area: StepName | None = None
     tam: Email | None = None
-    booked_at: Instant | None = None
+    booked_at: WrittenInstant | None = None
 
     @model_validator(mode="before")
     @classmethod

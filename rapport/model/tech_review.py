@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from rapport.model.account import personas
 from rapport.model.announcement import Announce
-from rapport.model.base import InputModel, Instant, Several, Slug, WireModel, plain, suggestion
+from rapport.model.base import YEARS, InputModel, Instant, Several, Slug, WireModel, plain, suggestion
 from rapport.model.commands import in_name
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.projection import TimelineEvent, Wait
@@ -302,9 +302,11 @@ class Settlement(InputModel):
     def _day(self) -> Settlement:
         if self.revisit.strip().lower() != "never":
             try:
-                date.fromisoformat(self.revisit.strip())
+                day = date.fromisoformat(self.revisit.strip())
             except ValueError:
                 raise ValueError('revisit: is not a day; write it as "2027-03-01", or "never"') from None
+            if day.year not in YEARS:
+                raise ValueError(f'revisit: is in the year {day.year}; write the year that is meant, or "never"')
         return self
 
     @property

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from rapport.model.access import TokenScope
-from rapport.model.base import InputModel, Instant, Refused
+from rapport.model.base import InputModel, Refused, WrittenInstant
 from starters.http.api.bodies import BodyRoute, Json
 from starters.http.auth import TheServices, UnauthorizedError
 from starters.services import Caller
@@ -28,7 +28,7 @@ class ContractSigned(InputModel):
     """The event of a signed contract, as Standard Webhooks shapes events."""
 
     type: Literal["contract.signed"]
-    timestamp: Instant
+    timestamp: WrittenInstant
     data: StartRequest
 
 

@@ -204,12 +204,7 @@ def _owner(
 def _agreed(one: WrittenAgreed, zone: str, index: int) -> Agreed:
     there = ZoneInfo(one.zone or zone)
     start = one.start if one.start.tzinfo else one.start.replace(tzinfo=there)
-    try:
-        instant = start.astimezone(UTC)
-    except OverflowError:
-        raise UserError(
-            "is outside the years 1 to 9999 in UTC", field=f"agreed[{index}].start", fix="correct it"
-        ) from None
+    instant = start.astimezone(UTC)
     if one.start.tzinfo is None and instant.astimezone(there).replace(tzinfo=None) != one.start:
         raise UserError(
             f"the clocks of {there.key} skip that time",

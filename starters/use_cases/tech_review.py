@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 from rapport.mail.tech_review import read
 from rapport.model.access import Action
 from rapport.model.account import Member
-from rapport.model.base import Email, InputModel, Instant, Refused, UserError, WireModel, suggestion
+from rapport.model.base import Email, InputModel, Refused, UserError, WireModel, WrittenInstant, suggestion
 from rapport.model.commands import in_name
 from rapport.model.ids import meeting_id, number_in, review_id
 from rapport.model.meeting import Book, MeetingResult, Receipt, Report
@@ -111,7 +111,7 @@ class WantedMeeting(Reason):
 class MeetingTime(InputModel):
     """When a live meeting takes place; `anyway` where it is meant although somebody can't make it."""
 
-    start: Instant
+    start: WrittenInstant
     anyway: bool = False
 
 

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from importlib.resources import files
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pytest
 from hypothesis import assume, example, given, settings, strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rapport.model.account import AccountFile
-from rapport.model.base import Refused, UserError, WireModel
+from rapport.model.base import InputModel, Refused, UserError, WireModel
 from rapport.model.playbook import Playbook
-from rapport.model.reading import MAX_BYTES, check, read_json, read_toml
+from rapport.model.reading import MAX_BYTES, check, read_day, read_instant, read_json, read_toml
 from rapport.model.support_case import WrittenCase
+from starters.http.app import create_app
 from starters.use_cases.support_case import Say
 from tests.mail_fixtures import EXAMPLE
 
@@ -460,3 +461,31 @@ def test_a_model_is_made_of_a_record_and_of_what_is_given_beside(id_: str, title
     assert _Kept.made_of(record, title=title, overdue=overdue) == _Kept(id=id_, title=title, overdue=overdue)
     with pytest.raises(ValidationError, match="overdue"):
         _Kept.made_of(record)
+
+
+def _written(model: type[InputModel]) -> Iterator[tuple[str, Any]]:
+    """The fields of a model that hold a day or an instant, and of those below it, each with its type."""
+    for name, field in model.model_fields.items():
+        if "datetime.date" in repr(field.annotation):
+            yield (
+                f"{model.__name__}.{name}",
+                Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation,
+            )
+    for below in model.__subclasses__():
+        yield from _written(below)
+
+
+@pytest.mark.parametrize("year", ["0001", "1969", "2101", "3026", "9999"])
+def test_no_day_or_instant_is_taken_of_a_year_that_nobody_means(year: str) -> None:
+    """A slip of the keyboard is refused wherever people write a date: nothing is planned for centuries to come."""
+    assert callable(create_app)
+    fields = dict(_written(InputModel))
+    assert len(fields) > 15
+    for name, type_ in fields.items():
+        adapter = TypeAdapter(type_)
+        for written in (f"{year}-06-01", f"{year}-06-01T09:00:00Z"):
+            with pytest.raises(ValidationError):
+                pytest.fail(f"{name} takes {adapter.validate_python(written)}")
+    for read in (read_day, read_instant):
+        with pytest.raises(UserError, match=f"is in the year {int(year)}"):
+            read(f"{year}-06-01", "start")

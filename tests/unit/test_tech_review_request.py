@@ -57,6 +57,8 @@ def test_all_missing_answers_are_named_at_once() -> None:
     ("field", "value", "words"),
     [
         ("needed_by", "next week", "is not a day"),
+        ("needed_by", "3026-12-18", "is in the year 3026"),
+        ("needed_by", "9999-12-31", "is in the year 9999"),
         ("stage", "later", "has a value that is not allowed"),
         ("ask", "please", "has a value that is not allowed"),
         ("tell", "boss", "is no persona"),
@@ -73,6 +75,14 @@ def test_what_is_wrong_is_refused_by_its_name(field: str, value: object, words: 
         check(ReviewRequest, whole() | {field: value}, "")
     assert refused.value.field.split(".")[0] == field
     assert words in refused.value.problem
+
+
+@pytest.mark.parametrize("day", ["2101-01-01", "3026-12-18", "9999-12-31", "0001-01-01"])
+def test_no_review_comes_back_in_a_year_that_nobody_means(day: str) -> None:
+    """Nobody counts the working days of centuries because of a digit too many."""
+    with pytest.raises(UserError, match="is in the year") as refused:
+        check(Settlement, {"message": "No.", "next_steps": "Wait.", "revisit": day}, "")
+    assert refused.value.field == "revisit"
 
 
 def test_a_request_can_be_markdown_with_front_matter() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Query, Request, Response
 
 from rapport.model.account import AccountFile, WrittenWork
-from rapport.model.base import InputModel, Instant, Prose
+from rapport.model.base import InputModel, Prose, WrittenInstant
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.storage.timeline import Verified
@@ -46,7 +46,7 @@ class VoteBody(InputModel):
 class BookBody(InputModel):
     """A meeting's time, set by a member; `anyway` where it is meant although somebody can't make it."""
 
-    start: Instant
+    start: WrittenInstant
     anyway: bool = False
 
 

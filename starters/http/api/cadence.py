@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
-
-from rapport.model.base import InputModel, Instant, Prose
+from rapport.model.base import InputModel, Prose, WrittenDay, WrittenInstant
 from rapport.model.meeting import Receipt
 from starters.http.api.bodies import By, api_router
 from starters.http.auth import Bearer, TheServices
@@ -24,14 +22,14 @@ class SetBody(InputModel):
 class DateBody(InputModel):
     """What a member says of one date: that it is off, or was not held."""
 
-    date: date
+    date: WrittenDay
     reason: Prose | None = None
 
 
 class MoveBody(DateBody):
     """One date at another time, by a member."""
 
-    start: Instant
+    start: WrittenInstant
 
 
 @router.get("")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Query, status
 
-from rapport.model.base import InputModel
+from rapport.model.base import InputModel, WrittenDay
 from rapport.model.side_project import NewSideProject
 from rapport.rules.desk_report import DeskReport
 from starters.http.api.bodies import By, Nothing, api_router
@@ -22,7 +22,7 @@ router = api_router("/v1/desk")
 class LookAgainBody(InputModel):
     """The lead's day to look again; without one, none. It is promised to nobody."""
 
-    on: date | None = None
+    on: WrittenDay | None = None
 
 
 @router.get("/rules")
