@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
 from pydantic import ValidationError
@@ -224,7 +224,9 @@ class Words:
 
     def _effect(self, effect: Callable[[Any, W], Receipt | str], word: W) -> Receipt:
         """Do what a word says, as of when it was given, however much later it is taken, or taken again."""
-        self._owner.timeline.said_at = getattr(word, "at", None)
+        at = getattr(word, "at", None)
+        # Of a standing time it is the time of day that is wanted.
+        self._owner.timeline.said_at = at if isinstance(at, datetime) else None
         try:
             return _receipt(effect(self._owner, word))
         finally:
