@@ -620,7 +620,8 @@ async def test_what_a_failed_step_has_left_is_as_it_was_where_it_goes_on(
     assert (await read(store, str(other["key"])))["state"] == S.SUPPRESSED
 
 
-async def test_a_new_address_is_tried_as_if_for_the_first_time(store: Store) -> None:
+@pytest.mark.parametrize("taken_up", [False, True])
+async def test_a_new_address_is_tried_as_if_for_the_first_time(store: Store, taken_up: bool) -> None:
     """What was tried for days at an address that is theirs no more goes at once to the other, and has all its hours."""
     tried = row("V/kickoff/1/1/1/proposal/welcome/c_1")
     await put(store, tried)
@@ -631,6 +632,9 @@ async def test_a_new_address_is_tried_as_if_for_the_first_time(store: Store) -> 
     assert await go(store, held, S.DEFERRED, NOW, reason="450 4.2.1 no such mailbox yet", retry_at=retry_at)
     later = NOW + timedelta(minutes=30)
     async with store.writing() as connection:
+        if taken_up:
+            await outbox.drop_of_step(connection, "V", "kickoff", 1, NOW)
+            await outbox.take_up(connection, ["meeting/versayce/kickoff/1"])
         assert await outbox.readdress(connection, "c_1", old, "luca@new.example", later) == 0
     moved = await read(store, str(tried["key"]))
     assert (moved["state"], moved["address"], moved["reason"]) == (S.READY, "luca@new.example", None)

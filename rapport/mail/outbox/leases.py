@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, exists, func, not_, or_, select, update
 
-from rapport.mail.outbox.record import FREE, LEASE, OF_ATTEMPTS, PAUSED, RETRIABLE, before, instants
+from rapport.mail.outbox.record import FREE, LEASE, PAUSED, RETRIABLE, before, instants
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
 from rapport.rules.attention import LONGEST_AHEAD
@@ -267,10 +267,10 @@ async def readdress(connection: Connection, person: str, old: str, new: str, now
     )
     for row in rows.all():
         raw = None if row.raw is None else readdressed(row.raw, old, new)
-        moved: dict[str, Any] = {"address": new, "raw": raw}
+        # What the relay said, and for how long it was asked, is about the address that is theirs no more.
+        moved: dict[str, Any] = {"address": new, "raw": raw, "attempts": 0, "first_tried_at": None, "retry_at": None}
         if row.state == MessageState.DEFERRED:
-            # What the relay said, and for how long it was asked, is about the address that is theirs no more.
-            moved |= {"state": MessageState.READY, "attempts": 0, "reason": None, **dict.fromkeys(OF_ATTEMPTS)}
+            moved |= {"state": MessageState.READY, "reason": None}
         await connection.execute(
             update(MessageRow).where(MessageRow.key == row.key, *waits).values(moved), instants(now)
         )
