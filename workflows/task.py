@@ -278,10 +278,14 @@ class HumanTask(AccountWorkflow):
 
     ask.validator(checks(_judge_question))
 
-    def _judge_answer(self, answer: TaskQuestion) -> str | None:  # noqa: ARG002 - whatever is answered
+    def _judge_answer(self, answer: TaskQuestion) -> str | None:
         if self._takes_no_more:
             return self._closed_text()
-        return None if self.phase is TaskPhase.NEEDS_INFO else "no question is open"
+        if self.phase is not TaskPhase.NEEDS_INFO:
+            return "no question is open"
+        # Until it is known who answers, only the one who asked for it does.
+        asked = (self.requester, *(one.member for one in self._holders()))
+        return None if answer.by in asked else "the question isn't put to you"
 
     @workflow.update(name="answer", description="Give the information that is missing")
     @takes(_judge_answer)

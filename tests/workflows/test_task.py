@@ -264,7 +264,7 @@ async def test_an_answer_to_what_is_only_about_to_be_asked_again_counts(skipping
 
 
 async def test_missing_information_stops_the_reminders(skipping: Installation) -> None:
-    """The question goes to the one who asked; with the answer, what time was left is left again."""
+    """The question goes to the one who asked, who alone answers it; with that, what time was left is left again."""
     await begin_large(skipping)
     await in_phase(skipping, "preparing")
     await request(skipping, ROBIN)
@@ -276,6 +276,9 @@ async def test_missing_information_stops_the_reminders(skipping: Installation) -
     await skipping.sleep_until(await skipping.now() + timedelta(days=1, hours=3))
     assert len(skipping.mails(MANAGER)) == 1
     assert len(await skipping.mailed(3, ROBIN)) == 3
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await answer(skipping, "tomas.novak@foobar.example", "Nobody.")
+    assert "isn't put to you" in why(refused)
     await answer(skipping, ROBIN, "Tomas, for the satellites.")
     after = await in_phase(skipping, "open")
     assert after.deadline is not None
