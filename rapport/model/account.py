@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -41,8 +41,6 @@ from rapport.model.base import (
     suggestion,
     utc,
 )
-
-D = TypeVar("D", bound=date)
 
 
 class Role(StrEnum):
