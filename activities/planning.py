@@ -37,10 +37,15 @@ FEED_ATTEMPTS: Final = 5
 
 
 class WaitEnds(WireModel):
-    """When do these waits end? Each is a step's name, its offset, and the instant it counts from."""
+    """When do these waits end? Each is a step's name, its offset, and the instant it counts from.
+
+    Attributes:
+        ahead: Those that count backwards, each from an instant that is still to come.
+    """
 
     account: str
     waits: tuple[tuple[str, str, Instant], ...]
+    ahead: tuple[tuple[str, str, Instant], ...] = ()
 
 
 class DueInstants(WireModel):
@@ -189,8 +194,13 @@ class Planning:
         schedule = company.champion.schedule
         return DueInstants(
             due={
-                name: calendar.apply_offset(since, Offset.parse(offset), schedule)
-                for name, offset, since in question.waits
+                **{
+                    name: calendar.apply_offset(since, Offset.parse(offset), schedule)
+                    for name, offset, since in question.waits
+                },
+                **{
+                    name: calendar.ahead_of(end, Offset.parse(offset), schedule) for name, offset, end in question.ahead
+                },
             }
         )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rapport.mail import chart, invite, support_case
+from rapport.mail import chart, emails, invite, support_case
 from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext
 from rapport.mail.support_case import CaseFile
@@ -24,6 +24,9 @@ from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
 from rapport.storage.minutes import KnownMinutes, Reported
 
+_LOOKS_BACK: Final = timedelta(days=91)
+"""How far back an email about a whole contract looks: a year of samples fills no email."""
+
 
 @dataclass(frozen=True)
 class OnRecord:
@@ -33,12 +36,14 @@ class OnRecord:
         minutes: What was said at the review that the mail follows, if anybody wrote it down.
         case: The support case that the mail is about.
         product: What the contract that the mail belongs to is for, where that is not the vendor's product.
+        ends: That contract's last day, for a mail that speaks of the contract; what is on record is of its last months.
     """
 
     evidence: Evidence | None = None
     minutes: MinutesRecord | None = None
     case: CaseFile | None = None
     product: str | None = None
+    ends: date | None = None
 
 
 async def on_record(connection: Connection, occasion: MessageRequest, zone: str) -> OnRecord | None:
@@ -55,7 +60,14 @@ async def on_record(connection: Connection, occasion: MessageRequest, zone: str)
     if rhythm is None and occasion.account is not None and occasion.contract is not None:
         # What recurs is about all that the account has.
         contract = await contracts.of_id(connection, occasion.contract)
-        return OnRecord(product=contract.product) if contract is not None and contract.product else None
+        if contract is None:
+            return None
+        if contract.ends is None or not emails.speaks_of(occasion.email, "contract"):
+            return OnRecord(product=contract.product) if contract.product else None
+        until = occasion.now.astimezone(ZoneInfo(zone)).date()
+        since = max(until - _LOOKS_BACK, contract.starts or contract.signed_at.astimezone(ZoneInfo(zone)).date())
+        found = await account_data.evidence(connection, occasion.account, since, until, zone)
+        return OnRecord(found, product=contract.product, ends=contract.ends)
     if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
         return None
     found = await account_data.evidence(connection, occasion.account, rhythm.since, rhythm.until, zone)
@@ -69,6 +81,13 @@ async def on_record(connection: Connection, occasion: MessageRequest, zone: str)
         said = await minutes.of_meeting(connection, meeting) or await minutes.reported(connection, meeting)
     evidence_ = found.model_copy(update={"blockers": (*still_open, *removed)})
     return OnRecord(evidence_, said.record if said else None)
+
+
+def of_contract(found: OnRecord | None) -> dict[str, Any] | None:
+    """What a mail may say of the contract that it belongs to."""
+    if found is None or found.ends is None or found.evidence is None:
+        return None
+    return {"ends": found.ends, "since": found.evidence.since}
 
 
 def context(company: AccountContext, rhythm: RhythmFacts, to: Person, found: OnRecord | None) -> dict[str, Any]:
@@ -97,7 +116,6 @@ def context(company: AccountContext, rhythm: RhythmFacts, to: Person, found: OnR
         "review": rhythm.review,
         "missed": rhythm.missed,
         "titles": rhythm.titles,
-        "evidence": _evidence(found.evidence) if found and found.evidence else None,
         "said": _said(company, found.minutes) if found and found.minutes else None,
     }
 
@@ -187,7 +205,12 @@ def _said(company: AccountContext, record: MinutesRecord) -> dict[str, Any]:
     }
 
 
-def _evidence(found: Evidence) -> dict[str, Any]:
+def evidence(found: OnRecord | None) -> dict[str, Any] | None:
+    """What a mail may say of what is on record of the account for its days."""
+    return _told(found.evidence) if found is not None and found.evidence is not None else None
+
+
+def _told(found: Evidence) -> dict[str, Any]:
     return {
         "is_empty": found.is_empty,
         "usage": [(chart.text(series), chart.html(series)) for series in found.usage if series.samples],

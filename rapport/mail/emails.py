@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import BaseLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined, nodes, pass_context
+from jinja2 import BaseLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined, meta, nodes, pass_context
 from jinja2.runtime import Context
 
 from rapport.mail import filters, parts
@@ -227,6 +227,12 @@ def subject(name: str, context: dict[str, Any]) -> str:
 def body(name: str, context: dict[str, Any]) -> Document:
     """An email's body for one reader."""
     return Document.read(markdown().get_template(f"{name}.md").render(context))
+
+
+@cache
+def speaks_of(name: str, what: str) -> bool:
+    """Whether an email reads this of what it is given."""
+    return any(what in meta.find_undeclared_variables(tree) for tree in templates(name))
 
 
 def templates(name: str) -> Iterator[nodes.Template]:

@@ -174,6 +174,8 @@ class MessageDraft:
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
             "rhythm": cadence.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
+            "contract": cadence.of_contract(self.on_record),
+            "evidence": cadence.evidence(self.on_record),
             "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
             "erasure": self._erasure_context(self.occasion.erasure) if self.occasion.erasure else None,
             "announcement": self.occasion.announcement,

@@ -298,7 +298,7 @@ def _on_record(company: AccountContext, now: datetime) -> OnRecord:
         long_term=("One tool for every team",),
         actions=(ActionRecord(what="Send the sizing guide", owner=company.account.tam, due=until),),
     )
-    return OnRecord(evidence, said)
+    return OnRecord(evidence, said, ends=until + timedelta(days=120))
 
 
 def _case(company: AccountContext, now: datetime) -> CaseFile:

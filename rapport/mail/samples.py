@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 from jinja2 import TemplateError, meta, nodes
 
 from rapport.mail import emails
+from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import DRAFT_TOKEN, Edits
 from rapport.mail.context import AccountContext, MailSettings
 from rapport.mail.letters import MessageDraft
@@ -26,6 +27,7 @@ from rapport.model.account import (
     Vendor,
     personas,
 )
+from rapport.model.account_data import Evidence, Win
 from rapport.model.base import UserError
 from rapport.model.meeting import Invitee, Proposal, Slot
 from rapport.model.message import MeetingFacts, MessageRequest, Purpose
@@ -187,7 +189,10 @@ def _letter(email: str, persona: str, meeting: MeetingFacts | None, *, known: bo
         now=_NOW,
         meeting=meeting,
     )
-    return MessageDraft(_STATIONERY, company, occasion, "sample", to, contact.id)
+    today = _NOW.date()
+    evidence = Evidence(since=today, until=today, wins=(Win(id="w1", title="Sample", day=today),) if known else ())
+    found = OnRecord(evidence, ends=today) if meeting is None else None
+    return MessageDraft(_STATIONERY, company, occasion, "sample", to, contact.id, on_record=found)
 
 
 def _company(*, known: bool) -> AccountContext:

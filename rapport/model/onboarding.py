@@ -18,6 +18,8 @@ class OnboardingStart(WireModel):
         unheld: The personas that nobody there has when it starts.
         lost: Those of them that somebody had who has left.
         begins: When its first steps begin, where that is still to come.
+        ends: When the contract ends, where that is known.
+        renews: The workflow of the onboarding whose contract this one renews, while that runs.
     """
 
     account: str
@@ -29,6 +31,8 @@ class OnboardingStart(WireModel):
     unheld: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     begins: Instant | None = None
+    ends: Instant | None = None
+    renews: str | None = None
 
 
 class MilestoneView(WireModel):

@@ -99,6 +99,8 @@ class StepBase(InputModel):
         done_by: What does it.
         personas_in: The field that says whom of the customer it asks or writes to, if one does.
         mail_use: What its `email` is for: to carry times, or by itself; nothing where it has no such field.
+        before: What it stands before: it begins its `offset` ahead of the contract's end, and not before everything in
+            its `after` has ended. It is not for an account whose contract has no end.
         gate: The gate that has to be open before it begins; see `rapport.rules.gate`.
         nobody: What it does where nobody holds a persona that it needs: it goes `without`, or has to `wait` until the
             TAM names somebody. Left out, it goes without whom an account never had, and waits for a successor of
@@ -114,6 +116,7 @@ class StepBase(InputModel):
     stage: Stage
     after: tuple[StepName, ...] = ()
     offset: Annotated[str, AfterValidator(_offset)] | None = None
+    before: Literal["end"] | None = None
     when: tuple[StepCondition, ...] = ()
     gate: Gate | None = None
     nobody: Literal["without", "wait"] | None = None
@@ -122,6 +125,19 @@ class StepBase(InputModel):
     @classmethod
     def _several(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _stands_before(self) -> Self:
+        if self.before is not None and self.offset is None:
+            raise ValueError('offset: is missing; say how long before, such as offset = "120 days"')
+        return self
+
+    @property
+    def wait(self) -> str:
+        """How long it waits once everything in its `after` has ended, or until when, as lists show it."""
+        if self.offset is None:
+            return ""
+        return f"+ {self.offset}" if self.before is None else f"{self.offset} before the contract's {self.before}"
 
     @property
     def people(self) -> tuple[str, ...]:

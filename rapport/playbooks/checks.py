@@ -252,7 +252,7 @@ def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
                     f'{here}.after: waits for "{other}" of the later stage {steps[other].stage}, so the stage '
                     f"{step.stage} is reached after it; move one of them to another stage"
                 )
-        if step.offset is not None and not step.after:
+        if step.offset is not None and not step.after and step.before is None:
             yield f"{here}.offset: counts from the start of the onboarding; name in after what it should follow, if any"
         if step.offset is not None and (wait := Offset.parse(step.offset)).count == 0:
             if wait.unit == "business day":

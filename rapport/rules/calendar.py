@@ -290,6 +290,22 @@ def apply_offset(start: datetime, offset: Offset, who: Schedule) -> datetime:
     return max(start, wall(clock.date() + offset.count * _DAY, clock.time(), who.zone))
 
 
+def ahead_of(end: datetime, offset: Offset, who: Schedule) -> datetime:
+    """The instant that lies so long before another one, such as a contract's end: when work begins on that day.
+
+    Where nobody works on it, it is the business day before, so that nobody gets less time than was meant.
+
+    Raises:
+        ValueError: There is no working day to be found, or `end` has no zone.
+    """
+    if offset.unit == "hour":
+        return utc(end) - timedelta(hours=offset.count)
+    if offset.unit == "business day":
+        return business_day_around(end, -offset.count, who)
+    clock = _clock(utc(end), ZoneInfo(who.zone))
+    return business_day_around(wall(clock.date() - offset.count * _DAY, clock.time(), who.zone), 0, who)
+
+
 def nudge_instants(opened: datetime, deadline: datetime, count: int, who: Schedule) -> list[datetime]:
     """When a person is reminded: one, two, … up to `count` business days after `opened`, and before the deadline.
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.account import Schedule, WrittenContract
 from rapport.model.base import UserError
-from rapport.rules.calendar import next_working_instant, wall
+from rapport.rules.calendar import next_working_instant, wall, whole_days
 
 LATE_DAYS: Final = 60
 """After so many days whoever has a contract is a customer already, or waits for long: a person has to say which."""
@@ -73,6 +73,11 @@ def first_day(contract: WrittenContract, zone: str) -> date:
     """The day from which a contract counts, in a zone: its start, but not before it is signed."""
     signed = contract.signed_at.astimezone(ZoneInfo(zone)).date()
     return max(signed, contract.starts or signed)
+
+
+def last_instant(contract: WrittenContract, zone: str) -> datetime | None:
+    """When a contract ends: with its last day, in a zone. Nothing where no end is known."""
+    return None if contract.ends is None else whole_days(contract.ends, contract.ends, zone).end
 
 
 def begins(contract: WrittenContract, now: datetime, who: Schedule) -> datetime | None:

@@ -13,6 +13,9 @@ from rapport.model.step import Offset
 MONTH: Final = 21
 """The business days that a month has, about."""
 
+YEAR: Final = 12 * MONTH
+"""The business days of a contract, about: most are for a year."""
+
 
 class Span(WireModel):
     """The business days, counted from the start of an onboarding, on which a step begins and ends at the earliest."""
@@ -48,7 +51,8 @@ def earliest(playbook: Playbook) -> dict[str, Span]:
     def span(name: str) -> Span:
         if name not in found:
             step = steps[name]
-            begins = max((span(other).ends for other in step.after), default=0) + business_days(step.offset)
+            ready, wait = max((span(other).ends for other in step.after), default=0), business_days(step.offset)
+            begins = ready + wait if step.before is None else max(ready, YEAR - wait)
             found[name] = Span(step=name, begins=begins, ends=begins + step.fewest_days)
         return found[name]
 

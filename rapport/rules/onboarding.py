@@ -63,14 +63,19 @@ ALREADY: Final = "a customer already"
 """The outcome of a step that is over for an account that enters at a later one."""
 
 
-def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[str, ...]:
+def left_out(playbook: Playbook, facts: Facts, present: Iterable[str], *, ends: bool) -> tuple[str, ...]:
     """The steps of a playbook that an account does not get.
 
     Args:
         present: The personas that the account has.
+        ends: Whether its contract has an end that is still to come, before which steps can stand.
     """
     personas = set(present)
-    return tuple(step.name for step in playbook.steps if not applies(step.when, facts, personas))
+    return tuple(
+        step.name
+        for step in playbook.steps
+        if not applies(step.when, facts, personas) or (step.before is not None and not ends)
+    )
 
 
 def milestones(steps: Steps) -> tuple[Milestone, ...]:
@@ -159,6 +164,18 @@ def vacant(steps: Steps, unheld: Collection[str], lost: Collection[str], now: da
             begins=step.state is not StepState.WAITING or (step.due is not None and step.due <= now),
         )
     )
+
+
+def interrupted(steps: Steps, paused_at: datetime) -> dict[str, datetime]:
+    """The waits that a pause has interrupted, with their ends; what stands before a date does not move with it."""
+    return {
+        name: step.due
+        for name, step in steps.items()
+        if step.state is StepState.WAITING
+        and step.due is not None
+        and step.due > paused_at
+        and step.definition.before is None
+    }
 
 
 def due_now(steps: Steps, now: datetime) -> list[str]:

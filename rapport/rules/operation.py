@@ -16,6 +16,7 @@ from rapport.rules.playbook_migration import adopted, changes
 ELSEWHERE = "elsewhere"
 CANCELLED = "cancelled"
 UNCHANGED = "nothing to do"
+RENEWED = "renewed"
 
 
 class Applied(NamedTuple):
@@ -99,6 +100,15 @@ def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: d
             left = [step for step, progress in steps.items() if not progress.state.ended]
             after = before | {step: _ended(steps[step], StepState.DROPPED, CANCELLED, now) for step in left}
             return Applied(after, None, CANCELLED, _closed(left, steps, operation))
+
+
+def renewed(steps: Steps, now: datetime) -> Applied:
+    """What becomes of an onboarding whose contract is renewed: what was to prepare that is over."""
+    over = [name for name, step in steps.items() if step.definition.before is not None and not step.state.ended]
+    after = {name: _ended(steps[name], StepState.SKIPPED, RENEWED, now) for name in over}
+    running = [name for name in over if steps[name].state is StepState.RUNNING]
+    controls = dict.fromkeys(running, Control(kind=ControlKind.CLOSE))
+    return Applied({**steps, **after}, None, RENEWED if over else UNCHANGED, controls)
 
 
 _OPEN = (StepState.WAITING, StepState.RUNNING)

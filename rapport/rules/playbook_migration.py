@@ -101,6 +101,7 @@ class Plan(WireModel):
 
     Attributes:
         began: Since when it runs, or from when it is to.
+        ends: When its contract ends, where that is known.
     """
 
     contract: str
@@ -108,6 +109,7 @@ class Plan(WireModel):
     version: int
     paused_at: Instant | None = None
     began: Instant | None = None
+    ends: Instant | None = None
     steps: dict[str, Progress]
 
 
@@ -143,7 +145,7 @@ def changes(progress: Mapping[str, Progress], new: Playbook, left_out: Iterable[
         fields = _step_fields(step.definition, wanted[name])
         if fields:
             changed.append(StepChange(step=name, fields=fields))
-        if {change.field for change in fields} & {"after", "offset"}:
+        if {change.field for change in fields} & {"after", "offset", "before"}:
             replanned.append(name)
     added = [name for name in wanted if name not in progress and name not in omitted]
     dropped = [

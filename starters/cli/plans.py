@@ -44,7 +44,7 @@ def _stages(steps: Sequence[StepDefinition]) -> Iterator[tuple[Stage, list[StepD
 def _waits(step: StepDefinition) -> str:
     gate = (f"{step.gate} gate",) if step.gate else ()
     after = "\n".join((*step.after, *gate))
-    return f"{after}\n+ {step.offset}".strip() if step.offset else after
+    return f"{after}\n{step.wait}".strip()
 
 
 def timeline(playbook: PlaybookShown, width: int) -> list[str]:

@@ -255,7 +255,7 @@ async def _lacking(services: Services, key: str, playbook: Playbook, contract: W
 
     async with services.store.reading() as connection:
         company = await AccountContext.read(connection, key)
-    left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
+    left_out = onboarding.left_out(playbook, company.account.facts, company.personas, ends=contract.ends is not None)
     doubt = rules.doubt(contract, present(), company.champion.schedule)
     faults = (*unready(playbook, company, left_out), *((doubt,) if doubt is not None else ()))
     return tuple(dict.fromkeys(str(fault) for fault in faults))

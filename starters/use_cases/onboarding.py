@@ -263,9 +263,11 @@ async def _start(
         renews = rules.renewed(contract, [one for one in others if not one.is_cancelled], company.vendor.product)
         playbook = _playbook(services, request, contract, renews)
         at = request.at
-        left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
-        lacking = list(unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())}))
         who = company.champion.schedule
+        ends = rules.last_instant(contract, who.zone)
+        ends = ends if ends is not None and ends > now else None
+        left_out = onboarding.left_out(playbook, company.account.facts, company.personas, ends=ends is not None)
+        lacking = list(unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())}))
         # Whoever repeats what was asked for has answered already.
         plain = at is not None or request.as_new or (this is not None and this.requested_at is not None)
         if not plain and (doubt := rules.doubt(contract, now, who)) is not None:
@@ -290,6 +292,8 @@ async def _start(
                 unheld=company.unheld,
                 lost=company.lost,
                 begins=begins,
+                ends=ends,
+                renews=next((one.workflow_id for one in others if one.id == renews and one.is_open), None),
             ),
             id=workflow_id,
             task_queue=services.settings.task_queue,

@@ -19,7 +19,7 @@ from rapport.model.playbook import Playbook
 from rapport.model.step import Offset
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import onboarding, operation as operations
-from rapport.rules.calendar import apply_offset
+from rapport.rules.calendar import ahead_of, apply_offset
 from rapport.rules.playbook_migration import Plan
 from rapport.storage import cadence as cadences, contract as contracts
 from rapport.storage.contract import Contract
@@ -219,7 +219,8 @@ async def left_out_for(
     company = await AccountContext.read(connection, account)
     known = await contracts.milestones(connection, contract.id) if contract is not None else []
     skipped = {step.step for step in known if step.state is onboarding.StepState.SKIPPED}
-    omitted = onboarding.left_out(playbook, company.account.facts, company.personas)
+    ends = contract is not None and contract.ends is not None
+    omitted = onboarding.left_out(playbook, company.account.facts, company.personas, ends=ends)
     return (*omitted, *sorted(skipped - set(omitted)))
 
 
@@ -262,12 +263,17 @@ async def preview(services: Services, account: str) -> Preview:
     who, now, steps = company.champion.schedule, present(), found.steps
     known = {name: step.due for name, step in steps.items() if step.state is onboarding.StepState.WAITING and step.due}
     since = max(found.paused_at, found.began or found.paused_at)
-    left = operations.resumed(tuple(known.values()), since, now, who)
-    dues = dict(zip(known, left, strict=True))
+    moved = onboarding.interrupted(steps, since)
+    left = operations.resumed(tuple(moved.values()), since, now, who)
+    dues = {**known, **dict(zip(moved, left, strict=True))}
     for name in onboarding.ready(steps):
         waits = max(found.began or since, onboarding.began_waiting(steps[name], steps, found.paused_at))
-        offset = steps[name].definition.offset
-        dues[name] = apply_offset(waits, Offset.parse(offset), who) if offset is not None else waits
+        definition = steps[name].definition
+        if definition.before is not None and found.ends is not None and definition.offset is not None:
+            dues[name] = ahead_of(found.ends, Offset.parse(definition.offset), who)
+        else:
+            offset = definition.offset
+            dues[name] = apply_offset(waits, Offset.parse(offset), who) if offset is not None else waits
     begins = operations.staggered({name: dues[name] for name in steps if name in dues}, now, who)
     return Preview(
         account=account,

@@ -22,6 +22,7 @@ from rapport.storage.timeline import TimelineRecord
 
 SENTENCES: Final[Mapping[str, str]] = {
     "onboarding.started": "Onboarding started, by the playbook {words}",
+    "onboarding.renewed": "The contract is renewed; what was to prepare that has ended",
     "stage.reached": "Next stage: {words}",
     "stage.reached done": "Every stage is reached",
     "step.began": "{step} began",

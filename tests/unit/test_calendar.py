@@ -6,6 +6,7 @@ from collections.abc import Callable, Container
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
 from itertools import pairwise
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -825,3 +826,24 @@ def test_any_two_days_are_a_span_of_time_in_any_zone(first: date, last: date, zo
     """Also at either end of the calendar, where midnight is no instant in every zone."""
     span = calendar.whole_days(min(first, last), max(first, last), zone)
     assert span.start < span.end
+
+
+@given(end=instants, count=st.integers(0, 400), unit=st.sampled_from(("day", "business day", "hour")), who=schedules())
+def test_what_lies_ahead_of_an_end_leaves_at_least_that_long(
+    end: datetime, count: int, unit: Literal["day", "business day", "hour"], who: Schedule
+) -> None:
+    """So many days before an end is when work begins on the last day that leaves as many, and never later."""
+    at = calendar.ahead_of(end, Offset(count=count, unit=unit), who)
+    assert at <= end
+    if unit == "hour":
+        assert end - at == timedelta(hours=count)
+        return
+    assert at == next_working_instant(at, who)
+    place = ZoneInfo(who.zone)
+    if unit == "business day":
+        days = (at.astimezone(place).date() + n * DAY for n in range(1, (end - at).days + 3))
+        begun = [day for day in days if is_business_day(day, who) and working_windows(who, day, day)[0].start <= end]
+        assert len(begun) == count
+    else:
+        latest = end.astimezone(place).date() - count * DAY
+        assert at.astimezone(place).date() <= latest

@@ -180,7 +180,7 @@ def letter(
         story = story.model_copy(
             update={"erasure": ErasureFacts(by="gone" if sparse else "m_1", until=NOW, submission="s_4")}
         )
-    on_record = cadence_mail.on_record(sparse=sparse)
+    on_record = replace(cadence_mail.on_record(sparse=sparse), ends=NOW.date())
     if name in support_case_mail.MAILS:
         story = story.model_copy(update={"case": support_case_mail.facts(sparse=sparse)})
         on_record = OnRecord(case=support_case_mail.file(sparse=sparse))

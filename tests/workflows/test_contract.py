@@ -105,7 +105,11 @@ async def test_a_renewal_welcomes_nobody_and_what_recurs_goes_on(skipping: Insta
     assert not [mail for mail in skipping.mails() if "Welcome" in str(mail["Subject"]) or "kickoff" in text_of(mail)]
     shown = await onboarding.status(skipping.services, "versayce")
     assert (shown.contract, {one.name for one in shown.contracts}) == ("VERSAYCE-2", {"versayce", SECOND})
-    assert {step.step for step in shown.milestones} == {"renewal_thanks", "renewal_people", "renewal_goals", "weekly"}
+    states = {step.step: step.state for step in shown.milestones}
+    assert states.pop("weekly") == "done"
+    # It has no end.
+    assert {states.pop(name) for name in ("renewal_value", "renewal_plan", "renewal_ahead")} == {"dropped"}
+    assert set(states) == {"renewal_thanks", "renewal_people", "renewal_goals"}
     assert (await cadence.show(skipping.services, "versayce")).rhythms[0].step == "weekly"
     former = await onboarding.status(skipping.services, FIRST)
     assert [step.step for step in former.milestones] == ["weekly"]
@@ -147,6 +151,94 @@ async def test_a_further_product_runs_beside_the_first(skipping: Installation) -
         "VERSAYCE-2026-11",
         "VERSAYCE-2",
     }
+
+
+AHEAD = """
+name = "ahead"
+title = "Before the end"
+version = 1
+
+[[steps]]
+name = "value"
+title = "Usage and results"
+kind = "message"
+stage = "cadence"
+before = "end"
+offset = "30 days"
+to = ["primary_champion"]
+email = "renewal_value"
+review = "auto"
+
+[[steps]]
+name = "plan"
+title = "Renewal plan"
+kind = "task"
+stage = "cadence"
+after = ["value"]
+before = "end"
+offset = "5 business days"
+task = "to_do"
+question = "Plan the renewal"
+assign = ["tam"]
+options = [{ id = "done", title = "Done" }, { id = "not_needed", title = "Not needed" }]
+"""
+
+
+async def ending(installation: Installation, days: int | None = 60) -> StartRequest:
+    """A contract that ends in so many days, or never, by a playbook of nothing but what comes before its end."""
+    folder = installation.services.settings.data / "playbooks"
+    (folder / "ahead.toml").write_text(AHEAD)
+    ends = date.today() + timedelta(days=days) if days is not None else None  # noqa: DTZ011 - as above
+    return StartRequest(file=signed(ends=ends), playbook="ahead")
+
+
+async def test_steps_stand_before_the_contract_s_end(skipping: Installation) -> None:
+    """What is to come 30 days before the last day comes then, or on the business day before; a pause in between moves
+    nothing; and what stands after it waits for its own day."""
+    request = await ending(skipping)
+    await onboarding.start(skipping.services, request)
+    assert request.file is not None
+    assert request.file.contract is not None
+    ends = request.file.contract.ends
+    assert ends is not None
+
+    async def planned() -> datetime | None:
+        steps = (await onboarding.status(skipping.services, "versayce")).milestones
+        return next(step.at for step in steps if step.step == "value")
+
+    due = await until(planned, "the day of the first step")
+    assert ends - timedelta(days=33) < due.date() <= ends - timedelta(days=29)
+    for kind in (Operate.PAUSE, Operate.RESUME):
+        written = OperationWritten(reason="They think it over")
+        await operation.operate(skipping.services, "versayce", kind, written, TAM)
+        await skipping.sleep_until(await skipping.now() + timedelta(days=4))
+    assert await planned() == due
+    await skipping.sleep_until(due - timedelta(minutes=5))
+    assert skipping.mails() == []
+    await skipping.sleep_until(due + timedelta(minutes=5))
+    (mail,) = await skipping.mailed(1, CHAMPION)
+    assert f"{ends.day} {ends:%B}" in text_of(mail)
+    steps = {one.step: one for one in (await onboarding.status(skipping.services, "versayce")).milestones}
+    assert (steps["value"].state, steps["plan"].state) == ("done", "waiting")
+
+
+async def test_without_an_end_nothing_stands_before_it(skipping: Installation) -> None:
+    """Steps before an end that nobody knows are left out, and say so."""
+    await onboarding.start(skipping.services, await ending(skipping, None))
+    steps = (await onboarding.status(skipping.services, "versayce")).milestones
+    assert {step.outcome for step in steps} == {"not for this account"}
+
+
+async def test_a_renewal_ends_what_was_to_prepare_it(skipping: Installation) -> None:
+    """Once another contract renews it, an onboarding that still waits for its end has nothing more to do."""
+    await onboarding.start(skipping.services, await ending(skipping))
+    started = await onboarding.start(skipping.services, another(renews="VERSAYCE-2026-11"))
+    assert started.workflow_id == f"onboarding/{SECOND}"
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the first onboarding")
+    former = await onboarding.status(skipping.services, FIRST)
+    assert {step.outcome for step in former.milestones} == {"renewed"}
+    (mail,) = await skipping.mailed(1, CHAMPION)
+    assert str(mail["Subject"]).startswith("Versayce renewed")
 
 
 async def phase(installation: Installation, named: str) -> bool:

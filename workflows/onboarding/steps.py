@@ -133,18 +133,20 @@ class Steps:
             # Before any other: what became ready during the pause has lost nothing by it.
             since, self._paused_since = self._paused_since, None
             await self._give_back_what_was_left(since)
-        waits = []
+        waits, ahead = [], []
         for name in onboarding.ready(self.state.progress):
             step = self.state.progress[name]
             since = max(self.state.began, onboarding.began_waiting(step, self.state.progress, self.state.began))
             if step.definition.offset is None:
                 self.state.set(name, due=since)
+            elif step.definition.before is not None and self.state.start.ends is not None:
+                ahead.append((name, step.definition.offset, self.state.start.ends))
             else:
                 waits.append((name, step.definition.offset, since))
-        if waits:
+        if waits or ahead:
             answer = await done(
                 Planning.dues,
-                WaitEnds(account=self.state.start.account, waits=tuple(waits)),
+                WaitEnds(account=self.state.start.account, waits=tuple(waits), ahead=tuple(ahead)),
                 "When do the next steps become due?",
                 PLANNING,
             )
@@ -156,7 +158,7 @@ class Steps:
     async def _give_back_what_was_left(self, paused_at: datetime) -> None:
         """Move each wait that a pause has interrupted; the contract's start, before which none began, stays."""
         paused_at = max(paused_at, self.state.began)
-        waits = {name: step.due for name, step in self.state.progress.items() if step.due and step.due > paused_at}
+        waits = onboarding.interrupted(self.state.progress, paused_at)
         if waits:
             question = ResumedWaits(
                 account=self.state.start.account,
@@ -185,6 +187,17 @@ class Steps:
         for name, due in dues.items():
             if name in self.state.progress and self.state.progress[name].state is StepState.WAITING:
                 self.state.set(name, due=due)
+
+    def hear_of_renewal(self) -> None:
+        """Take the word that the contract is renewed: nobody prepares that any more."""
+        applied = operations.renewed(self.state.progress, workflow.now())
+        if applied.outcome == operations.UNCHANGED:
+            return
+        self.state.stale |= {name for name, step in applied.steps.items() if self.state.progress[name] != step}
+        self.state.progress = applied.steps
+        self.children.controls.update(applied.controls)
+        self.state.timeline.record("onboarding.renewed")
+        self.state.wake()
 
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.base import AccountWorkflow
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.steps import Steps
-from workflows.outcomes import beside
+from workflows.outcomes import beside, told
 from workflows.projection import Projector
 from workflows.words import checks, takes
 
@@ -42,6 +42,8 @@ class Onboarding(AccountWorkflow):
         self.timeline.record("onboarding.started", about=self.start.playbook.name)
         if self.start.unheld:
             self.timeline.record("account.without", about=",".join(self.start.unheld))
+        if self.start.renews is not None:
+            await told(self.start.renews, "renewed")
         driving = beside(self.write_down())
         await self.reach(Stage.WELCOME)
         await self.reach(Stage.KICKOFF)
@@ -97,6 +99,11 @@ class Onboarding(AccountWorkflow):
         """Look again whether everybody is there."""
         self.steps.hear_of_people()
 
+    @workflow.signal(name="renewed", description="The contract is renewed by another one")
+    def renewed(self) -> None:
+        """End what was to prepare the renewal."""
+        self.steps.hear_of_renewal()
+
     @workflow.signal(name="gates_changed", description="A review was decided, or what is known of the account changed")
     def gates_changed(self) -> None:
         """Look again whether the gates are open that steps wait for."""
@@ -111,6 +118,7 @@ class Onboarding(AccountWorkflow):
             version=self.steps.state.playbook.version,
             paused_at=self.paused_at,
             began=self.steps.state.began,
+            ends=self.start.ends,
             steps=self.steps.state.progress,
         )
 
