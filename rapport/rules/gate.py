@@ -51,6 +51,7 @@ class Reviewed(WireModel):
         heard: The seats that answered in this round, such as `engineering`, `product` and `support`.
         entered: Those of them whose answer a colleague entered.
         design: The version of the design document that was looked at.
+        granted: The versions of the design document that a round of it said yes to.
         scenarios: The scenarios that it names as what it is about.
         since: When the round was submitted.
     """
@@ -62,6 +63,7 @@ class Reviewed(WireModel):
     heard: frozenset[str] = frozenset()
     entered: frozenset[str] = frozenset()
     design: str | None = None
+    granted: frozenset[str] = frozenset()
     scenarios: frozenset[str] = frozenset()
     since: Instant
     decided: Instant | None = None
@@ -101,7 +103,10 @@ def standing(
         calls: The scenarios that apply to the account.
     """
     demands = _demands(gate, facts, [call for call in calls if _STAGES[gate] & {*call.stages}])
-    concerned = [review for review in reviews if review.stage == REVIEW_STAGE[gate] and not review.withdrawn]
+    # Whoever withdraws a review takes back what they asked for, and not the no that it was answered with.
+    concerned = [
+        one for one in reviews if one.stage == REVIEW_STAGE[gate] and not (one.withdrawn and one.yes is not False)
+    ]
     looks = [_look(gate, demand, facts, reviews, concerned) for demand in demands]
     unmet = [(demand, look) for demand, look in zip(demands, looks, strict=True) if not look.open]
     if unmet:
@@ -185,7 +190,8 @@ def _look(
         return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
     if (fault := _fault(gate, last, facts, reviews)) is not None:
-        return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review edit {last.ref} FILE"))
+        again = "submit" if last.withdrawn else f"edit {last.ref}"
+        return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review {again} FILE"))
     seats = [seat(role) for role in HEARD[gate]]
     heard = listed([f"{one} (entered by someone else)" if one in last.entered else one for one in seats])
     why = f"{demand.why}: {last.ref} was decided with a yes, with {heard} heard"
@@ -224,8 +230,8 @@ def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) 
 
 def seen_for_the_trial(version: str, reviews: Sequence[Reviewed]) -> str | None:
     """The review that let the trial begin with this version of the design document, if one did."""
-    trials = [one for one in reviews if one.stage == REVIEW_STAGE["trial"] and one.yes and not one.withdrawn]
-    return next((one.ref for one in trials if one.design is not None and _same(one.design, version)), None)
+    trials = [one for one in reviews if one.stage == REVIEW_STAGE["trial"] and not one.withdrawn]
+    return next((one.ref for one in trials if any(_same(seen, version) for seen in one.granted)), None)
 
 
 def _same(one: str, other: str) -> bool:

@@ -17,7 +17,14 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
     newest = and_(ReviewRoundRow.ref == ReviewRow.ref, ReviewRoundRow.round == ReviewRow.round)
     rows = list(
         await connection.execute(
-            select(ReviewRow.ref, ReviewRow.stage, ReviewRow.outcome, ReviewRoundRow.at, ReviewRoundRow.design_version)
+            select(
+                ReviewRow.ref,
+                ReviewRow.round,
+                ReviewRow.stage,
+                ReviewRow.outcome,
+                ReviewRoundRow.at,
+                ReviewRoundRow.design_version,
+            )
             .add_columns(ReviewRoundRow.scenarios)
             .join(ReviewRoundRow, newest)
             .where(ReviewRow.account == account)
@@ -27,17 +34,26 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
     said = list(
         await connection.execute(
             select(ReviewRemarkRow.ref, ReviewRemarkRow.kind, ReviewRemarkRow.seat, ReviewRemarkRow.option)
-            .add_columns(ReviewRemarkRow.by, ReviewRemarkRow.at, SubmissionRow.verified)
+            .add_columns(ReviewRemarkRow.by, ReviewRemarkRow.at, ReviewRemarkRow.round, SubmissionRow.verified)
             .outerjoin(SubmissionRow, SubmissionRow.id == ReviewRemarkRow.submission)
-            .join(ReviewRow, and_(ReviewRow.ref == ReviewRemarkRow.ref, ReviewRow.round == ReviewRemarkRow.round))
+            .join(ReviewRow, ReviewRow.ref == ReviewRemarkRow.ref)
             .where(ReviewRow.account == account, ReviewRemarkRow.kind.in_(["feedback", "verdict"]))
             .order_by(ReviewRemarkRow.at)
         )
     )
+    versions = await connection.execute(
+        select(ReviewRoundRow.ref, ReviewRoundRow.round, ReviewRoundRow.design_version)
+        .join(ReviewRow, ReviewRow.ref == ReviewRoundRow.ref)
+        .where(ReviewRow.account == account, ReviewRoundRow.design_version.is_not(None))
+    )
+    looked_at = {(one.ref, one.round): one.design_version for one in versions}
     found = []
     for row in rows:
-        here = [one for one in said if one.ref == row.ref]
-        verdict = next((one for one in reversed(here) if one.kind == "verdict"), None)
+        ever = [one for one in said if one.ref == row.ref]
+        here = [one for one in ever if one.round == row.round]
+        # What was withdrawn is answered no more: the last answer that there was stands.
+        concerned = ever if row.outcome == WITHDRAWN else here
+        verdict = next((one for one in reversed(concerned) if one.kind == "verdict"), None)
         found.append(
             Reviewed(
                 ref=row.ref,
@@ -49,6 +65,11 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
                 entered=frozenset(one.seat for one in here if one.kind == "feedback" and one.verified == "reported"),
                 design=row.design_version,
                 scenarios=frozenset(row.scenarios),
+                granted=frozenset(
+                    looked_at[one.ref, one.round]
+                    for one in ever
+                    if one.kind == "verdict" and ReviewVerdict(one.option).is_yes and (one.ref, one.round) in looked_at
+                ),
                 since=row.at,
                 decided=verdict.at if verdict is not None else None,
             )

@@ -23,6 +23,7 @@ reviews_ = st.builds(
     withdrawn=st.booleans(),
     heard=st.frozensets(st.sampled_from([*ALL, "sales"])),
     design=st.sampled_from([None, "1", "2", " 2 "]),
+    granted=st.frozensets(st.sampled_from(["1", "2", " 2 "])),
     since=instants,
     decided=instants,
     scenarios=st.frozensets(st.sampled_from(["air_gapped", "executors"])),
@@ -66,6 +67,8 @@ def test_a_gate_that_needs_a_review_opens_by_a_yes_of_one_that_heard_everybody_a
         assert opened.stage == REVIEW_STAGE[gate]
         assert {seat(role) for role in HEARD[gate]} <= opened.heard
         assert all(one.yes is not None for one in reviews if one.stage == REVIEW_STAGE[gate] and not one.withdrawn)
+        noes = [one for one in reviews if one.stage == REVIEW_STAGE[gate] and one.yes is False]
+        assert all((one.decided, one.ref) <= (opened.decided, opened.ref) for one in noes), "also one that is withdrawn"
         if gate == "production":
             assert opened.design is not None
             assert facts.design_version in (None, opened.design.strip())
@@ -87,7 +90,7 @@ def test_a_scenario_opens_a_trial_by_a_yes_of_a_review_that_names_it(
         assert found == alone
         return
     assert found.needed
-    concerned = [one for one in reviews if one.stage == "pre_trial" and not one.withdrawn]
+    concerned = [one for one in reviews if one.stage == "pre_trial" and not (one.withdrawn and one.yes is not False)]
     met = [
         call.scenario
         for call in asking
@@ -122,9 +125,10 @@ def test_a_scenario_shuts_production_as_high_risk_does(
 def test_what_was_withdrawn_or_belongs_elsewhere_changes_nothing(
     gate: Gate, facts: Facts, reviews: list[Reviewed], more: Reviewed
 ) -> None:
-    """A withdrawn review, and one after the sale, neither open nor shut a gate."""
+    """A withdrawn review that was not answered with a no, and one after the sale, neither open nor shut a gate."""
     before = standing("versayce", gate, facts, reviews)
-    for harmless in (more.model_copy(update={"withdrawn": True}), more.model_copy(update={"stage": "post_sale"})):
+    withdrawn = more.model_copy(update={"withdrawn": True, "yes": more.yes or None})
+    for harmless in (withdrawn, more.model_copy(update={"stage": "post_sale"})):
         assert standing("versayce", gate, facts, [*reviews, harmless.model_copy(update={"ref": "TR-9999"})]) == before
 
 
@@ -159,7 +163,9 @@ def test_the_last_decision_counts(reviews: list[Reviewed], yes: bool) -> None:
 
 def test_production_asks_for_the_new_version_of_the_design() -> None:
     """The version that the trial was reviewed in does not do, nor one that is out of date, nor none at all."""
-    trial = Reviewed(ref="TR-0001", stage="pre_trial", yes=True, heard=ALL, design="1", since=NOW, decided=NOW)
+    trial = Reviewed(
+        ref="TR-0001", stage="pre_trial", yes=True, heard=ALL, design="1", granted={"1"}, since=NOW, decided=NOW
+    )
     later = trial.model_copy(update={"ref": "TR-0002", "stage": "pre_production", "heard": frozenset({"engineering"})})
     for design, stands, is_open in (
         (None, None, False),

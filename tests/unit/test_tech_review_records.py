@@ -19,7 +19,7 @@ from rapport.model.projection import Wait
 from rapport.model.tech_review import Ask, Design, ReviewProjection, ReviewRound, ReviewStage
 from rapport.model.tech_review_facts import Remark, ReviewPhase
 from rapport.rules import receipt
-from rapport.rules.gate import standing
+from rapport.rules.gate import seen_for_the_trial, standing
 from rapport.settings import Settings
 from rapport.storage import account, gate, tech_review, timeline
 from rapport.storage.database import Connection, Store
@@ -146,6 +146,25 @@ async def test_a_gate_says_whose_answer_a_colleague_entered(store: Store) -> Non
     shown = standing("versayce", "production", HIGH_RISK, found)
     assert shown.open
     assert shown.why.endswith("with engineering (entered by someone else) heard")
+
+
+async def test_a_no_outlives_its_withdrawal_and_a_version_that_was_granted_the_next_one(store: Store) -> None:
+    """Neither asking anew nor withdrawing takes back what a round was answered with."""
+    async with store.writing() as connection:
+        made = await begun(connection)
+        await made.ask_anew("3")
+        await made.tell("feedback")
+        await made.tell("verdict", outcome="declined", decided=True)
+        await made.ask_anew("4")
+        await made.tell(outcome="withdrawn")
+        (found,) = await gate.reviewed(connection, "versayce")
+    assert (found.yes, found.withdrawn, found.granted) == (False, True, frozenset({"2"}))
+    earlier = found.model_copy(update={"ref": "TR-0000", "yes": True, "withdrawn": False, "decided": T0})
+    earlier = earlier.model_copy(update={"heard": frozenset({"engineering"}), "design": "4"})
+    assert standing("versayce", "production", HIGH_RISK, [earlier]).open
+    assert not standing("versayce", "production", HIGH_RISK, [earlier, found]).open
+    trial = earlier.model_copy(update={"stage": "pre_trial", "design": "5"})
+    assert seen_for_the_trial("2", [trial]) == "TR-0000"
 
 
 @pytest.mark.parametrize(("outcome", "stands"), [("approved", True), ("declined", False), ("withdrawn", False)])
