@@ -120,6 +120,11 @@ class Services:
     starts: Starts = field(default_factory=Starts)
     caller: Caller = ON_HOST
 
+    @property
+    def reader(self) -> str | None:
+        """In whose name the commands act that whoever asks is shown: their own, or that of the settings, if any."""
+        return self.caller.email or self.settings.as_
+
 
 @dataclass(frozen=True)
 class Actor:

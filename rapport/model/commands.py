@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from typing import Final, overload
+
+from rapport.model.account import Role
 
 _SOMEBODY: Final = "--as EMAIL"
 
@@ -41,3 +44,15 @@ def read_by(text: str | None, email: str | None) -> str | None:
         email: The member who reads it; the placeholder stays where nobody is known.
     """
     return text.replace(_SOMEBODY, f"--as {shlex.quote(email)}") if text and email else text
+
+
+def by_whom(command: str | None, on: Collection[str], tam: str, reader: str | None = None) -> str | None:
+    """A printed command, complete for whoever can do it: nobody has to look up an address for `--as`.
+
+    Args:
+        on: Whom it waits for, by role or persona; what waits for a customer, the TAM can move on.
+        tam: The address of the account's TAM.
+        reader: Who reads it, where that is known: they act in their own name.
+    """
+    others = {*Role} - {Role.TAM}
+    return read_by(command, reader or (None if on and set(on) <= others else tam))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,6 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from rapport.model.account import Role
 from rapport.model.base import Refused, UserError
 from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
@@ -52,8 +51,25 @@ def show_utc(wanted: bool) -> None:
     _UTC.set(wanted)
 
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_READER: ContextVar[str | None] = ContextVar("reader", default=None)
+"""Under whose address printed commands act: whoever is named by `--as`, or by the settings."""
+
+
+def for_reader(text: str) -> str:
+    """A text whose commands act in the name of whoever reads it, where that is known."""
+    return read_by(text, _READER.get())
+
+
+class ReadersConsole(Console):
+    """A console whose printed commands are complete for whoever reads them."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, with the reader's address in every command that acts in somebody's name."""
+        super().print(*(for_reader(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+out = ReadersConsole(highlight=False)
+err = ReadersConsole(stderr=True, highlight=False)
 
 
 def fail(refusal: UserError, *, as_json: bool, beside: Mapping[str, Any] | None = None) -> typer.Exit:
@@ -65,7 +81,10 @@ def fail(refusal: UserError, *, as_json: bool, beside: Mapping[str, Any] | None 
     for one in (refusal, *refusal.others):
         err.print(f"[red]✗[/red] {escape(str(one))}", soft_wrap=True)
     if as_json:
-        faults = [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in (refusal, *refusal.others)]
+        faults = [
+            {"field": one.field, "problem": one.problem, "fix": for_reader(one.fix)}
+            for one in (refusal, *refusal.others)
+        ]
         print_json({**(beside or {}), "error": faults[0], "others": faults[1:]})
     return typer.Exit(EXIT[refusal.kind])
 
@@ -148,11 +167,14 @@ def command(
         parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in written]
 
         def run(*, json: bool, data: Path | None = None, as_: str | None = None, **said: Any) -> None:
+            _READER.set(as_)
+
             async def done() -> Any:
                 handed: dict[str, Any] = {one: of for one, of in (("json", json), ("data", data)) if one in taken}
                 if "services" not in taken:
                     return await work(**handed, **_grouped(said, groups))
                 async with services(data) as parts:
+                    _READER.set(as_ or parts.settings.as_)
                     if "actor" in taken:
                         handed["actor"] = acting(parts, as_)
                     from starters.use_cases.names import in_full
@@ -274,17 +296,6 @@ def table(*columns: str) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
-
-
-def by_whom(command: str | None, on: Collection[str], tam: str) -> str | None:
-    """A printed command, complete where the account's TAM can do it: nobody has to look up an address for `--as`.
-
-    Args:
-        on: Whom it waits for, by role or persona; what waits for a customer, the TAM can move on.
-        tam: Their address.
-    """
-    others = {*Role} - {Role.TAM}
-    return command if on and set(on) <= others else read_by(command, tam)
 
 
 def told_stage(stage: str | None, state: ContractState | None) -> str:

@@ -16,7 +16,7 @@ from rapport.model.reading import check
 from rapport.rules.attention import told_in
 from rapport.rules.outcome_words import in_words
 from rapport.storage.contract import ContractState
-from starters.cli.common import by_whom, command, is_file, out, table, told_stage, when
+from starters.cli.common import command, is_file, out, table, told_stage, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
 from starters.use_cases.files import told_by_line
@@ -103,7 +103,7 @@ def print_status(shown: Status) -> None:
     if shown.unblock:
         since = f", since {when(shown.since)}" if shown.since and not shown.ended_since else ""
         out.print(f"[yellow]{shown.next}{since}.[/yellow]", soft_wrap=True)
-        out.print(f"Next:\n  {by_whom(shown.unblock, shown.waiting_on, shown.tam)}", soft_wrap=True, markup=False)
+        out.print(f"Next:\n  {shown.unblock}", soft_wrap=True, markup=False)
     if not shown.live and not shown.ended_since and shown.state is not ContractState.REQUESTED:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     if shown.begins:
@@ -132,8 +132,7 @@ def print_status(shown: Status) -> None:
     out.print(rows)
     for step in shown.milestones:
         if step.unblock:
-            way = by_whom(step.unblock, step.waiting_on, shown.tam)
-            out.print(f"\nNext for {step.title}:\n  {way}", soft_wrap=True, markup=False)
+            out.print(f"\nNext for {step.title}:\n  {step.unblock}", soft_wrap=True, markup=False)
         elif step.waiting_for and not step.waiting_on and step.deadline:
             out.print(f"\n{step.title}: nothing to do until {when(step.deadline)}", soft_wrap=True, markup=False)
 

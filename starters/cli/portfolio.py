@@ -8,7 +8,7 @@ import typer
 
 from rapport.model.commands import reading_drafts
 from rapport.rules.wording import amount
-from starters.cli.common import by_whom, command, out, print_checked, table, told_stage, when
+from starters.cli.common import command, out, print_checked, table, told_stage, when
 from starters.cli.mail import print_mail
 from starters.services import Services
 from starters.use_cases import account as accounts, mail_switch
@@ -59,9 +59,8 @@ def print_portfolio(found: Portfolio) -> None:
     out.print(rows)
     print_checked(lines[0].checked)
     for line in lines:
-        waits = [(line.unblock, line.waiting_on), *((one.unblock, one.waiting_on) for one in line.others)]
-        waits += [(reading_drafts(line.account), ())] if line.drafts and not line.tam_left else []
-        ways = [*dict.fromkeys(way for command, on in waits if (way := by_whom(command, on, line.tam)))]
+        ways = [way for way in (line.unblock, *(one.unblock for one in line.others)) if way]
+        ways += [reading_drafts(line.account)] if line.drafts and not line.tam_left else []
         if ways:
             out.print(f"\nNext for {line.account}:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 

@@ -20,7 +20,7 @@ from rapport.model.account import (
     personas,
 )
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.commands import in_name
+from rapport.model.commands import by_whom, in_name
 from rapport.model.ids import account_of, case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.playbook import Playbook
@@ -162,6 +162,15 @@ class AccountLine(WireModel):
     tam_name: str = ""
     tam_left: bool = False
     drafts: int = 0
+
+    def read_by(self, reader: str | None) -> AccountLine:
+        """The same for one reader: its commands act in their name, or in that of the TAM who can do it."""
+        others = tuple(
+            one.model_copy(update={"unblock": by_whom(one.unblock, one.waiting_on, self.tam, reader)})
+            for one in self.others
+        )
+        unblock = by_whom(self.unblock, self.waiting_on, self.tam, reader)
+        return self.model_copy(update={"others": others, "unblock": unblock})
 
 
 def read_file(path: Path) -> AccountFile:
@@ -431,7 +440,7 @@ async def portfolio(services: Services, tam: str | None = None) -> list[AccountL
                 still,
             ).model_copy(update={"checked": checked, "drafts": unread.get(key, 0), "no_mail": no_mail}),
             served_by[key],
-        )
+        ).read_by(services.reader)
         for key, name in names.items()
         for contract in [contracts.current(of_account.get(key, []))]
         if tam is None or served_by[key].email.lower() == tam.lower()

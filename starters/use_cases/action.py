@@ -7,7 +7,7 @@ from datetime import date
 
 from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.commands import in_name
+from rapport.model.commands import in_name, read_by
 from rapport.model.minutes import ActionDone
 from rapport.storage import account as accounts, addresses, timeline
 from rapport.storage.action import OWED_ACTIONS, KnownAction
@@ -52,7 +52,8 @@ async def listed(services: Services, account: str | None = None, *, also_done: b
     async with services.store.reading() as connection:
         if account is not None:
             await accounts.account(connection, account)
-        return await shown(connection, await OWED_ACTIONS.listed(connection, account, also_over=also_done))
+        found = await OWED_ACTIONS.listed(connection, account, also_over=also_done)
+        return await shown(connection, found, services.reader)
 
 
 async def _of_action(connection: Connection, id_: str) -> list[Matter]:
@@ -80,21 +81,26 @@ async def done(services: Services, id_: str, written: ActionDone, actor: Actor) 
             )
         await timeline.record(connection, found.account, "action.done", said, about=id_)
     async with services.store.reading() as connection:
-        return (await shown(connection, [await find(services, OWED_ACTIONS, id_)]))[0]
+        return (await shown(connection, [await find(services, OWED_ACTIONS, id_)], services.reader))[0]
 
 
-async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[ActionShown]:
-    """Actions with the names of those who said that they are done."""
+async def shown(connection: Connection, found: Sequence[KnownAction], reader: str | None = None) -> list[ActionShown]:
+    """Actions with the names of those who said that they are done.
+
+    Args:
+        reader: Who reads them, by address; their commands act in the name of the account's TAM where nobody knows.
+    """
+    tams = await accounts.tam_addresses(connection)
     zones = await addresses.zones(connection, [one.account for one in found])
     names = await accounts.names(connection, None) if any(one.done_by for one in found) else {}
     now = present()
-    return [_shown(one, local_day(now, zones[one.account]), names) for one in found]
+    return [_shown(one, local_day(now, zones[one.account]), names, reader or tams[one.account]) for one in found]
 
 
-def _shown(one: KnownAction, today: date, names: Mapping[str, str]) -> ActionShown:
+def _shown(one: KnownAction, today: date, names: Mapping[str, str], reader: str) -> ActionShown:
     return ActionShown.made_of(
         one,
         overdue=one.done is None and one.due < today,
         done_by=names.get(one.done_by, GONE) if one.done_by else None,
-        finish=None if one.done else in_name(f"rapport action done {one.id}"),
+        finish=None if one.done else read_by(in_name(f"rapport action done {one.id}"), reader),
     )

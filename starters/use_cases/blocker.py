@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.commands import in_name
+from rapport.model.commands import in_name, read_by
 from rapport.model.minutes import BlockerCheck, BlockerRecord, NewBlocker, Removal
 from rapport.storage import account as accounts, addresses, timeline
 from rapport.storage.addresses import GONE
@@ -58,7 +58,8 @@ async def listed(services: Services, account: str | None = None, *, also_removed
     async with services.store.reading() as connection:
         if account is not None:
             await accounts.account(connection, account)
-        return await shown(connection, await OWED_BLOCKERS.listed(connection, account, also_over=also_removed))
+        found = await OWED_BLOCKERS.listed(connection, account, also_over=also_removed)
+        return await shown(connection, found, services.reader)
 
 
 @requires(Action.ACT)
@@ -154,13 +155,20 @@ def unknown(account: str, field: str) -> UserError:
     )
 
 
-async def shown(connection: Connection, found: Sequence[KnownBlocker]) -> list[BlockerShown]:
-    """Blockers with the names of those who removed them, and why they did."""
+async def shown(connection: Connection, found: Sequence[KnownBlocker], reader: str | None = None) -> list[BlockerShown]:
+    """Blockers with the names of those who removed them, and why they did.
+
+    Args:
+        reader: Who reads them, by address; their commands act in the name of the account's TAM where nobody knows.
+    """
+    tams = await accounts.tam_addresses(connection)
     zones = await addresses.zones(connection, [one.account for one in found])
     names = await accounts.names(connection, None) if any(one.removed_by for one in found) else {}
     reasons = await timeline.words(connection, [one.removal for one in found if one.removal])
     now = present()
-    return [_shown(one, local_day(now, zones[one.account]), names, reasons) for one in found]
+    return [
+        _shown(one, local_day(now, zones[one.account]), names, reasons, reader or tams[one.account]) for one in found
+    ]
 
 
 def local_day(now: datetime, zone: str) -> date:
@@ -168,14 +176,16 @@ def local_day(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
 
 
-def _shown(one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Mapping[str, str]) -> BlockerShown:
+def _shown(
+    one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Mapping[str, str], reader: str
+) -> BlockerShown:
     said = reasons.get(one.removal or "", "")
     return BlockerShown.made_of(
         one,
         overdue=one.removed is None and one.next_check < today,
         removed_by=names.get(one.removed_by, GONE) if one.removed_by else None,
         reason=said.partition("\n")[2] or None,
-        remove=None if one.removed else in_name(f'rapport blocker remove {one.id} --reason "…"'),
+        remove=None if one.removed else read_by(in_name(f'rapport blocker remove {one.id} --reason "…"'), reader),
     )
 
 
@@ -205,7 +215,7 @@ async def find(services: Services, noun: Owed[K, Any], id_: str) -> K:
 async def _one(services: Services, id_: str) -> BlockerShown:
     found = await find(services, OWED_BLOCKERS, id_)
     async with services.store.reading() as connection:
-        return (await shown(connection, [found]))[0]
+        return (await shown(connection, [found], services.reader))[0]
 
 
 def _removed_before(found: KnownBlocker) -> UserError:

@@ -20,6 +20,7 @@ from rapport.model.cadence import (
     SkipOne,
     StandingTime,
 )
+from rapport.model.commands import by_whom
 from rapport.model.ids import cadence_id
 from rapport.model.meeting import Receipt
 from rapport.storage import account as accounts, cadence
@@ -100,7 +101,7 @@ async def show(services: Services, account: str) -> CadenceShown:
         UserError: There is no such account, or nothing recurs for it.
     """
     async with services.store.reading() as connection:
-        await accounts.account(connection, account)
+        tam = await accounts.member(connection, (await accounts.account(connection, account)).tam)
         known = await cadence.of_account(connection, account)
     if not known:
         raise UserError(
@@ -109,20 +110,26 @@ async def show(services: Services, account: str) -> CadenceShown:
             fix=f"`rapport onboarding status {account}` says where it is",
             kind=Refused.NOT_FOUND,
         )
+
+    def read(of: RhythmView) -> RhythmShown:
+        shown = _shown(of)
+        way = by_whom(shown.unblock, shown.waiting_on, tam.email, services.reader)
+        return shown.model_copy(update={"unblock": way})
+
     handle = _handle(services, account)
     ended = await standstill.ended_now(services, handle.id)
     if ended is not None:
         # What ended still answers, as if it went on.
-        rhythms = tuple(_shown(one) for one in known)
-        way = standstill.way_on(handle.id)
+        rhythms = tuple(read(one) for one in known)
+        way = by_whom(standstill.way_on(handle.id), (), tam.email, services.reader)
         return CadenceShown(account=account, rhythms=rhythms, live=False, ended_since=ended.since, unblock=way)
     try:
         view = await answered(handle.query(flows.Cadence.view), f"cadence of {account}")
     except UserError:
         view = None
     if view is not None and not view.closing:
-        return CadenceShown(account=account, rhythms=tuple(_shown(one) for one in view.rhythms), live=True)
-    return CadenceShown(account=account, rhythms=tuple(_shown(one) for one in known), live=False)
+        return CadenceShown(account=account, rhythms=tuple(read(one) for one in view.rhythms), live=True)
+    return CadenceShown(account=account, rhythms=tuple(read(one) for one in known), live=False)
 
 
 def _shown(of: RhythmView) -> RhythmShown:

@@ -12,7 +12,7 @@ from rapport.mail.context import AccountContext
 from rapport.model.access import Action
 from rapport.model.account import Role, Schedule
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.commands import in_name
+from rapport.model.commands import by_whom, in_name
 from rapport.model.ids import account_of, cadence_id, meeting_id, scope_of, step_of_meeting
 from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
@@ -154,6 +154,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         names = await accounts.names(connection, account)
         said = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
         missed = await unreached(connection, present(), account)
+        tam = await accounts.member(connection, (await accounts.account(connection, account)).tam)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     shown = meeting_shown(view, names)
     if ended is not None and ended.became == "closed":
@@ -163,7 +164,8 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
             shown = shown.model_copy(update=await _way_on(services, handle.id, step, steps))
     silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
     waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
-    return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended})
+    unblock = by_whom(shown.unblock, shown.waiting_on, tam.email, services.reader)
+    return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended, "unblock": unblock})
 
 
 async def _way_on(services: Services, id_: str, step: str, steps: Sequence[StepShown]) -> dict[str, object]:

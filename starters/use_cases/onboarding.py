@@ -22,8 +22,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from rapport.mail import emails
 from rapport.mail.context import AccountContext
 from rapport.model.access import Action
-from rapport.model.account import AccountFile, WrittenContract
+from rapport.model.account import AccountFile, Role, WrittenContract
 from rapport.model.base import InputModel, Instant, Name, Refused, Slug, StepName, UserError, WireModel
+from rapport.model.commands import by_whom
 from rapport.model.ids import account_of, onboarding_id, scope, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
@@ -484,7 +485,7 @@ async def status(services: Services, account: str) -> Status:
             waiting_for=with_unreached(step.wait.what, missed.get((contract.id, step.step), ())),
             since=step.wait.since,
             deadline=step.wait.deadline,
-            unblock=step.wait.unblock,
+            unblock=by_whom(step.wait.unblock, step.wait.on, tam.email, services.reader),
             task=task_id(contract.scope, step.step, step.attempt) if step.kind in _TASKS and step.began else None,
             unsent=mails[step.step].unsent if step.step in mails else 0,
         )
@@ -524,7 +525,12 @@ async def status(services: Services, account: str) -> Status:
         welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
         ended_since=ended,
         since=ended or (hold.since if hold else None),
-        unblock=standstill.way_on(contract.workflow_id) if ended else hold.unblock if hold else None,
+        unblock=by_whom(
+            standstill.way_on(contract.workflow_id) if ended else hold.unblock if hold else None,
+            (Role.TAM,),
+            tam.email,
+            services.reader,
+        ),
         tam=tam.email,
         contracts=tuple(_contract_line(one) for one in known_contracts) if len(known_contracts) > 1 else (),
     )

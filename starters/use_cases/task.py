@@ -107,8 +107,8 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         mine=overdue_first(TaskLine(**line_of(task, known, now, member)) for task in mine),
         asked=overdue_first(TaskLine(**line_of(task, known, now)) for task in asked),
         drafts=beside.drafts,
-        steps=_read_by(member, beside.waiting),
-        cases=_read_by(member, cases),
+        steps=_read_by(member.email if member else services.reader, beside.waiting),
+        cases=_read_by(member.email if member else services.reader, cases),
         overdue=late,
         further=further,
         further_asked=awaited - len(asked),
@@ -116,9 +116,8 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
     )
 
 
-def _read_by(member: Member | None, items: Iterable[Item]) -> tuple[Item, ...]:
+def _read_by(reader: str | None, items: Iterable[Item]) -> tuple[Item, ...]:
     """These, with their commands as the reader of the inbox gives them."""
-    reader = member.email if member else None
     return tuple(item.model_copy(update={"unblock": read_by(item.unblock, reader)}) for item in items)
 
 

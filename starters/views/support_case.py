@@ -9,7 +9,7 @@ from rapport import support_rules
 from rapport.model.access import Action
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, UserError, WireModel
-from rapport.model.commands import in_name
+from rapport.model.commands import in_name, read_by
 from rapport.model.ids import case_id
 from rapport.model.support_case import CaseState, CaseView
 from rapport.rules.case_words import CASE_WORDS, TEXT_ERASED, did, told
@@ -223,6 +223,7 @@ async def show(services: Services, ref: str) -> CaseShown:
     view = None if case.state.is_over or ended else await _view(services, ref)
     line = _still(_line(case, names, members), case, ended)
     owner = rules(services).owner(case.area, present())
+    ways = (standstill.way_on(case_id(ref)),) if ended else _next(case)
     return CaseShown.made_of(
         case,
         **line.model_dump(),
@@ -250,7 +251,7 @@ async def show(services: Services, ref: str) -> CaseShown:
         reviews=tuple(ReviewOfCase(**one.model_dump(include=set(ReviewOfCase.model_fields))) for one in asked),
         gaps=tuple(GapOfCase(**one.model_dump(include=set(GapOfCase.model_fields))) for one in lacking),
         live=view is not None,
-        next=(standstill.way_on(case_id(ref)),) if ended else _next(case),
+        next=tuple(read_by(one, services.reader or (None if ended else line.owner_email)) for one in ways),
     )
 
 

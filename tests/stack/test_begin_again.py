@@ -161,7 +161,7 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     with pytest.raises(UserError, match="ended in Temporal"):
         await operation.operate(here.services, key, Operate.PAUSE, WHY, TAM)
     shown = await onboarding.status(here.services, key)
-    assert (shown.ended_since is not None, shown.unblock, shown.live) == (True, command, False)
+    assert (shown.ended_since is not None, shown.unblock, shown.live) == (True, read_by(command, TAM.email), False)
     kickoff = next(one for one in shown.milestones if one.step == "kickoff")
     assert (kickoff.state, kickoff.waiting_for, kickoff.deadline) == ("stands still", None, None)
     assert not [one.step for one in shown.milestones if one.unblock or one.state in ("running", "waiting")]
@@ -170,7 +170,7 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     assert ("Next for" in printed, read_by(command, TAM.email) in printed) == (False, True)
     await asked(here, key)
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
-    assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, command)
+    assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, read_by(command, TAM.email))
     assert (line.waiting_on, line.deadline, line.overdue) == (("tam",), None, False)
     found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "workflows")
     assert any(one.where == onboarding_id(key) and command in one.fix for one in found.findings)
@@ -262,7 +262,7 @@ async def test_a_meeting_says_that_it_was_ended(here: Installation) -> None:
     assert shown.ended is not None
     assert (shown.phase, shown.ended.became, shown.waiting_on) == ("ended", "ended", ("tam",))
     assert "ended in Temporal" in (shown.waiting_for or "")
-    assert read_by(shown.unblock, "x") == f"rapport onboarding resume {key} --reason … --as x"
+    assert shown.unblock == f"rapport onboarding resume {key} --reason … --as {TAM.email}"
 
 
 async def test_a_pause_is_no_fault(here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.account import AccountFile, Role
+from rapport.model.base import UserError
+from rapport.model.commands import by_whom
+from rapport.model.minutes import NewBlocker
 from rapport.model.projection import Milestone, Wait
 from rapport.model.reading import read_toml
 from rapport.playbooks import load
@@ -24,11 +28,12 @@ from rapport.storage import contract as contracts
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.database import Store
 from rapport.storage.tables import ContractRow, TaskRow
-from starters.cli.common import by_whom
+from starters.cli import common
 from starters.cli.onboarding import print_status
 from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
+from starters.http.pages import rendering
 from starters.services import Services
-from starters.use_cases import account, doctor, onboarding as onboardings, task as tasks
+from starters.use_cases import account, blocker, doctor, onboarding as onboardings, task as tasks
 from starters.use_cases.account import AccountShown, PersonShown
 from starters.use_cases.doctor import CheckVerdict
 from tests.conftest import by
@@ -259,6 +264,53 @@ def step(position: int, name: str, wait: Wait) -> Milestone:
         outcome=None,
         wait=wait,
     )
+
+
+async def test_every_command_acts_in_the_name_of_whoever_reads_it(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of portfolio, status, actions and blockers: the reader's own where they are known, else the TAM's."""
+    await requested(services)
+    await projected(services, "VERSAYCE-2026-11", paused_at=NOW)
+    tam, ines = "robin.keller@foobar.example", "ines.moreau@foobar.example"
+    services = replace(services, client=cast("Client", Empty(RPCStatusCode.UNAVAILABLE)))
+    wall = NewBlocker(title="A wall", owner=tam, next_check=date(2030, 1, 1))
+    await blocker.add(services, "versayce", wall, by(tam))
+    for settings, reader in ((None, tam), (ines, ines)):
+        of = replace(services, settings=services.settings.model_copy(update={"as_": settings}))
+        (line,) = await account.portfolio(of)
+        status = await onboardings.status(of, "versayce")
+        (one,) = await blocker.listed(of, "versayce")
+        for command in (line.unblock, status.unblock, one.remove):
+            assert (command or "").endswith(f" --as {reader}")
+
+
+def test_what_is_printed_acts_in_the_name_of_who_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command in an answer, in a refusal and in its JSON has the address that `--as` gave, else a placeholder."""
+    refusal = UserError("no", fix="run `rapport x --as EMAIL`")
+    for reader in (None, "a@x.example"):
+        told = f"rapport x --as {reader or 'EMAIL'}"
+
+        def shown(reader: str | None = reader) -> None:
+            common._READER.set(reader)
+            common.out.print("rapport x --as EMAIL")
+            common.fail(refusal, as_json=True)
+
+        contextvars.copy_context().run(shown)
+        printed = capsys.readouterr()
+        assert told in printed.err
+        assert printed.out.count(told) == 2
+
+
+def test_a_page_acts_in_the_name_of_who_reads_it() -> None:
+    """A command on a page, and in a refusal there, has its reader's address; where nobody knows it, the TAM's."""
+    text = "rapport x --as EMAIL"
+    assert "as</span> t@x.example" in rendering.command(text, "t@x.example")
+    token = rendering._READER.set("r@x.example")
+    assert "as</span> r@x.example" in rendering.command(text, "t@x.example")
+    assert "rapport x --as r@x.example" in rendering.coded(f"run `{text}`")
+    rendering._READER.reset(token)
+    assert "EMAIL" in rendering.command(text)
 
 
 @given(st.sets(st.sampled_from([*Role, "primary_champion", "primary_user"])))

@@ -110,7 +110,7 @@ async def test_a_step_waits_before_a_shut_gate_and_says_so(skipping: Installatio
     assert waits.state == "waiting"
     assert waits.waiting_on == ("ce", "tam")
     assert waits.waiting_for == "the production gate: high-risk, and no pre_production review was submitted"
-    assert waits.unblock == "rapport review submit FILE --as EMAIL"
+    assert waits.unblock == f"rapport review submit FILE --as {TAM.email}"
     assert waits.deadline is not None
     assert waits.deadline > await skipping.now() + timedelta(days=7)
     await runs(skipping, "prepare")
@@ -193,7 +193,7 @@ async def test_a_no_keeps_the_gate_shut(skipping: Installation) -> None:
 
     await until(lambda: says(skipping, "decided with a no"), "the wait to say so")
     assert (await step(skipping)).state == "waiting"
-    assert (await step(skipping)).unblock == f"rapport review edit {ref} FILE --as EMAIL"
+    assert (await step(skipping)).unblock == f"rapport review edit {ref} FILE --as {TAM.email}"
     # Each turn of the review is heard at once, whatever it is.
     await tech_review.edit(skipping.services, ref, asked_for.model_copy(update={"gap": "A smaller one"}), by(CE))
     await until(lambda: says(skipping, f"{ref} is not decided"), "the wait to name the new round")

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -102,6 +103,7 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
     """What the frame around every page of a member needs."""
     return {
         "session": session,
+        "reader": session.email if session is not None else None,
         "disk": None,
         "has_catcher": request.app.state.catcher is not None,
         "path": request.url.path,
@@ -119,8 +121,16 @@ async def disk_of(services: Services) -> DiskAlarm | None:
 
 def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page from a template. A name that the template uses and is not given is an error, never a blank."""
-    html = _environment().get_template(template).render(now=present(), **context)
+    before = _READER.set(context.get("reader"))
+    try:
+        html = _environment().get_template(template).render(now=present(), **context)
+    finally:
+        _READER.reset(before)
     return HTMLResponse(html, status_code=status)
+
+
+_READER: Final[ContextVar[str | None]] = ContextVar("reader", default=None)
+"""In whose name the commands on a page act: whoever it is drawn for, or for an operator the member whom they name."""
 
 
 async def refusal_page(request: Request, refusal: UserError) -> HTMLResponse:
@@ -328,7 +338,7 @@ _TYPED: Final = re.compile(r" \(`[a-z_]+`\)")
 
 def coded(text: str) -> Markup:
     """A text whose parts between backticks are commands to type; what a page lets choose, nobody types."""
-    text = _TYPED.sub("", text)
+    text = read_by(_TYPED.sub("", text), _READER.get())
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(text)
@@ -336,9 +346,14 @@ def coded(text: str) -> Markup:
     return Markup("").join(drawn)
 
 
-def command(text: str, email: str | None) -> Markup:
-    """A printed command, under its reader's address; a line never breaks within the name of an option."""
-    return Markup(_OPTION.sub(r'<span class="nowrap">\g<0></span>', str(escape(read_by(text, email)))))  # noqa: S704
+def command(text: str, otherwise: str | None = None) -> Markup:
+    """A printed command, under its reader's address; a line never breaks within the name of an option.
+
+    Args:
+        otherwise: Who can do it, where nobody knows who reads.
+    """
+    told = escape(read_by(text, _READER.get() or otherwise))
+    return Markup(_OPTION.sub(r'<span class="nowrap">\g<0></span>', str(told)))  # noqa: S704
 
 
 _OPTION: Final = re.compile(r"(?<!\S)--[a-z-]+")

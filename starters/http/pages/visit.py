@@ -68,6 +68,7 @@ class Visit:
         """
         frame = member_context(self.request, self.session) | {
             "may": await allowed(self.services, about),
+            "reader": self.acting("").email or None,
             "disk": await disk_of(self.services),
             "mail": await mail_switch.status(self.services),
             "inbox": await task.waiting(self.services, inbox_of(self.services, self.session)),
