@@ -90,11 +90,13 @@ async def shown(connection: Connection, found: Sequence[KnownAction], reader: st
     Args:
         reader: Who reads them, by address; their commands act in the name of the account's TAM where nobody knows.
     """
-    tams = await accounts.tam_addresses(connection)
+    serving = await accounts.serving(connection)
     zones = await addresses.zones(connection, [one.account for one in found])
     names = await accounts.names(connection, None) if any(one.done_by for one in found) else {}
     now = present()
-    return [_shown(one, local_day(now, zones[one.account]), names, reader or tams[one.account]) for one in found]
+    return [
+        _shown(one, local_day(now, zones[one.account]), names, reader or serving[one.account].email) for one in found
+    ]
 
 
 def _shown(one: KnownAction, today: date, names: Mapping[str, str], reader: str) -> ActionShown:

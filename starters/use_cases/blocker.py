@@ -161,13 +161,14 @@ async def shown(connection: Connection, found: Sequence[KnownBlocker], reader: s
     Args:
         reader: Who reads them, by address; their commands act in the name of the account's TAM where nobody knows.
     """
-    tams = await accounts.tam_addresses(connection)
+    serving = await accounts.serving(connection)
     zones = await addresses.zones(connection, [one.account for one in found])
     names = await accounts.names(connection, None) if any(one.removed_by for one in found) else {}
     reasons = await timeline.words(connection, [one.removal for one in found if one.removal])
     now = present()
     return [
-        _shown(one, local_day(now, zones[one.account]), names, reasons, reader or tams[one.account]) for one in found
+        _shown(one, local_day(now, zones[one.account]), names, reasons, reader or serving[one.account].email)
+        for one in found
     ]
 
 
