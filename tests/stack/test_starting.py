@@ -16,6 +16,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.operation import Operate
+from rapport.rules.onboarding import ALREADY
 from rapport.storage import account as account_storage, contract as contracts
 from rapport.storage.sqlite import LocalConnection
 from starters import services as office_module
@@ -56,6 +57,36 @@ async def test_another_contract_is_refused_while_one_runs(here: Installation) ->
     handle = here.client.get_workflow_handle(onboarding_id(key))
     await handle.terminate("test")
     assert (await onboardings.start(here.services, StartRequest(file=account(key, "C-2")))).created
+
+
+async def test_a_start_that_was_killed_is_told_and_repeated_as_it_was(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before Temporal took it, it is named with the command that repeats it, which enters at the same step."""
+    key = new_id("a").replace("_", "-")
+    file = account(key, new_id("C"))
+    facts = file.account.facts.model_copy(update={"large_account": True})
+    file = file.model_copy(update={"account": file.account.model_copy(update={"facts": facts})})
+
+    async def killed(*_: Any, **__: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(here.services.client, "start_workflow", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await onboardings.start(here.services, StartRequest(file=file, at="onsite_approval"))
+    status = await onboardings.status(here.services, key)
+    assert (status.state, status.live, status.unblock) == ("requested", False, f"rapport onboarding start {key}")
+    (line,) = [one for one in await accounts.portfolio(here.services) if one.account == key]
+    assert (line.state, line.unblock) == ("requested", status.unblock)
+    assert (await onboardings.start(here.services, StartRequest(account=key))).created
+
+    async def begun() -> bool:
+        status = await onboardings.status(here.services, key)
+        outcomes = {one.step: one.outcome for one in status.milestones}
+        return (status.state, outcomes["kickoff"]) == ("running", ALREADY)
+
+    await until(begun, "the onboarding to begin where it was to")
 
 
 async def test_a_contract_starts_once_for_ever(here: Installation) -> None:
