@@ -122,7 +122,7 @@ def _print_asked(asked: ErasureAsked, account: str) -> None:
         out.print(f"{listed(asked.confirmers, 'or')} can confirm it, and gets an email.")
     else:
         out.print("No one else can confirm it yet.")
-    out.print(f"To take it back: rapport account withdraw-erasure {account}")
+    out.print(f"To take it back: rapport account withdraw-erasure {account} --as EMAIL")
 
 
 def _print_account_erased(erased: AccountErased) -> str:

@@ -282,6 +282,7 @@ FORMS = [
     "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",
     "/accounts/versayce/erase",
+    "/accounts/versayce/erase/withdraw",
     "/accounts/versayce/erase/confirm",
     "/support/open",
     "/cases/C-00001/answer",
