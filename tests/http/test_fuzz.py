@@ -83,7 +83,9 @@ HEADERS: Final = st.text(st.characters(min_codepoint=32, max_codepoint=255, excl
 
 
 class Nobody:
-    """Temporal, which does not answer."""
+    """Temporal, which does not answer; a workflow's handle knows its name all the same."""
+
+    id = "onboarding/versayce"
 
     def __getattr__(self, _: str) -> Callable[..., Any]:
         return self.handle
