@@ -17,6 +17,8 @@ from rapport.rules import receipt
 
 _BEGINS: Final = "<!-- rapport-record "
 _ENDS: Final = " -->"
+_CLOSES: Final = "</body>"
+"""What the seal of a page stands before; that of a text ends it."""
 _RECEIPT: Final = ("document", "signature", "public_key")
 
 _CHANGED: Final = "was changed after it was signed"
@@ -37,18 +39,22 @@ class Checked(NamedTuple):
     faults: tuple[str, ...]
 
 
-def seal(page: str, receipts: Sequence[Mapping[str, str]], key: Ed25519PrivateKey, *, before: str = "") -> str:
+def seal(page: str, receipts: Sequence[Mapping[str, str]], key: Ed25519PrivateKey) -> str:
     """A page with its seal, as a comment that nobody sees who reads it.
 
     Args:
         receipts: Each with its `document`, `signature` and `public_key`.
-        before: What the seal stands before, such as the end of an HTML page; else it stands at the end.
     """
-    head, mark, tail = page.rpartition(before) if before else (page, "", "")
+    head, mark, tail = _ends(page)
     kept = [{name: one[name] for name in _RECEIPT} for one in receipts]
     signature, public_key = receipt.sign(key, _signed(head + mark + tail, kept))
     sealed = {"receipts": kept, "signature": signature, "public_key": public_key}
     return f"{head}{_BEGINS}{_written(sealed)}{_ENDS}\n{mark}{tail}"
+
+
+def _ends(page: str) -> tuple[str, str, str]:
+    """A page before what its seal stands before, and the rest."""
+    return page.rpartition(_CLOSES) if page.rstrip().endswith("</html>") else (page, "", "")
 
 
 def check(text: str, trusted: Collection[str]) -> Checked:
@@ -70,6 +76,9 @@ def check(text: str, trusted: Collection[str]) -> Checked:
         return Checked(0, ("has no seal, or not all of it",))
     if not begins or not ends or _BEGINS in tail:
         return Checked(0, ("has no seal, or more than one",))
+    if tail.strip() != "".join(_ends(head + tail)[1:]).strip():
+        # A comment elsewhere could be read for text, or part two words.
+        return Checked(len(kept), ("has its seal in another place than it was put",))
     if written != _written({"receipts": kept, **signature}):
         # A field beside those that are signed, or one that is there twice, could be taken for part of what was.
         return Checked(len(kept), ("has a seal that was changed",))

@@ -18,7 +18,7 @@ from rapport.model.task import WITHDRAWN
 from rapport.rules import tech_review as policy
 from rapport.rules.record import seal
 from rapport.storage import tech_review as records
-from rapport.storage.signing import Signer, hexed
+from rapport.storage.signing import Signer
 from starters.rights import requires
 from starters.services import Services
 from starters.use_cases import tech_review
@@ -69,14 +69,13 @@ async def record(services: Services, ref: str) -> Record:
         "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _of(shown, kinds))],
         "rule": _rule(shown),
         "receipts": len(receipts),
-        "key": hexed(key),
     }
     markdown = _environment(html=False).get_template("review.md").render(context).strip()
     html = _environment(html=True).get_template("review.html").render(context)
     return Record(
         ref=shown.ref,
         markdown=seal(f"{markdown}\n\n", receipts, key),
-        html=seal(html, receipts, key, before="</body>"),
+        html=seal(html, receipts, key),
     )
 
 
@@ -112,12 +111,20 @@ def _of(shown: ReviewShown, kinds: tuple[str, ...]) -> list[RemarkShown]:
 def _outcome(shown: ReviewShown) -> str:
     if shown.outcome is None:
         return f"open: {shown.phase}"
-    return shown.outcome.replace("_", " ")
+    outcome = shown.outcome.replace("_", " ")
+    if shown.outcome == WITHDRAWN and (verdict := _verdict(shown)) is not None:
+        return f"{outcome}, after it was decided: {verdict.replace('_', ' ')}"
+    return outcome
+
+
+def _verdict(shown: ReviewShown) -> str | None:
+    """What the round that stands was decided with; nothing while it is not."""
+    return next((one.option for one in shown.remarks if one.kind == "verdict" and one.round == shown.round), None)
 
 
 def _rule(shown: ReviewShown) -> str | None:
     """By which rule it was decided, in a sentence or two; nothing while it is not."""
-    if shown.decided is None or shown.outcome == WITHDRAWN:
+    if shown.decided is None or _verdict(shown) is None:
         return None
     return policy.rule(shown.ask, [one.kind for one in shown.remarks if one.round == shown.round])
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from rapport.model.base import UserError
 from rapport.rules import receipt, record
@@ -23,7 +23,7 @@ SIGNATURE, PUBLIC = receipt.sign(KEY, DOCUMENT)
 RECEIPT: Final = {"document": DOCUMENT, "signature": SIGNATURE, "public_key": PUBLIC}
 PAGES: Final = {
     "md": record.seal("# TR-0001: declined\n\n> Not this year\n\n", [RECEIPT], KEY),
-    "html": record.seal("<html><body>\n<h1>Declined</h1>\n</body>\n</html>\n", [RECEIPT], KEY, before="</body>"),
+    "html": record.seal("<html><body>\n<h1>Declined</h1>\n</body>\n</html>\n", [RECEIPT], KEY),
 }
 
 
@@ -58,6 +58,16 @@ def test_nothing_is_added_to_a_seal(added: str) -> None:
     """Neither a field that nobody signed, nor one a second time: other readers might take it for the signed one."""
     for page in PAGES.values():
         assert record.check(page.replace('{"receipts":', f'{{{added}"receipts":'), {PUBLIC}).faults
+
+
+@given(st.sampled_from(list(PAGES.values())), st.data())
+def test_a_seal_stands_where_it_was_put(page: str, data: st.DataObject) -> None:
+    """A comment that was moved could be read for text where it stands then, or part two words; it is found."""
+    begins, ends = page.index("<!-- "), page.index(" -->\n") + len(" -->\n")
+    seal, rest = page[begins:ends], page[:begins] + page[ends:]
+    at = data.draw(st.integers(0, len(rest)))
+    assume(rest[min(at, begins) : max(at, begins)].strip())
+    assert record.check(rest[:at] + seal + rest[at:], {PUBLIC}).faults
 
 
 def test_a_forged_receipt_and_a_second_seal_are_found() -> None:

@@ -508,6 +508,24 @@ async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Installation) -
         await tech_review.feedback(skipping.services, ref, Feedback(text="But wait"), by(TA))
 
 
+async def test_what_was_decided_stands_in_the_record_of_a_review_that_was_withdrawn_after_it(
+    skipping: Installation,
+) -> None:
+    """Whoever withdraws it takes back no decision; and nobody finds the key in the file that it is to check."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await in_phase(skipping, ref, "message")
+    await tech_review.withdraw(skipping.services, ref, why("They found another way"), by(CE))
+    assert await outcome(skipping, ref) == "withdrawn"
+    record = await tech_review_record.record(skipping.services, ref)
+    key = (await audit.key(skipping.services)).public_key
+    for page in (record.markdown, record.html):
+        assert "withdrawn, after it was decided: approved" in page
+        assert "recommendation decides" in page
+        assert key not in page.partition("<!-- rapport-record")[0]
+
+
 async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: Installation) -> None:
     """A colleague enters it for whoever said it, with the link; without it, it is refused; all of it says so."""
     ref = await submitted(skipping)
@@ -516,12 +534,14 @@ async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: I
     with pytest.raises(UserError) as refused:
         await tech_review.feedback(skipping.services, ref, said, by(CE))
     assert refused.value.field == "link"
-    link = "https://chat.foobar.example/tech-reviews/p1"
+    link = "https://chat.foobar.example/tech-reviews/p1)**Outcome:approved**"
     await tech_review.feedback(skipping.services, ref, said.model_copy(update={"link": link}), by(CE))
     shown = await standing(skipping, ref, lambda one: len(one.remarks) == 1)
     one = shown.remarks[0]
     assert (one.who, one.seat, one.text, one.link) == ("Jun Sato", "engineering", "We can carry that", link)
     assert (one.entered_by, one.verified) == (CE, "reported")
+    markdown = (await tech_review_record.record(skipping.services, ref)).markdown
+    assert f"[said in the channel](<{link}>)" in markdown, "nothing in a link is markup"
 
 
 async def test_what_others_enter_in_production_is_no_answer_of_a_side(skipping: Installation) -> None:
