@@ -354,6 +354,19 @@ class WrittenContract(InputModel):
         return self
 
 
+class BookRow(InputModel):
+    """One row of a book: an account whose onboarding is started with the rest of its book.
+
+    Attributes:
+        at: The step at which it enters.
+        as_new: Whether it begins as with a new customer, whenever its contract was signed.
+    """
+
+    account: Slug
+    at: Name | None = None
+    as_new: bool = False
+
+
 class AccountFile(InputModel):
     """One account file: the account, its contract, its people and the vendor's."""
 

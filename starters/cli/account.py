@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from rapport.model.account import WrittenWork
+from rapport.model.base import Refused
 from rapport.model.reading import check
 from starters.cli import account_new, succession
 from starters.cli.common import command, out, table, told_stage, when
 from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
 from starters.services import Actor, Services
-from starters.use_cases import account as accounts
+from starters.use_cases import account as accounts, book as books
 from starters.use_cases.account import AccountShown, ContactEdited, PersonShown
+from starters.use_cases.book import Book
 from starters.use_cases.files import told_by_line
 
 Several = list[str] | None
@@ -70,11 +72,45 @@ def _print_imported(shown: AccountShown) -> str | None:
     return f"Next: rapport onboarding start {shown.account}" if shown.contract and not shown.started else None
 
 
-@command(app, "import", show=_print_imported)
+def _print_book(book: Book) -> str | None:
+    rows = table("account", "file", "onboarding")
+    for one in book.lines:
+        began = f"{'started' if one.created else 'was started before'}{f' at {one.at}' if one.at else ''}"
+        state = "not brought in" if one.problems else began if one.workflow_id else "not started"
+        rows.add_row(one.account, one.file, state)
+    out.print(rows)
+    for one in book.lines:
+        for problem in one.problems:
+            out.print(problem, markup=False, soft_wrap=True)
+    return None
+
+
+def _print_brought_in(found: AccountShown | Book) -> str | None:
+    return _print_book(found) if isinstance(found, Book) else _print_imported(found)
+
+
+@command(
+    app,
+    "import",
+    show=_print_brought_in,
+    document=lambda found: found.lines if isinstance(found, Book) else found,
+    fault=lambda found: (
+        Refused.INVALID if isinstance(found, Book) and any(one.problems for one in found.lines) else None
+    ),
+)
 async def import_(
-    services: Services, file: Annotated[Path, typer.Argument(help="An account file, such as examples/versayce.toml.")]
-) -> AccountShown:
-    """Bring an account and its people up to what a file says. Safe to repeat."""
+    services: Services,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="An account file, such as examples/versayce.toml, or a directory of them: a whole book. Its book.csv "
+            "(account,at) says which are started, and at which step each enters."
+        ),
+    ],
+) -> AccountShown | Book:
+    """Bring an account and its people up to what a file says, or a whole directory of accounts. Safe to repeat."""
+    if file.is_dir():
+        return await books.import_book(services, books.read_book(file))
     written = accounts.read_file(file)
     with told_by_line(file):
         return await accounts.import_account(services, written)
