@@ -173,6 +173,8 @@ def said_of(account: str) -> ColumnElement[bool]:
         *(SubmissionRow.workflow_id.in_(ids) for ids in _workflows_of(account)),
         SubmissionRow.workflow_id.like(f"%/{account}"),
         SubmissionRow.workflow_id.like(f"%/{account}/%"),
+        # Those of a further contract name it behind the account.
+        SubmissionRow.workflow_id.like(f"%/{account}.%"),
     )
 
 

@@ -47,7 +47,7 @@ PLACES: Final[Mapping[str, Place]] = MappingProxyType(
             "status",
         ),
         "contacts": _place(person="name email title schedule work", ids="id account personas"),
-        "contracts": _place(ids="id account playbook workflow_id run_id stage"),
+        "contracts": _place(words="product", ids="id account playbook workflow_id run_id stage renews"),
         "ended_outside": _place(ids="workflow_id"),
         "gap_links": _place(ids="kind ref"),
         "gaps": _place(words="title description roadmap delivery_reason", ids="status logged_by delivery"),

@@ -22,10 +22,10 @@ from rapport.model.message import MessageState
 from rapport.model.reading import read_toml
 from rapport.rules.erasure import ERASED, Naming
 from rapport.settings import Settings
-from rapport.storage import account as accounts, erasure, imports
+from rapport.storage import account as accounts, erasure, imports, timeline
 from rapport.storage.database import Connection, Store
-from rapport.storage.tables import Base, MessageRow, UtcInstant
-from starters.services import Services
+from rapport.storage.tables import Base, MessageRow, SubmissionRow, UtcInstant
+from starters.services import Services, submission
 from starters.use_cases import succession
 from tests.conftest import TAM
 from tests.helpers_mail import NOW
@@ -264,3 +264,18 @@ async def test_erasing_somebody_leaves_a_namesakes_mails(tmp_path: Path) -> None
         assert (await accounts.contacts(connection, "two"))[0].name == "Dev Okafor"
     await store.close()
     assert sorted(int(path.name[:8]) for path in chosen.caught.iterdir()) == [3, 4, 5, 6, 8]
+
+
+async def test_what_was_said_to_a_further_contract_is_said_of_its_account(tmp_path: Path) -> None:
+    """Words to the workflows of any of an account's contracts are its own; those to one of a longer key are not."""
+    store = Store(Settings(data=tmp_path).database)
+    await store.migrate()
+    theirs = ("onboarding/one", "onboarding/one.C-2", "meeting/one.C-2/kickoff/1", "task/one/plan/1")
+    others = ("onboarding/one-two", "meeting/one-two.C-2/kickoff/1", "meeting/two/kickoff/1", "case/C-00001")
+    async with store.writing() as connection:
+        for id_ in (*theirs, *others):
+            said = submission("m_1", TAM, "vote", id_, "Dev Okafor")
+            await timeline.submit(connection, said)
+        found = await connection.scalars(select(SubmissionRow.workflow_id).where(erasure.said_of("one")))
+        assert sorted(found) == sorted(theirs)
+    await store.close()
