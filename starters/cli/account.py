@@ -16,7 +16,7 @@ from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, book as books
 from starters.use_cases.account import AccountShown, ContactEdited, PersonShown
-from starters.use_cases.book import Book
+from starters.use_cases.book import BookImported
 from starters.use_cases.files import told_by_line
 
 Several = list[str] | None
@@ -72,7 +72,7 @@ def _print_imported(shown: AccountShown) -> str | None:
     return f"Next: rapport onboarding start {shown.account}" if shown.contract and not shown.started else None
 
 
-def _print_book(book: Book) -> str | None:
+def _print_book(book: BookImported) -> str | None:
     rows = table("account", "file", "onboarding")
     for one in book.lines:
         began = f"{'started' if one.created else 'was started before'}{f' at {one.at}' if one.at else ''}"
@@ -85,17 +85,17 @@ def _print_book(book: Book) -> str | None:
     return None
 
 
-def _print_brought_in(found: AccountShown | Book) -> str | None:
-    return _print_book(found) if isinstance(found, Book) else _print_imported(found)
+def _print_brought_in(found: AccountShown | BookImported) -> str | None:
+    return _print_book(found) if isinstance(found, BookImported) else _print_imported(found)
 
 
 @command(
     app,
     "import",
     show=_print_brought_in,
-    document=lambda found: found.lines if isinstance(found, Book) else found,
+    document=lambda found: found.lines if isinstance(found, BookImported) else found,
     fault=lambda found: (
-        Refused.INVALID if isinstance(found, Book) and any(one.problems for one in found.lines) else None
+        Refused.INVALID if isinstance(found, BookImported) and any(one.problems for one in found.lines) else None
     ),
 )
 async def import_(
@@ -107,7 +107,7 @@ async def import_(
             "(account,at) says which are started, and at which step each enters."
         ),
     ],
-) -> AccountShown | Book:
+) -> AccountShown | BookImported:
     """Bring an account and its people up to what a file says, or a whole directory of accounts. Safe to repeat."""
     if file.is_dir():
         return await books.import_book(services, books.read_book(file))

@@ -46,7 +46,7 @@ class BookLine(WireModel):
     problems: tuple[str, ...] = ()
 
 
-class Book(WireModel):
+class BookImported(WireModel):
     """What became of a book, in the order of its files."""
 
     lines: tuple[BookLine, ...]
@@ -97,12 +97,12 @@ async def _of_book(_: Connection, book: Sequence[BookEntry]) -> list[Matter]:
 
 
 @requires(Action.START, "book", _of_book)
-async def import_book(services: Services, book: Sequence[BookEntry]) -> Book:
+async def import_book(services: Services, book: Sequence[BookEntry]) -> BookImported:
     """Bring in every account of a book, and start those that have a row. What one is refused for stops no other.
 
     Repeating it is safe: a contract starts once.
     """
-    return Book(lines=tuple([await _bring_in(services, one) for one in book]))
+    return BookImported(lines=tuple([await _bring_in(services, one) for one in book]))
 
 
 async def _bring_in(services: Services, entry: BookEntry) -> BookLine:
