@@ -53,6 +53,7 @@ PLACES: Final[Mapping[str, Place]] = MappingProxyType(
         "gaps": _place(words="title description roadmap delivery_reason", ids="status logged_by delivery"),
         "goals": _place(words="title", ids="meeting term"),
         "hours": _place(ids="meeting member"),
+        "offers": _place(ids="meeting member"),
         "incidents": _place(words="title", ids="account id"),
         "late_replies": _place(ids="vote account workflow_id voter slots"),
         "links": _place(person="digest", ids="message account person purpose workflow_id"),

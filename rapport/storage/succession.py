@@ -193,8 +193,8 @@ def _book(id_: str, title: str, assign: str, opened: datetime) -> TaskRecord:
         id=id_,
         account="",
         contract="",
-        subject=id_,
-        step="book",
+        subject=id_.partition("/")[0],
+        step=id_.partition("/")[2],
         title=title,
         definition=TaskDefinition(
             task="alarm",

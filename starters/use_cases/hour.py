@@ -28,7 +28,7 @@ USUALLY: Final = timedelta(minutes=30)
 
 ANYWAY: Final = {
     "cli": "book it with --anyway",
-    "api": "send anyway = true",
+    "api": 'send "anyway": true',
     "page": "tick that it is booked anyway",
 }
 """How to set a time although something speaks against it, by where it was set."""

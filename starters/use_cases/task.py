@@ -142,7 +142,9 @@ async def show(services: Services, task: str) -> TaskShown:
     """
     found = await _find(services, task)
     shown = await in_full(services, found)
-    ended = None if found.phase is TaskPhase.CLOSED else await standstill.ended_now(services, found.id)
+    # What nobody decides is in SQL alone.
+    runs = found.phase is not TaskPhase.CLOSED and found.definition.task != "alarm"
+    ended = await standstill.ended_now(services, found.id) if runs else None
     return shown.model_copy(update={"ended_since": ended.since}) if ended is not None else shown
 
 

@@ -18,8 +18,7 @@ from rapport.storage import account as accounts, agenda, succession, task as tas
 from rapport.storage.database import Store
 from rapport.storage.tables import AccountRow, MemberRow, MessageRow
 from starters.services import Services
-from starters.use_cases import account, doctor
-from starters.views.task import in_full
+from starters.use_cases import account, doctor, task
 from tests.helpers_mail import NOW
 from tests.unit.test_outbox import row
 from tests.unit.test_portfolio import Empty
@@ -56,7 +55,7 @@ async def test_the_manager_has_one_task_with_the_whole_book_until_it_is_handed_o
         boss = await accounts.member(connection, manager)
         (item,) = (await agenda.day(connection, boss, NOW)).waiting
     assert item.title == book.title == "Robin Keller has left: 2 accounts to hand over"
-    shown = await in_full(services, book)
+    shown = await task.show(services, book.id)
     assert shown.said["accounts"] == "Neighbour (neighbour), Versayce (versayce)"
     assert "hand-over --all --from robin.keller@foobar.example --to EMAIL" in shown.said["all to one"]
     async with store.writing() as connection:
