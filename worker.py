@@ -306,6 +306,7 @@ async def build(
                 planning.propose,
                 planning.reopen,
                 planning.confirm,
+                planning.take,
                 planning.follow_up,
                 planning.gather,
                 planning.vacancies,

@@ -344,6 +344,12 @@ class Planning:
             wanted = HeldHour(members=(member.id,), start=slot.start, end=slot.end, travel=question.travel)
             return await hour.take(connection, _asking(), wanted)
 
+    @activity.defn(name="planning.take")
+    async def take(self, wanted: HeldHour) -> bool:
+        """Take the hour of a time set by hand, unless another meeting or an absence has a part of it by now."""
+        async with self.store.writing() as connection:
+            return await hour.take(connection, _asking(), wanted)
+
     @activity.defn(name="planning.follow_up")
     async def follow_up(self, question: FollowUp) -> Instants:
         """Count in the TAM's working hours and business days."""

@@ -207,7 +207,7 @@ class Meeting(AccountWorkflow):
             tally = quorum.tally(self._current, self.votes, workflow.now())
             reason = HELD_BACK if self.held_back else tally.reason
             if self.wanted:
-                self._book_by_hand()
+                await self._book_by_hand()
             elif tally.slot is not None:
                 await self._book_if_still_free(tally.slot)
             elif reason is not None:
@@ -226,8 +226,8 @@ class Meeting(AccountWorkflow):
         await self.words.all_known()
         while self.booking is not None and self.report is None and not self._starts_over:
             if self.wanted:
-                self._book_by_hand()
-                asks = await self._invite()
+                if await self._book_by_hand():
+                    asks = await self._invite()
             elif asks and asks[0] <= workflow.now():
                 self._ask_how_it_went(self.booking, *asks[1:])
                 asks = ()
@@ -465,17 +465,30 @@ class Meeting(AccountWorkflow):
         if not self.wanted:
             self.booking = booking
 
-    def _book_by_hand(self) -> None:
-        """Book the times that members set, in their order. Each is on record; people are told of the last alone."""
+    async def _book_by_hand(self) -> bool:
+        """Book the times that members set, in their order; whether any was.
+
+        Each is on record; people are told of the last alone. One that wants a free hour takes it, or does not count.
+        """
         wanted, self.wanted = self.wanted, []
+        booked: list[Booking] = []
         for book in wanted:
             sequence = self.booking.sequence + 1 if self.booking else 0
             end = book.start + timedelta(minutes=self.step.minutes)
-            self.booking = Booking(
+            booking = Booking(
                 start=book.start, end=end, sequence=sequence, by="hand", member=book.by, submission=book.id
             )
-            if book is not wanted[-1]:
-                self._tell_booked(self.booking)
+            if book.if_free:
+                hour = self._hour_of(booking)
+                if not await done(Planning.take, hour, "Take the hour, if it is still free", PLANNING):
+                    self.turn_away(book, "another meeting took that hour meanwhile; choose another time")
+                    continue
+                self.held = hour
+            self.booking = booking
+            booked.append(booking)
+        for one in booked[:-1]:
+            self._tell_booked(one)
+        return bool(booked)
 
     def _tell_booked(self, booking: Booking) -> None:
         self.timeline.record(
@@ -921,10 +934,10 @@ class Meeting(AccountWorkflow):
         """The hour that it has of our own people, from its booking until it is over or called off."""
         if self.booking is None or self.booking.called_off or self.phase is MeetingPhase.ENDED:
             return None
+        return self._hour_of(self.booking)
+
+    def _hour_of(self, booking: Booking) -> HeldHour:
         ours = () if self._host is None else tuple(invitee.id for invitee in self._current.invitees)
         return HeldHour(
-            members=(self._current.tam, *ours),
-            start=self.booking.start,
-            end=self.booking.end,
-            travel=self.step.travel,
+            members=(self._current.tam, *ours), start=booking.start, end=booking.end, travel=self.step.travel
         )

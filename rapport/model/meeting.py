@@ -94,11 +94,16 @@ class Vote(WireModel):
 
 
 class Book(WireModel):
-    """A member's word that the meeting takes place at this instant, whoever voted for what."""
+    """A member's word that the meeting takes place at this instant, whoever voted for what.
+
+    Attributes:
+        if_free: It does not count where another meeting of our own people has taken that hour meanwhile.
+    """
 
     id: str
     by: str
     start: Instant
+    if_free: bool = False
 
 
 class TimesTaken(WireModel):

@@ -421,7 +421,7 @@ async def book(
         None if anyway else lambda: refuse_unsuitable(services, handle, account, start, actor),
         start=start.astimezone(UTC),
     )
-    word = Book(id=said.id, by=member.id, start=start)
+    word = Book(id=said.id, by=member.id, start=start, if_free=not anyway)
     return await hand_over(services, handle, flows.Meeting.book, word, f'meeting "{step}" of {account}')
 
 

@@ -453,7 +453,7 @@ async def book_meeting(services: Services, ref: str, written: MeetingTime, actor
         None if written.anyway else lambda: refuse_unsuitable(services, handle, None, written.start, actor),
         start=written.start,
     )
-    word = Book(id=said.id, by=member.id, start=written.start)
+    word = Book(id=said.id, by=member.id, start=written.start, if_free=not written.anyway)
     return await hand_over(services, handle, flows.Meeting.book, word, f"live meeting on {found.ref}")
 
 

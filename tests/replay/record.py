@@ -143,10 +143,10 @@ async def nobody_answers_and_the_tam_books(installation: Installation) -> None:
     assert shown.deadline is not None
     await installation.sleep_until(shown.deadline + timedelta(seconds=1))
     await in_phase(installation, "stuck")
-    start = (await installation.now() + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
-    await meeting.book(installation.services, "versayce", "kickoff", start, TAM, anyway=True)
+    start = (await installation.now() + timedelta(days=5)).replace(hour=14, minute=0, second=0, microsecond=0)
+    await meeting.book(installation.services, "versayce", "kickoff", start, TAM)
     await in_phase(installation, "booked")
-    await meeting.book(installation.services, "versayce", "kickoff", start + timedelta(hours=1), TAM, anyway=True)
+    await meeting.book(installation.services, "versayce", "kickoff", start + timedelta(hours=1), TAM)
     await installation.mailed(4 + 6 + 1 + 10)
     await installation.sleep_until(start + timedelta(hours=4))
     await meeting.report(installation.services, "versayce", "kickoff", "no_show", TAM)

@@ -21,12 +21,13 @@ from activities.sweep import tell_polls
 from rapport.model.account import AccountFile
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
-from rapport.model.meeting import MeetingResult, Vote
+from rapport.model.meeting import Book, MeetingResult, Vote
 from rapport.model.message import MessageState
 from rapport.model.operation import Control, ControlKind
 from rapport.model.projection import HeldHour
-from rapport.storage import hour
+from rapport.storage import hour, timeline as timeline_storage
 from rapport.storage.tables import AccountRow, HourRow
+from starters.services import submission
 from starters.use_cases import mail_switch, meeting, message, onboarding, timeline
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.message import Edit
@@ -617,3 +618,27 @@ async def test_a_time_set_by_hand_against_something_wants_anyway(skipping: Insta
     assert (await kickoff(skipping)).booked is None
     assert (await meeting.book(skipping.services, "versayce", "kickoff", start, TAM, anyway=True)).accepted
     assert (await in_phase(skipping, "booked")).booked == start
+
+
+async def test_of_two_that_set_one_hour_by_hand_at_once_one_has_it(skipping: Installation) -> None:
+    """Another meeting may take it after it was looked up: then the time does not count, and who set it is told why."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    start = shown.slots[0].start
+    handle = skipping.client.get_workflow_handle_for(Meeting.run, meeting_id("versayce", "kickoff", 1))
+    async with skipping.services.store.writing() as connection:
+        tam = str(await connection.scalar(select(AccountRow.tam).where(AccountRow.key == "versayce")))
+        said = submission(tam, TAM, "book", handle.id)
+        await timeline_storage.submit(connection, said)
+        taken = HeldHour(members=(tam,), start=start, end=start + timedelta(minutes=30))
+        await hour.hold(connection, "meeting/other/kickoff/1", taken)
+    await handle.execute_update(Meeting.book, Book(id=said.id, by=tam, start=start, if_free=True))
+
+    async def refused() -> bool:
+        return "word.refused" in [one.kind for one in await timeline.timeline_of(skipping.services, "versayce")]
+
+    await until(refused, "the refusal on the timeline")
+    assert (await kickoff(skipping)).booked is None
+    free = shown.slots[1].start
+    assert (await meeting.book(skipping.services, "versayce", "kickoff", free, TAM)).accepted
+    assert (await in_phase(skipping, "booked")).booked == free

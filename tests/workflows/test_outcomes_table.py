@@ -375,6 +375,9 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
         ),
         "SupportDesk": ("support.assign",),
     },
+    record.nobody_answers_and_the_tam_books: {
+        "Meeting": ("planning.take",),
+    },
     record.what_a_mail_needs_is_found_out: {
         "Onboarding": ("tasks.known",),
     },
