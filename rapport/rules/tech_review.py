@@ -211,7 +211,7 @@ COMMITMENT: Final = TaskDefinition(
 
 def panel(ask: Ask, silent: Sequence[str]) -> TaskDefinition:
     """What leadership is asked: everybody is heard until the deadline."""
-    question = "Is the customer told no? Everybody is heard until the deadline."
+    question = "Do we do what is asked for? Everybody is heard until the deadline."
     if needs_commitment(ask):
         question += " A yes needs the VP Engineering's."
     return TaskDefinition(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from zoneinfo import ZoneInfo
@@ -140,6 +141,17 @@ def test_a_no_is_never_without_its_reason(ask: Ask) -> None:
     assert len(noes) == 2
     assert all(one.needs_reason for one in (*noes, *tech_review.panel(ask, tech_review.LEADERSHIP).options))
     assert all(one.needs_reason for one in tech_review.READING.options if one.id == "object")
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+def test_yes_to_a_question_is_the_option_yes(ask: Ask) -> None:
+    """Whoever answers "yes" to what a review asks them chooses to do it: no question asks whether it is a no."""
+    put = [tech_review.recommendation(ask, engineering_answered=answered) for answered in (True, False)]
+    put += [tech_review.COMMITMENT, tech_review.panel(ask, tech_review.LEADERSHIP)]
+    for definition in put:
+        [question] = [one for one in re.split(r"(?<=[.?:]) ", definition.question) if one.endswith("?")]
+        assert re.match(r"do (we|you) |is what the customer does ", question, re.IGNORECASE), question
+        assert not re.search(r"\b(no|not|decline\w*)\b", question), question
 
 
 def test_before_production_engineering_reviews_the_design() -> None:
