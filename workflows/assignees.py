@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from temporalio import workflow
@@ -58,6 +59,12 @@ class Assignees:
     def unheld(self) -> tuple[str, ...]:
         """The seats that nobody can fill."""
         return tuple(seat.id for seat in self.seats if not seat.holders)
+
+    def is_left_alone(self, decided: Collection[str]) -> bool:
+        """Whether nobody is left for any seat that is silent, and nobody comes back before the end."""
+        is_asked = any(seat.holders for seat in self.seats if seat.id not in decided)
+        comes_back = self.next_change is not None and (self.end is None or self.next_change < self.end)
+        return not is_asked and not comes_back
 
     def holders(self, seat_id: str | None = None) -> tuple[str, ...]:
         """The members who can fill a seat, or any seat, each once."""

@@ -451,6 +451,8 @@ class HumanTask(AccountWorkflow):
             elif self.people_moved or (assignees.next_change is not None and assignees.next_change <= workflow.now()):
                 self.people_moved = False
                 await self._reseat(assignees)
+            elif assignees.entitled and assignees.is_left_alone(self._decided(assignees)):
+                return False
             elif (rung := assignees.due(workflow.now())) is not None:
                 if rung.kind == "timeout":
                     return False

@@ -258,6 +258,25 @@ async def test_where_one_person_is_all_of_leadership_their_word_decides(
     assert [(one.who, one.option) for one in shown.remarks if one.kind == "vote"] == [("Henrik Dahl", word)]
 
 
+async def test_where_the_vp_of_ce_leaves_while_he_is_asked_leadership_decides_at_once(skipping: Installation) -> None:
+    """Nobody waits for the word of somebody who left: not of the one who recommends, nor of one in the panel."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await asked(skipping, ref, "recommendation")
+    await leaves(skipping, CE_VP)
+    task = await asked(skipping, ref, "leadership")
+    assert {holder.email for holder in task.holders} == {VP_ENGINEERING, VP_SALES}
+    assert (await tech_review.show(skipping.services, ref)).phase == "leadership"
+    await vote(skipping, ref, vp_engineering="no")
+    await leaves(skipping, VP_SALES)
+    assert (await in_phase(skipping, ref, "message")).outcome == "declined"
+
+
+async def leaves(installation: Installation, email: str) -> None:
+    """Somebody leaves for good."""
+    await members.leave(installation.services, email, members.Leaving(reason="Another company"), Actor("", "cli"))
+
+
 async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Installation) -> None:
     """Where somebody is above whoever asks, they are asked, and nobody who reports to him."""
     await submitted(skipping)
