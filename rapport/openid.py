@@ -164,7 +164,8 @@ class Provider:
         if found.get("issuer") != self.issuer:
             # OpenID Connect Discovery 1.0, 4.3: or else one provider could speak for another.
             raise ProviderAway("the provider calls itself by another name than RAPPORT_OIDC_ISSUER")
-        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        own = ("userinfo_endpoint",) if found.get("userinfo_endpoint") is not None else ()
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", *own):
             url = urlsplit(found[name]) if isinstance(found.get(name), str) else None
             if url is None or url.scheme not in ("https", urlsplit(self.issuer).scheme) or not url.hostname:
                 raise ProviderAway(f"the provider names no {name}")

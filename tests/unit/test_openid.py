@@ -177,7 +177,12 @@ async def test_any_claim_may_be_nonsense(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    [{}, METADATA | {"issuer": "https://id.foobar.example"}, METADATA | {"jwks_uri": "http://id.foobar.example/keys"}],
+    [
+        {},
+        METADATA | {"issuer": "https://id.foobar.example"},
+        METADATA | {"jwks_uri": "http://id.foobar.example/keys"},
+        METADATA | {"userinfo_endpoint": "http://id.foobar.example/me"},
+    ],
 )
 async def test_a_provider_that_is_not_the_one_meant_is_away(metadata: dict[str, Any]) -> None:
     """Its own name has to be the issuer of the settings, and its addresses as safe as that."""
