@@ -342,10 +342,18 @@ async def _delegate(connection: Connection, email: str | None, member: Member) -
 def _refuse_stand_in(by: Member, member: Member, delegate: str | None, known: Mapping[str, Member]) -> None:
     """Refuse a stand-in whom neither the member nor somebody above them has chosen: what the member decides is theirs.
 
-    Or else whoever leads could take any vote, by announcing that whose it is is away.
+    Or else whoever leads could take any vote, by announcing that whose it is is away: also whoever is their delegate.
     """
-    is_theirs = by.id == member.id or delegate in (None, member.delegate, member.backup)
-    if not is_theirs and not access.is_above(by, member, known):
+    if by.id == member.id or access.is_above(by, member, known):
+        return
+    if by.id == (delegate or member.delegate):
+        raise UserError(
+            f"would have you decide for {member.name}",
+            field="delegate",
+            fix="have them announce it, or somebody else who may",
+            kind=Refused.FORBIDDEN,
+        )
+    if delegate not in (None, member.delegate, member.backup):
         raise UserError(
             f"is for {member.name} to choose, or for who is above them",
             field="delegate",

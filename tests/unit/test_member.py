@@ -464,6 +464,17 @@ async def test_nobody_takes_a_vote_by_sending_its_holder_away(services: Services
     assert (await members.add_absence(services, away(CE, delegate=MANAGER), by(VP))).delegate == MANAGER
 
 
+async def test_nobody_is_put_in_anothers_place_by_sending_them_away(services: Services) -> None:
+    """Their usual delegate stands in for them once they say that they are away, or anybody else does who may."""
+    vp = {"name": "Henrik Dahl", "email": VP, "roles": ["ce_vp"], "zone": "Europe/Prague", "backup": LEAD}
+    await members.import_members(services, members_file(vp | {"delegate": MANAGER}))
+    for who, stand_in in ((MANAGER, {}), (MANAGER, {"delegate": MANAGER}), (LEAD, {"delegate": LEAD})):
+        refusal = await refused(members.add_absence(services, away(VP, **stand_in), by(who)))
+        assert (refusal.field, refusal.kind) == ("delegate", Refused.FORBIDDEN)
+        assert "decide for Henrik Dahl" in refusal.problem
+    assert (await members.add_absence(services, away(VP), by(LEAD))).delegate == MANAGER
+
+
 async def test_whoever_has_left_acts_no_more(services: Services) -> None:
     """After leaving, a member decides nothing, is away no more, and stands in for nobody new."""
     shown = await members.leave(services, TAM, Leaving(reason="Retired"), HOST)
