@@ -243,8 +243,7 @@ class Provider:
             address = mail_address(email)
         except ValueError:
             address = ""
-        if not address or not email.rpartition("@")[0].isascii():
-            # Another mailbox may look like a member's, and become it in the form that we keep: a Kelvin sign is a K.
+        if not address:
             raise NotSignedIn("what the provider tells is no address")
         groups = told.get(self.groups_claim)
         named = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []

@@ -171,12 +171,14 @@ def mail_address(value: str) -> str:
         ValueError: The address is malformed, or its local part needs SMTPUTF8, which no relay is sure to speak.
     """
     plain(value)
+    if not value.rpartition("@")[0].isascii():
+        # Also what the ASCII form would have none of: a Kelvin sign becomes a K there, and one mailbox another.
+        raise ValueError("has letters outside ASCII before the @, which many mail servers refuse; use an ASCII address")
     try:
         checked = email_validator.validate_email(value, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
         raise ValueError(f"is not a mail address; {str(error).removesuffix('.')}") from None
-    if checked.ascii_email is None:
-        raise ValueError("has letters outside ASCII before the @, which many mail servers refuse; use an ASCII address")
+    assert checked.ascii_email is not None
     return checked.ascii_email
 
 
