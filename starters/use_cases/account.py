@@ -436,7 +436,7 @@ async def portfolio(services: Services, tam: str | None = None) -> list[AccountL
                     [*_not_begun(of_account.get(key, []), contract), *others.get(key, [])],
                     missed,
                 ),
-                contract,
+                of_account.get(key, []),
                 still,
             ).model_copy(update={"checked": checked, "drafts": unread.get(key, 0), "no_mail": no_mail}),
             served_by[key],
@@ -528,7 +528,7 @@ def _most_urgent(waiting: Mapping[str, StepShown], of: Sequence[Contract]) -> tu
     return min(found, key=lambda one: contracts.urgency(one[1].wait), default=None)
 
 
-def _still(line: AccountLine, contract: Contract | None, still: Mapping[str, sweep.StandingStill]) -> AccountLine:
+def _still(line: AccountLine, started: Sequence[Contract], still: Mapping[str, sweep.StandingStill]) -> AccountLine:
     """A line with what of it was ended in Temporal: since when, and the command that has it continue."""
 
     def ended(id_: str) -> dict[str, Any]:
@@ -549,9 +549,8 @@ def _still(line: AccountLine, contract: Contract | None, still: Mapping[str, swe
         for one in line.others
     )
     line = line.model_copy(update={"others": others})
-    if contract is None or contract.ended_at is not None or contract.workflow_id not in still:
-        return line
-    return line.model_copy(update=ended(contract.workflow_id))
+    ended_ones = [one.workflow_id for one in started if one.ended_at is None and one.workflow_id in still]
+    return line.model_copy(update=ended(ended_ones[0])) if ended_ones else line
 
 
 _ID_OF: Final = {"case": case_id, "review": review_id}

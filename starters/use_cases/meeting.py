@@ -148,7 +148,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
     Raises:
         UserError: There is none, or no worker answers.
     """
-    account, handle, steps = await _find(services, account, step)
+    account, contract, handle, steps = await _find(services, account, step)
     view = await _view(services, handle, account, step)
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
@@ -162,8 +162,8 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         if gone is not None:
             ended = ended.model_copy(update={"became": "ended"})
             shown = shown.model_copy(update=await _way_on(services, handle.id, step, steps))
-    silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
-    waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
+    silent = sorted(missed.get((contract, step), ()), key=lambda one: one.name)
+    waiting_for = with_unreached(shown.waiting_for, silent)
     unblock = by_whom(shown.unblock, shown.waiting_on, tam.email, services.reader)
     return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended, "unblock": unblock})
 
@@ -228,7 +228,7 @@ async def vote(
     Raises:
         UserError: The person is not invited, a time is not on offer, or the time is booked already.
     """
-    account, handle, _ = await _find(services, account, step)
+    account, _, handle, _ = await _find(services, account, step)
     if round_ is None:
         round_ = (await _view(services, handle, account, step)).round
     async with services.store.reading() as connection:
@@ -414,7 +414,7 @@ async def book(
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
     member = await member_named(services, actor)
-    account, handle, _ = await _find(services, account, step)
+    account, _, handle, _ = await _find(services, account, step)
     said = await once(
         services,
         submission(member.id, actor, "book", handle.id),
@@ -447,7 +447,7 @@ async def report(
     """
     member = await member_named(services, actor)
     named = account
-    account, handle, steps = await _find(services, named, step)
+    account, _, handle, steps = await _find(services, named, step)
     written = written or check(Minutes, {"note": note}, "")
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
@@ -484,7 +484,7 @@ async def _or_correct_it(
     """
     if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, WorkflowEndedError):
         raise refusal
-    _, handle, _ = await _find(services, account, step)
+    _, _, handle, _ = await _find(services, account, step)
     async with services.store.reading() as connection:
         kept = await records.of_meeting(connection, handle.id)
         held = kept is not None or await records.reported(connection, handle.id) is not None
@@ -507,7 +507,7 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
     """
     member = await member_named(services, actor)
     named = account
-    account, handle, _ = await _find(services, named, step)
+    account, _, handle, _ = await _find(services, named, step)
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         kept = await records.of_meeting(connection, handle.id)
@@ -565,7 +565,7 @@ async def noted(services: Services, account: str, step: str, reader: str = "") -
     Raises:
         UserError: There is no such meeting.
     """
-    _, handle, steps = await _find(services, account, step)
+    _, _, handle, steps = await _find(services, account, step)
     async with services.store.reading() as connection:
         found = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
     ahead = minutes.ahead(steps, step)
@@ -586,9 +586,10 @@ async def with_minutes(services: Services, account: str) -> list[MinutesLine]:
 
 
 class _Found(NamedTuple):
-    """A meeting of an account: its workflow, and the steps of the contract that it belongs to."""
+    """A meeting of an account: its workflow, and the contract that it belongs to with its steps."""
 
     account: str
+    contract: str
     handle: WorkflowHandle[flows.Meeting, MeetingResult]
     steps: list[StepShown]
 
@@ -605,12 +606,12 @@ async def _find(services: Services, named: str, step: str) -> _Found:
         steps = await contracts.milestones(connection, contract.id) if contract else []
         recurring = await cadence.of_account(connection, account)
     attempts = {
-        shown.step: meeting_id(contract.scope, shown.step, shown.attempt)
+        shown.step: (contract.id, meeting_id(contract.scope, shown.step, shown.attempt))
         for shown in steps
         if contract and shown.kind == "meeting"
     }
     attempts |= {
-        rhythm.step: meeting_id(account, rhythm.step, rhythm.period)
+        rhythm.step: (rhythm.contract, meeting_id(account, rhythm.step, rhythm.period))
         for rhythm in recurring
         if rhythm.period is not None
     }
@@ -618,7 +619,8 @@ async def _find(services: Services, named: str, step: str) -> _Found:
         titles = {one.step: one.title for one in steps} | {one.step: one.title for one in recurring}
         titles = {key: titles[key] for key in attempts}
         raise no_step(f'"{named}" has no meeting "{step[:40]}"', step, titles)
-    return _Found(account, services.client.get_workflow_handle_for(flows.Meeting.run, attempts[step]), steps)
+    of, id_ = attempts[step]
+    return _Found(account, of, services.client.get_workflow_handle_for(flows.Meeting.run, id_), steps)
 
 
 async def _view(
