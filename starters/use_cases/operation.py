@@ -136,7 +136,7 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
     )
     handle = services.client.get_workflow_handle_for(flows.Onboarding.run, onboarding_id(of.scope))
     asked = hand_over(services, handle, flows.Onboarding.operate, operation, f"onboarding of {of.scope}")
-    if kind in OF_A_STEP or (not of.recurs and of.runs):
+    if of.is_alone(kind):
         return await _of_a_running_one(of.scope, asked)
     receipt = await _of_either(services, account, asked, operation)
     return began if began is not None and receipt.outcome == operations.UNCHANGED else receipt
@@ -149,6 +149,8 @@ class _Operated(NamedTuple):
         scope: What its onboarding is called.
         runs: Whether that runs, as far as that was told.
         recurs: Whether what recurs for the account is meant too, and does.
+        owns: Whether that began with this contract, and follows its playbook.
+        named: Whether this contract is meant alone, and not its account.
     """
 
     account: str
@@ -156,6 +158,13 @@ class _Operated(NamedTuple):
     contract: Contract | None
     runs: bool
     recurs: bool
+    owns: bool
+    named: bool
+
+    def is_alone(self, kind: Operate) -> bool:
+        """Whether an operation is for the onboarding alone, and not for what recurs as well."""
+        follows_another = kind is Operate.ADOPT and self.runs and self.recurs and not self.owns
+        return kind in OF_A_STEP or follows_another or (self.named and not self.owns)
 
 
 async def _of(services: Services, named: str, step: str | None = None) -> _Operated:
@@ -168,9 +177,16 @@ async def _of(services: Services, named: str, step: str | None = None) -> _Opera
     async with services.store.reading() as connection:
         contract = await contract_of(connection, named, step)
         rhythms = await cadences.of_account(connection, key)
-    recurs = any(contract is None or not of or rhythm.contract == contract.id for rhythm in rhythms)
-    scope = contract.scope if contract is not None else key
-    return _Operated(key, scope, contract, contract is not None and contract.runs, recurs)
+    owns = contract is not None and any(rhythm.contract == contract.id for rhythm in rhythms)
+    return _Operated(
+        account=key,
+        scope=contract.scope if contract is not None else key,
+        contract=contract,
+        runs=contract is not None and contract.runs,
+        recurs=owns if of else bool(rhythms),
+        owns=owns,
+        named=bool(of),
+    )
 
 
 async def _ended(services: Services, of: _Operated) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import CursorResult, Executable
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from rapport.model.base import Refused, UserError
+from rapport.model.base import UserError
 from rapport.model.ids import new_id, onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.operation import Operate
@@ -45,18 +45,20 @@ async def test_many_starts_of_one_contract_start_it_once(here: Installation) -> 
     assert len(await here.mailed(4)) == 4
 
 
-async def test_another_contract_is_refused_while_one_runs(here: Installation) -> None:
-    """A new contract id names the running one and what to do; it leaves no trace, and starts once that one ended."""
+async def test_contracts_of_one_account_run_beside_each_other(here: Installation) -> None:
+    """Of two that are started at the same moment one has the account's key and the other its own id besides; both run,
+    and each of them starts once."""
     key = new_id("a").replace("_", "-")
-    await onboardings.start(here.services, StartRequest(file=account(key, "C-1")))
-    with pytest.raises(UserError, match="contract C-1 still runs") as refusal:
-        await onboardings.start(here.services, StartRequest(file=account(key, "C-2")))
-    assert refusal.value.kind is Refused.CONFLICT
-    async with here.services.store.reading() as connection:
-        assert await contracts.concerned(connection, "", "C-2") == []
-    handle = here.client.get_workflow_handle(onboarding_id(key))
-    await handle.terminate("test")
-    assert (await onboardings.start(here.services, StartRequest(file=account(key, "C-2")))).created
+    ids = new_id("C"), new_id("C")
+    files = [account(key, id_) for id_ in ids]
+    first = await asyncio.gather(*(onboardings.start(here.services, StartRequest(file=file)) for file in files))
+    assert [one.created for one in first] == [True, True]
+    names = {one.workflow_id for one in first}
+    assert onboarding_id(key) in names
+    assert names - {onboarding_id(key)} <= {onboarding_id(f"{key}.{id_}") for id_ in ids}
+    assert len(names) == 2
+    again = [await onboardings.start(here.services, StartRequest(file=file)) for file in files]
+    assert [(one.created, one.workflow_id) for one in again] == [(False, one.workflow_id) for one in first]
 
 
 async def test_a_start_that_was_killed_is_told_and_repeated_as_it_was(

@@ -113,6 +113,10 @@ async def test_a_renewal_welcomes_nobody_and_what_recurs_goes_on(skipping: Insta
     assert (await cadence.show(skipping.services, "versayce")).rhythms[0].step == "weekly"
     former = await onboarding.status(skipping.services, FIRST)
     assert [step.step for step in former.milestones] == ["weekly"]
+    # A playbook that has nothing recur is the renewal's, and not that of what recurs.
+    written = OperationWritten(playbook="growth", reason="They grow")
+    assert (await operation.operate(skipping.services, "versayce", Operate.ADOPT, written, TAM)).accepted
+    assert (await cadence.show(skipping.services, "versayce")).rhythms[0].step == "weekly"
 
 
 @pytest.mark.parametrize("way", [{"playbook": "kickoff"}, {"renews": "OTHER"}])
