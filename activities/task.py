@@ -24,9 +24,9 @@ from rapport.rules.calendar import Interval
 from rapport.storage import account as accounts, task
 from rapport.storage.database import Connection, Store
 
-Ladder = TaskKind | Literal["preparation", "drafting", "answers", "customers"]
-"""Which ladder silence climbs: that of a kind of task or of customers, or of someone who has to ask, write or answer
-first."""
+Ladder = TaskKind | Literal["preparation", "drafting", "answers", "customers", "dated", "dated_drafting"]
+"""Which ladder silence climbs: that of a kind of task or of customers, of someone who has to ask, write or answer
+first, or of an approval, or of writing what is approved, by a date."""
 
 RULES: Final[dict[Ladder, LadderRule]] = {
     "approval": escalation.APPROVALS,
@@ -38,6 +38,9 @@ RULES: Final[dict[Ladder, LadderRule]] = {
     "drafting": escalation.DRAFTING,
     "answers": escalation.ANSWERS,
     "customers": escalation.CUSTOMERS,
+    # A date is reminded of as it comes near, and what is done for it goes on past it: nobody has to write it twice.
+    "dated": escalation.TO_DOS,
+    "dated_drafting": escalation.TO_DOS,
 }
 
 

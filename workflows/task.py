@@ -110,7 +110,7 @@ class HumanTask(AccountWorkflow):
 
     async def wait_for_the_request(self) -> None:
         """Someone has to say first what is asked for, and why; or that it is not needed."""
-        asking = await self._ask((self.start.asker,), self._writing, None, None)
+        asking = await self._ask((self.start.asker,), self._writing, self.start.deadline, None)
         self.timeline.record("task.prepared")
         self._write("task_request", asking.holders(), "Ask what is asked for")
         if not await self._follow(asking, lambda: self.request_said is not None or self.outcome is not None):
@@ -120,6 +120,8 @@ class HumanTask(AccountWorkflow):
         """Ask everyone who decides; what was decided about an earlier version is void."""
         self.edited = False
         ladder: Ladder = "customers" if self.definition.is_put_to_customers else self.definition.task
+        if ladder == "approval" and self.start.deadline is not None:
+            ladder = "dated"
         deciding = await self._ask(
             self.definition.assign,
             ladder,
@@ -164,7 +166,7 @@ class HumanTask(AccountWorkflow):
     async def get_it_changed(self) -> None:
         """Those who decide want it otherwise: whoever asked says it anew, and that is a new round."""
         assign = (self.requester,) if self.requester else ("tam",)
-        writing = await self._ask(assign, self._writing, None, None)
+        writing = await self._ask(assign, self._writing, self.start.deadline, None)
         self._write("task_request", writing.holders(), "Say what is to be changed")
         if not await self._follow(writing, lambda: self.edited or self._is_over()):
             self._end(self.definition.on_timeout)
@@ -402,7 +404,9 @@ class HumanTask(AccountWorkflow):
 
     @property
     def _writing(self) -> Ladder:
-        """The ladder of whoever says what is asked for: what a customer signs off takes days to write."""
+        """The ladder of whoever says what is asked for: by its date; what a customer signs off takes days to write."""
+        if self.start.deadline is not None:
+            return "dated_drafting"
         customers = self.definition.is_put_to_customers or self.start.review is not None
         return "drafting" if customers else "preparation"
 
@@ -529,7 +533,7 @@ class HumanTask(AccountWorkflow):
         if self.assignees is not None:
             drafting = "sign_off_changes" if self.changes is not None else "sign_off_draft"
             own = {"customers": _TO_CUSTOMERS, "drafting": dict.fromkeys(_TO_WRITERS, drafting)}
-            writes = self.assignees.ladder == "drafting" and email in _TO_WRITERS
+            writes = self.assignees.ladder in ("drafting", "dated_drafting") and email in _TO_WRITERS
             named = self.start.mails.get("task_request" if writes else email)
             email = own.get(self.assignees.ladder, {}).get(email, email) if named is None else named
         if email == NO_EMAIL:

@@ -274,7 +274,7 @@ class TechReview(AccountWorkflow):
         read = False
         while not read:
             self.message = None
-            await self._enter(ReviewPhase.MESSAGE)
+            deadline = await self._enter(ReviewPhase.MESSAGE)
             definition = tech_review.message(verdict)
             words = " ".join(f"--say {name}=…" for name in definition.asks)
             id_ = self._next_id("message")
@@ -282,6 +282,7 @@ class TechReview(AccountWorkflow):
                 on=("ce", "ce_vp"),
                 what="the message to the customer",
                 unblock=in_name(f"rapport task request {id_} {words}"),
+                deadline=deadline,
             )
             written = await self._heard(
                 "approval",
@@ -293,23 +294,26 @@ class TechReview(AccountWorkflow):
                 asks_as="ce",
                 mails=MAILS | {"task_request": "review_write"},
                 seat="ce_vp",
+                deadline=deadline,
             )
             if written.outcome != "approve" or written.request is None:
                 self._tell("tech_review.silent", about="message")
                 continue
             self.message = written.request
-            self._wait_for_task("reading", tech_review.READING, "support, to read the message")
-            reading = await self._have_it_read(written.request)
+            self._wait_for_task("reading", tech_review.READING, "support, to read the message", deadline)
+            reading = await self._have_it_read(written.request, deadline)
             while reading.outcome not in ("read", "object"):
                 self._tell("tech_review.silent", about="support")
-                reading = await self._have_it_read(written.request)
+                reading = await self._have_it_read(written.request, deadline)
             # What is promised beside the words is on record before anybody reads them; else they are written again.
             read = reading.outcome == "read" and await self._settle(written.request)
             self._stop_if_interrupted()
 
-    async def _have_it_read(self, message: str) -> TaskResult:
+    async def _have_it_read(self, message: str, deadline: datetime) -> TaskResult:
         title = f"{self.ref}: read before it goes"
-        return await self._heard("reading", "reading", title, tech_review.READING, seat="support", request=message)
+        return await self._heard(
+            "reading", "reading", title, tech_review.READING, seat="support", request=message, deadline=deadline
+        )
 
     async def hear_the_customer(self) -> None:
         """Send it, and note that they have read it; their silence is told to the TAM, and changes nothing."""
@@ -571,8 +575,6 @@ class TechReview(AccountWorkflow):
         if phase is not self.phase:
             self.phase = phase
             workflow.upsert_search_attributes([STAGE.value_set(phase)])
-        if phase is ReviewPhase.MESSAGE:
-            return self.round.needed_by
         question = Until(phase=phase, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
         deadline = await done(Reviews.deadline, question, f"How long is there for the {phase}?", PLANNING)
         self._stop_if_interrupted()

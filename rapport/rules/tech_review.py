@@ -22,6 +22,7 @@ from rapport.rules.calendar import (
     business_day_around,
     business_days_until,
     next_working_instant,
+    voting_deadline,
     wall,
     working_time,
 )
@@ -101,8 +102,11 @@ def phase_deadline(phase: ReviewPhase, opened: datetime, needed: datetime, who: 
 
     Where the date is too near for that, what working time is left is halved, so that what follows has some as well;
     each phase has all of the last four hours. Where none is left, and past the date, people have as long as they need:
-    what is asked again every day is soon read by nobody.
+    what is asked again every day is soon read by nobody. The message to the customer ends at the date itself, and past
+    it on the next business day.
     """
+    if phase is ReviewPhase.MESSAGE:
+        return needed if opened < needed else voting_deadline(next_working_instant(opened, who), 1, who)
     if opened >= needed:
         return add_business_days(opened, _OWN[phase], who)
     latest = min(_before(needed, _AFTER[phase], who), add_business_days(opened, _OWN[phase], who))

@@ -123,6 +123,20 @@ def test_what_is_needed_today_is_asked_for_today(phase: ReviewPhase) -> None:
     assert tech_review.phase_deadline(phase, needed - timedelta(hours=2), needed, PRAGUE) == needed
 
 
+@CALM
+@given(instants, st.integers(-30, 60))
+def test_the_message_is_due_at_the_date_itself_or_soon_after_it_has_passed(opened: datetime, days: int) -> None:
+    """What the customer is told is due when they need it; past that, before the next business day is over."""
+    needed = tech_review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    due = tech_review.phase_deadline(ReviewPhase.MESSAGE, opened, needed, PRAGUE)
+    assert due > opened
+    if opened < needed:
+        assert due == needed
+    else:
+        assert working_time(opened, due, PRAGUE) <= timedelta(hours=16)
+        assert working_time(due - timedelta(minutes=1), due, PRAGUE), "it is due while they work"
+
+
 def test_a_date_on_which_nobody_works_any_more_is_told_at_once() -> None:
     """Asked on Christmas Eve for Christmas: leadership hears at once, and once; whoever works first is asked then."""
     who = Schedule(zone="Europe/Prague", country="CZ")

@@ -722,6 +722,22 @@ async def test_it_comes_back_by_itself_on_its_day(skipping: Installation) -> Non
     assert shown.request["title"] == shown.title
 
 
+async def test_writing_approving_and_reading_the_message_are_due_when_the_customer_needs_it(
+    skipping: Installation,
+) -> None:
+    """Decided on its last days, nothing of the message is due after the customer's date; the review says the same."""
+    ref = await submitted(skipping, days=4)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    task = await asked(skipping, ref, "message", phase="preparing")
+    shown = await in_phase(skipping, ref, "message")
+    assert task.deadline == shown.deadline == shown.needed_by
+    await tasks.request(skipping.services, task.task, MESSAGE, by(CE))
+    assert (await asked(skipping, ref, "message")).deadline == shown.needed_by
+    await choose(skipping, ref, "message", CE_VP, "approve", None)
+    assert (await asked(skipping, ref, "reading")).deadline == shown.needed_by
+
+
 async def test_support_can_send_the_message_back(skipping: Installation) -> None:
     """What support objects to is written and approved anew before anything goes to the customer."""
     ref = await submitted(skipping)
@@ -823,7 +839,12 @@ class Fate:
                     self.installation, self.ref, lambda one: one.asks != shown.asks or one.closed is not None
                 )
                 return True
-            await self.installation.sleep_until(max(min(ends), await self.installation.now()) + timedelta(minutes=1))
+            now, end = await self.installation.now(), min(ends)
+            if any(one.task.split("/")[2] in ("message", "reading") for one in asks):
+                # What the customer waits for is due and goes on: its time is up long after that.
+                await self.installation.sleep_until(max(end, now + timedelta(days=2)) + timedelta(minutes=1))
+                return True
+            await self.installation.sleep_until(max(end, now) + timedelta(minutes=1))
             await standing(self.installation, self.ref, lambda one: one.asks != shown.asks or one.closed is not None)
             return True
         one = self.draw.choice(open_)
