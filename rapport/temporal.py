@@ -14,7 +14,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -65,8 +65,8 @@ async def connect(address: str | None = None) -> Client:
     Raises:
         UserError: It does not answer.
     """
-    config = ClientConfig.load_client_connect_config()
-    config["target_host"] = target = address or config.get("target_host", DEFAULT_ADDRESS)
+    config = _config(address)
+    target = config["target_host"]
     try:
         # Temporal's own limits do not bound the first connection.
         async with asyncio.timeout(TEMPORAL_SECONDS):
@@ -78,6 +78,19 @@ async def connect(address: str | None = None) -> Client:
             fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
             kind=Refused.UNREACHABLE,
         ) from None
+
+
+async def unconnected(address: str | None = None) -> Client:
+    """A client that connects once something asks Temporal: for what reads and writes the database alone."""
+    return await Client.connect(
+        **_config(address), data_converter=pydantic_data_converter, runtime=_runtime(), lazy=True
+    )
+
+
+def _config(address: str | None) -> ClientConnectConfig:
+    config = ClientConfig.load_client_connect_config()
+    config["target_host"] = address or config.get("target_host", DEFAULT_ADDRESS)
+    return config
 
 
 def run_to_end(work: Awaitable[T]) -> T:

@@ -16,7 +16,7 @@ from rapport.model.base import Refused, UserError, WireModel
 from rapport.model.reading import read_json
 from rapport.settings import Settings, read_settings
 from rapport.storage.database import opened
-from rapport.temporal import connect
+from rapport.temporal import connect, unconnected
 from starters.services import ON_HOST, Services
 
 STACK_FILE: Final = "stack.json"
@@ -112,18 +112,21 @@ def insist_on_database(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def services(data: Path | None) -> AsyncIterator[Services]:
+async def services(data: Path | None, *, temporal: bool = True) -> AsyncIterator[Services]:
     """Open the parts that use cases work with.
 
+    Args:
+        temporal: Whether Temporal is needed.
+
     Raises:
-        UserError: There is no installation here, or Temporal does not answer.
+        UserError: There is no installation here, or Temporal is needed and does not answer.
         DatabaseFault: The database does not answer, or is of another version.
     """
     settings = settings_of(data)
     insist_on_database(settings)
     async with opened(settings.database) as store:
         await store.check()
-        client = await connect(temporal_of(settings))
+        client = await (connect if temporal else unconnected)(temporal_of(settings))
         yield Services(settings, store, client, caller=replace(ON_HOST, user=os_user()))
 
 

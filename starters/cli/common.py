@@ -128,6 +128,7 @@ def command(
     document: Callable[..., Any] | None = lambda answer: answer,
     fault: Callable[[Any], Refused | None] | None = None,
     beside: Callable[[UserError], Mapping[str, Any]] | None = None,
+    temporal: bool = True,
 ) -> Callable[[F], F]:
     """Make a command of what is to be done: what comes of it is shown, or with `--json` printed as a document.
 
@@ -143,6 +144,7 @@ def command(
             handed those of the command's arguments that it names.
         beside: What the document of a refusal has beside it.
         fault: Why what was found is not as it should be; the exit code says so after it is shown.
+        temporal: Whether it needs Temporal; what reads and writes the database alone works without.
     """
     shown_by = (lambda _: show) if isinstance(show, str) else show
 
@@ -173,7 +175,7 @@ def command(
                 handed: dict[str, Any] = {one: of for one, of in (("json", json), ("data", data)) if one in taken}
                 if "services" not in taken:
                     return await work(**handed, **_grouped(said, groups))
-                async with services(data) as parts:
+                async with services(data, temporal=temporal) as parts:
                     _READER.set(as_ or parts.settings.as_)
                     if "actor" in taken:
                         handed["actor"] = acting(parts, as_)

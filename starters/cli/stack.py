@@ -6,19 +6,20 @@ import asyncio
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 from rich.markup import escape
 
 from rapport.model.account import AccountFile
+from rapport.model.base import Refused, UserError
 from rapport.model.reading import read_toml
 from rapport.schedules import register_schedules
 from rapport.settings import read_settings
 from rapport.storage.database import opened
-from rapport.temporal import connect, register_search_attributes
+from rapport.temporal import connect, register_search_attributes, unconnected
 from starters.cli.common import command, out, print_json
-from starters.installation import Ports, os_user, settings_of
+from starters.installation import Ports, os_user, settings_of, temporal_of
 from starters.secrets import kept, make_private, private
 from starters.services import ON_HOST, Services
 from starters.use_cases import access, desk, onboarding, sign_in
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from starters.stack import Stack
 
 app = typer.Typer()
+
+LEFT: Final = "left to `rapport up`"
 
 
 class Serving(NamedTuple):
@@ -80,7 +83,16 @@ async def up(data: Path | None, json: bool, serving: Serving) -> None:
     await _serve(data, serving, example=None, as_json=json)
 
 
-@command(app, show="The database is up to date; search attributes and schedules are registered.")
+def _print_set_up(done: dict[str, str]) -> None:
+    if "administrator" in done:
+        out.print(f"{done['administrator']} is an administrator.", markup=False)
+    if done["search_attributes"] == LEFT:
+        out.print("The database is up to date. Temporal does not answer yet: `rapport up` starts it and does the rest.")
+    else:
+        out.print("The database is up to date; search attributes and schedules are registered.")
+
+
+@command(app, show=_print_set_up)
 async def setup(
     data: Path | None,
     administrator: Annotated[
@@ -89,8 +101,7 @@ async def setup(
     ] = None,
 ) -> dict[str, str]:
     """Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."""
-    await _set_up(data, administrator)
-    return {"database": "current", "search_attributes": "registered", "schedules": "registered"}
+    return await _set_up(data, administrator)
 
 
 def example_account(review: str) -> AccountFile:
@@ -100,7 +111,12 @@ def example_account(review: str) -> AccountFile:
     return file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
 
 
-async def _set_up(data: Path | None, administrator: str | None) -> None:
+async def _set_up(data: Path | None, administrator: str | None) -> dict[str, str]:
+    """Bring all up to date; naming an administrator needs nothing but the database, and comes before Temporal.
+
+    Raises:
+        UserError: Temporal does not answer, and no `rapport up` will do its part; or nobody can be named so.
+    """
     settings = settings_of(data)
     with private():
         if settings.database_url is None:
@@ -109,14 +125,25 @@ async def _set_up(data: Path | None, administrator: str | None) -> None:
             await store.migrate()
         if settings.database_url is None:
             kept(settings.data / "secret")
-    client = await connect()
+    done = {"database": "current"}
+    if administrator is not None:
+        async with opened(settings.database) as store:
+            caller = replace(ON_HOST, user=os_user())
+            parts = Services(settings, store, await unconnected(temporal_of(settings)), caller=caller)
+            done["administrator"] = await access.name_administrator(parts, administrator)
+    try:
+        client = await connect(temporal_of(settings))
+    except UserError as refusal:
+        if administrator is None:
+            raise
+        if settings.database_url is None:
+            return done | {"search_attributes": LEFT, "schedules": LEFT}
+        problem = f"{done['administrator']} is an administrator, but {refusal.problem}"
+        raise UserError(problem, field=refusal.field, fix=refusal.fix, kind=Refused.UNREACHABLE) from None
     await register_search_attributes(client)
     await register_schedules(client, settings.task_queue, settings.sweep_seconds)
     await desk.start(client, settings.task_queue)
-    if administrator is not None:
-        async with opened(settings.database) as store:
-            parts = Services(settings, store, client, caller=replace(ON_HOST, user=os_user()))
-            await access.name_administrator(parts, administrator)
+    return done | {"search_attributes": "registered", "schedules": "registered"}
 
 
 async def _serve(data: Path | None, serving: Serving, *, example: AccountFile | None, as_json: bool) -> None:

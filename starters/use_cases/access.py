@@ -101,10 +101,13 @@ async def _change(services: Services, email: str, actor: Actor, reason: str, *, 
 
 
 @requires(Action.HOST)
-async def name_administrator(services: Services, named: str) -> None:
+async def name_administrator(services: Services, named: str) -> str:
     """Make somebody an administrator, as whoever owns the host: a member by address, or a new one, `Name <address>`.
 
     Naming the same once more changes nothing.
+
+    Returns:
+        Their address.
 
     Raises:
         UserError: It is no address, or the member has left.
@@ -117,13 +120,14 @@ async def name_administrator(services: Services, named: str) -> None:
         if found is not None and found.left_at is not None:
             raise UserError("has left", field="--administrator", fix="name somebody who works here")
         if found is not None and Role.ADMINISTRATOR in found.roles:
-            return
+            return found.email
         if found is None:
             [id_] = await imports.save_members(connection, MembersFile(members=(new,)))
         else:
             id_ = found.id
             await access_storage.put_roles(connection, id_, found.roles | {Role.ADMINISTRATOR})
         await record(services, connection, "access.granted", id_)
+    return new.email
 
 
 @requires(Action.HOST)

@@ -14,6 +14,7 @@ from hypothesis import given, strategies as st
 from pydantic import SecretStr
 from rich.console import Console
 from temporalio.client import Client
+from typer.testing import CliRunner
 
 from rapport.model.access import Action, Reach, TokenScope
 from rapport.model.account import Account, AccountFile, Facts, Figures, Member, MembersFile, Role, Schedule
@@ -25,6 +26,7 @@ from rapport.storage import account as accounts
 from rapport.storage.database import Store
 from rapport.storage.task import Task
 from starters.cli import access as access_commands
+from starters.cli.main import app
 from starters.http.auth import api_actor
 from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
@@ -302,3 +304,24 @@ async def test_approvals_are_not_entered_where_several_share_an_installation(ser
     assert api_actor(own, "own", TAM).verified == "token"
     assert api_actor(own, "own", "luca.bianchi@versayce.example").verified == "reported"
     assert (await message.release(own, (), api_actor(own, "own", TAM))).accepted
+
+
+@pytest.mark.parametrize("order", ["before anything runs", "once there is a database"])
+def test_an_administrator_is_named_and_seen_without_temporal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Naming one needs the database alone, and says who it is; so do the lists of members and of what was changed."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("RAPPORT_DATA", str(tmp_path))
+    if order != "before anything runs":
+        assert CliRunner().invoke(app, ["setup"]).exit_code == 5
+    named = CliRunner().invoke(app, ["setup", "--administrator", "Ada Lind <ada.lind@foobar.example>"])
+    assert named.exit_code == 0, named.output
+    assert "ada.lind@foobar.example is an administrator." in named.output
+    assert "rapport up" in named.output
+    listed = CliRunner().invoke(app, ["member", "list", "--json"])
+    assert [(one["email"], one["roles"]) for one in json.loads(listed.stdout)] == [
+        ("ada.lind@foobar.example", ["administrator"])
+    ]
+    log = CliRunner().invoke(app, ["access", "log", "--json"])
+    assert [(one["kind"], one["about"]) for one in json.loads(log.stdout)] == [("access.granted", "Ada Lind")]
