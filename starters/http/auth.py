@@ -87,13 +87,21 @@ def holder_of(token: Token) -> Caller:
     return Caller(kind, token=token.name, scopes=scopes)
 
 
-def api_actor(services: Services, token: str, email: str | None) -> Actor:
+def api_actor(services: Services, token: str, email: str | None, *, anybody: bool = False) -> Actor:
     """Who acts through the API: the member that the request names, with the token's name beside it.
 
     Whom an operator or a service names did not do it themself: it was entered for them. A member enters what a customer
-    has told them.
+    has told them. A member who names nobody acts themself.
+
+    Args:
+        anybody: Whether nobody has to be named: it is only looked at.
+
+    Raises:
+        UserError: Nobody is named, and the token is no member's.
     """
     caller = services.caller
+    if not email and caller.kind != "member" and not anybody:
+        raise UserError("is missing", field="as", fix="add the address of the member who does this")
     verified: Verification | None = "operator"
     if caller.kind == "member":
         is_own = (email or "").lower() in ("", (caller.email or "").lower())

@@ -47,13 +47,19 @@ def headers_of(refusal: UserError) -> dict[str, str]:
 
 
 def problem(refusal: UserError) -> JSONResponse:
-    """A refusal as problem details (RFC 9457)."""
+    """A refusal as problem details (RFC 9457), in the words of a request: it has fields, and no options."""
     status = status_of(refusal)
+    faults = [
+        UserError(one.problem, field=one.field.removeprefix("--").replace("-", "_"), fix=one.fix)
+        if one.field.startswith("--")
+        else one
+        for one in (refusal, *refusal.others)
+    ]
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": int(status),
-        "detail": str(refusal),
-        "errors": [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in (refusal, *refusal.others)],
+        "detail": str(faults[0]),
+        "errors": [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in faults],
     }
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers_of(refusal))

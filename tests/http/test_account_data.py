@@ -129,7 +129,7 @@ async def test_what_is_refused_over_the_api_names_its_field(api: httpx.AsyncClie
         ({"json": [SAMPLE]}, "body"),
         ({"content": "day;metric", "headers": CSV}, "body line 1"),
         ({"content": f"{head}?", "headers": {"Content-Type": "TEXT/CSV; header=present"}}, "body line 2: value"),
-        ({"content": f"{head}1", "headers": CSV}, "--as"),
+        ({"content": f"{head}1", "headers": CSV}, "as"),
     ):
         assert fault(await api.post(f"{BASE}/usage", **cast("Any", body)), 422) == field
     large: dict[str, Any] = {"content": "x" * (MAX_BYTES + 1), "headers": CSV}

@@ -94,7 +94,7 @@ async def test_side_work_is_asked_for_taken_put_back_and_done(api: httpx.AsyncCl
     assert (one["state"], one["owner"] in ("Ana Pop", "Ben Roth")) == ("taken", True)
     first, second = (ANA, BEN) if one["owner"] == "Ana Pop" else (BEN, ANA)
     path = f"{SIDE}/{one['id']}"
-    assert fault(await api.post(f"{path}/put-back", json={"as": second}), 403)["field"] == "--as"
+    assert fault(await api.post(f"{path}/put-back", json={"as": second}), 403)["field"] == "as"
     assert (await api.post(f"{path}/put-back", json={"as": first})).json()["state"] == "waiting"
     assert (await api.post(f"{path}/take", json={"as": second})).json()["state"] == "taken"
     assert fault(await api.post(f"{path}/take", json={"as": first}), 409)["field"] == "id"
@@ -113,7 +113,7 @@ async def test_a_due_date_is_refused_and_the_lead_may_look_again(api: httpx.Asyn
     assert "support cannot commit to a date: the next peak puts side work back" in json.dumps(refused)
     id_ = (await api.post(SIDE, json=body)).json()["id"]
     path = f"{SIDE}/{id_}/look-again"
-    assert fault(await api.post(path, json={"as": ANA, "on": "2026-12-01"}), 403)["field"] == "--as"
+    assert fault(await api.post(path, json={"as": ANA, "on": "2026-12-01"}), 403)["field"] == "as"
     assert (await api.post(path, json={"as": LEAD, "on": "2026-12-01"})).json()["look_again"] == "2026-12-01"
     assert (await api.post(path, json={"as": LEAD})).json()["look_again"] is None
 

@@ -111,7 +111,7 @@ async def test_an_account_is_handed_over_and_back_over_the_api(api: httpx.AsyncC
         ("contacts/replace", {"email": USER}, 409, "email"),
         ("contacts/replace", {"email": NOOR}, 422, "email"),
         ("contacts/replace", {"former": "nobody@versayce.example"}, 422, "former"),
-        ("contacts/replace", {"as": "sam.ortega@foobar.example"}, 403, "--as"),
+        ("contacts/replace", {"as": "sam.ortega@foobar.example"}, 403, "as"),
         ("contacts/replace", {"surprise": 1}, 422, "surprise"),
         ("contacts", {"zone": "UTC", "email": USER}, 409, "email"),
         ("contacts", {"zone": None}, 422, "zone"),

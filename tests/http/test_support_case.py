@@ -95,7 +95,7 @@ async def test_a_case_that_was_ended_says_so_on_its_page(here: Installation, api
 @pytest.mark.parametrize(
     ("verb", "body", "code", "field"),
     [
-        ("answer", {"text": "So.", "as": CHAMPION}, 422, "--as"),
+        ("answer", {"text": "So.", "as": CHAMPION}, 422, "as"),
         ("answer", {"text": "", "as": SAM}, 422, "text"),
         ("answer", {"text": "So.", "more": 1, "as": SAM}, 422, "more"),
         ("assign", {"to": DEV, "as": LEAD}, 409, "to"),

@@ -188,7 +188,7 @@ async def attach_file(
     request: Request,
     services: TheServices,
     token: Bearer,
-    as_: Annotated[str, Query(alias="as")],
+    as_: Annotated[str | None, Query(alias="as")] = None,
 ) -> MessageShown:
     """Attach a file to a draft: the body is the file itself."""
     return await message.attach(services, key, name, await request.body(), api_actor(services, token, as_))
@@ -196,7 +196,7 @@ async def attach_file(
 
 @router.delete("/messages/{key:path}/files/{name}")
 async def detach_file(
-    key: str, name: str, services: TheServices, token: Bearer, as_: Annotated[str, Query(alias="as")]
+    key: str, name: str, services: TheServices, token: Bearer, as_: Annotated[str | None, Query(alias="as")] = None
 ) -> MessageShown:
     """Take a file away from a draft."""
     return await message.detach(services, key, name, api_actor(services, token, as_))

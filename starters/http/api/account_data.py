@@ -43,7 +43,7 @@ Kind = Annotated[str, Header(alias="content-type", include_in_schema=False)]
 class RecordsBody(InputModel, Generic[W]):
     """Records, given by a member."""
 
-    as_: Annotated[Email, Field(alias="as")]
+    as_: Annotated[Email | None, Field(alias="as")] = None
     records: Annotated[tuple[W, ...], Field(min_length=1, max_length=MAX_ROWS)]
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from rapport.model.access import Action
-from rapport.model.base import Email, InputModel, UserError
+from rapport.model.base import Email, InputModel
 from rapport.model.reading import read_json
 from starters.http.auth import Bearer, api_actor, bearer
 from starters.rights import refuse_scopes
@@ -79,20 +79,6 @@ class _Document:
         return read_json(source, raw)
 
 
-class _SignedDocument(_Document):
-    """A JSON document with `as`: where that is missing, its refusal says whose address is wanted."""
-
-    def read(self, source: type[BaseModel], raw: Any) -> BaseModel:
-        """The document, as its model reads it."""
-        try:
-            return super().read(source, raw)
-        except UserError as refusal:
-            for one in (refusal, *refusal.others):
-                if (one.field, one.problem) == ("as", "is missing"):
-                    one.fix = "add the address of the member who does this"
-            raise
-
-
 Json = Annotated[M, Body(), _Document()]
 """A body that is one JSON document of this model."""
 
@@ -101,23 +87,27 @@ class Signed(Generic[M]):
     """What a request gives, and who gives it: one JSON object of the model's fields and `as`.
 
     Attributes:
-        as_: The member's address.
+        as_: The member's address; nothing where the one whose token it is does it themself.
         body: The rest.
     """
 
     # No dataclass: Pydantic would make a schema of its own for that.
-    def __init__(self, as_: str, body: M) -> None:
+    def __init__(self, as_: str | None, body: M) -> None:
         self.as_ = as_
         self.body = body
 
     def by(self, services: Services, token: str) -> Actor:
-        """The member who gives it, with the name of the token that it came with."""
+        """The member who gives it, with the name of the token that it came with.
+
+        Raises:
+            UserError: It names nobody, and the token is no member's.
+        """
         return api_actor(services, token, self.as_)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         model: type[M] = get_args(source)[0]
-        signature: dict[str, Any] = {"as_": (Email, Field(alias="as"))}
+        signature: dict[str, Any] = {"as_": (Email | None, Field(default=None, alias="as"))}
         name = f"{model.__name__.removesuffix('Body')}Body"
         written: type[Any] = create_model(
             name, __base__=model, __doc__=model.__doc__, __module__=model.__module__, **signature
@@ -128,12 +118,12 @@ class Signed(Generic[M]):
             return cls(given.as_, model.model_construct(given.model_fields_set - {"as_"}, **values))
 
         return core_schema.no_info_after_validator_function(
-            part, _SignedDocument().__get_pydantic_core_schema__(written, handler)
+            part, _Document().__get_pydantic_core_schema__(written, handler)
         )
 
 
 By = Annotated[Signed[M], Body()]
-"""A body with the fields of this model, and with `as`."""
+"""A body with the fields of this model, and with `as`: who does it, by default the member whose token it is."""
 
 
 class Nothing(InputModel):

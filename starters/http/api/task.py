@@ -57,7 +57,7 @@ async def inbox(
     asked: Annotated[bool, Query()] = False,
 ) -> list[TaskLine]:
     """What waits for a member, or for anybody; with `asked`, what the member asked for and others decide."""
-    found = await tasks.inbox(services, api_actor(services, token, as_))
+    found = await tasks.inbox(services, api_actor(services, token, as_, anybody=True))
     return list(found.asked if asked else found.mine)
 
 
