@@ -93,12 +93,11 @@ class Announcements:
             review = await tech_review.review(connection, order.ref)
             remarks = await tech_review.remarks(connection, order.ref)
             text = announcement_rules.quoted(said.text if said else None)
-            if order.what in ("submitted", "edited", "revisit") and review is not None:
-                submitter = await accounts.member(connection, review.submitter)
-                sides = tech_review_rules.heard(review.stage)
-                until = announcement_rules.hearing(sides, order.until, submitter.schedule.zone)
-                text = f"{text}\n{until}" if text else until
-            elif order.what == "decided" and review is not None:
+            if review is not None:
+                zone = (await accounts.member(connection, review.submitter)).schedule.zone
+                more = await self._beside(connection, order, review, zone)
+                text = "\n".join(one for one in (text, more) if one) or None
+            if order.what == "decided" and review is not None:
                 text = await self._reasons(connection, review, remarks, names)
         spoke = next((one for one in remarks if one.submission == order.submission and one.by), None)
         who = names.get(said.actor) if said else None
@@ -119,6 +118,23 @@ class Announcements:
             text=text,
             url=f"{self.messages.mail_settings.public_url}/reviews/{order.ref}",
         )
+
+    async def _beside(
+        self, connection: Connection, order: Announce, review: tech_review.KnownReview, zone: str
+    ) -> str | None:
+        """What is told beside what somebody said: who is heard or was told, and by when; when a meeting is."""
+        if order.what in ("submitted", "edited", "revisit"):
+            return announcement_rules.hearing(tech_review_rules.heard(review.stage), order.until, zone)
+        if order.what == "leadership_told":
+            leaders = [
+                one.name
+                for one in await accounts.members(connection)
+                if one.left_at is None and one.roles & tech_review_rules.LEADERS
+            ]
+            return announcement_rules.leadership(leaders, review.needed_by, zone)
+        if order.what in ("meeting_booked", "meeting_moved") and order.until is not None:
+            return announcement_rules.moment(order.until, zone)
+        return None
 
     async def _reasons(
         self,

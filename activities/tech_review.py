@@ -21,7 +21,6 @@ from rapport.storage.database import Store
 from rapport.storage.signing import Signer
 from rapport.storage.timeline import said
 
-_LEADERS: Final = frozenset({Role.CE_VP, Role.VP_ENGINEERING, Role.VP_SALES})
 _MAY_JOIN: Final = frozenset({Role.SALES, Role.TA})
 
 
@@ -117,7 +116,7 @@ class Reviews:
             tam = await accounts.tam_of(connection, question.account)
             owner = await tech_review.case_owner(connection, question.ref)
         told = tech_review_rules.tell_leadership(question.now, question.needed_by, submitter.schedule)
-        leaders = tuple(one.id for one in members if one.roles & _LEADERS)
+        leaders = tuple(one.id for one in members if one.roles & tech_review_rules.LEADERS)
         others = [one.id for one in members if one.roles & _MAY_JOIN]
         others += [one for one in (tam, owner) if one is not None and one not in (question.by, *others)]
         return LaidOut(

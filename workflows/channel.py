@@ -29,6 +29,9 @@ _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
         "tech_review.leadership_told": "leadership_told",
         "tech_review.meeting_asked": "meeting_asked",
         "tech_review.meeting_offered": "meeting_offered",
+        "tech_review.meeting_booked": "meeting_booked",
+        "tech_review.meeting_moved": "meeting_moved",
+        "tech_review.meeting": "met",
         "tech_review.acknowledged": "acknowledged",
         "tech_review.withdrawn": "withdrawn",
         "tech_review.revisit": "revisit",
@@ -65,7 +68,7 @@ class Channel:
         Args:
             kind: Of an entry for the timeline, or of a remark.
             option: What was chosen, where there was a choice.
-            until: Until when others are heard about it.
+            until: Until when others are heard about it; of a meeting, when it is.
         """
         word = _WORDS.get(kind)
         if word is None:
@@ -82,6 +85,11 @@ class Channel:
                 now=workflow.now(),
             )
         )
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is to be put on record."""
+        return bool(self._words)
 
     def take(self) -> tuple[Announce, ...]:
         """What is new, to be put on record."""

@@ -15,10 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, Gather, Planning, Propose, Reopen, ResumedWaits
     from activities.projection import Projections
     from rapport.model.commands import in_name, reading_drafts
-    from rapport.model.ids import person_of, purpose_of, round_of
+    from rapport.model.ids import person_of, purpose_of, review_id, round_of
     from rapport.model.meeting import (
         Book,
         Booking,
+        MeetingHour,
         MeetingPhase,
         MeetingResult,
         MeetingStart,
@@ -49,7 +50,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.base import AccountWorkflow
 from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.outcomes import Denied, attempted, done
+from workflows.outcomes import Denied, attempted, done, told
 from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, Todo, followed_up
@@ -505,6 +506,12 @@ class Meeting(AccountWorkflow):
         self.due_by = None
         self.phase = MeetingPhase.BOOKED
         self._tell_booked(self.booking)
+        if self.start.colleagues is not None:
+            hour = MeetingHour(
+                start=self.booking.start, moved=self.booking.sequence > 0, submission=self.booking.submission
+            )
+            # A review that has come to its end does not hear it.
+            self.beside(told(review_id(self.start.contract), "meeting_set", hour))
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         self.newcomers = []
         update: Literal["time"] | None = "time" if self.booking.sequence else None

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.tech_review import Again, LaidOut, LayOut, Reviews, Settle, Until
     from rapport.model.commands import deciding, in_name
     from rapport.model.ids import meeting_id, purpose_of, task_id
-    from rapport.model.meeting import Colleagues, MeetingStart
+    from rapport.model.meeting import Colleagues, MeetingHour, MeetingStart
     from rapport.model.message import MessageRequest, Purpose
     from rapport.model.operation import ControlKind
     from rapport.model.projection import Wait
@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import details, tech_review
     from rapport.rules.claims import REVIEW_WITHDRAWN
     from rapport.rules.tech_review import Spoken
+    from rapport.rules.wording import listed
     from rapport.search_attributes import STAGE
 
 from workflows.base import AccountWorkflow
@@ -73,6 +74,7 @@ class TechReview(AccountWorkflow):
         self.ref = start.ref
         self.round = start.round
         self.next_round = start.round
+        self.begun = 0
         self.asked_before: tuple[str, ...] = ()
         self.phase = ReviewPhase.FEEDBACK
         self.remarks: list[Remark] = []
@@ -150,28 +152,32 @@ class TechReview(AccountWorkflow):
         """Feedback of engineering, product, support and the account team, for as long as the date allows."""
         deadline = await self._enter(ReviewPhase.FEEDBACK)
         sides = tech_review.heard(self.round.stage)
-        self._wait_for(
-            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(tech_review.SIDES[side]))),
-            what=f"feedback of {', '.join(side.replace('_', ' ') for side in sides)}",
-            unblock=in_name(f"rapport review feedback {self.ref} --text …"),
-            deadline=deadline,
-        )
+        silent = list(sides)
+        self._wait_for_sides(silent, deadline)
         # Now that it is known until when they are heard.
         begun_by = "revisit" if self.round.again else "submitted" if self.round.number == 1 else "edited"
         self.channel.hear(f"tech_review.{begun_by}", self.round.submission, until=deadline)
-        asked = [beside(self.hear(side, deadline)) for side in sides]
+        self.begun = self.round.number
+        asked = [beside(self.hear(side, silent, deadline)) for side in sides]
         await workflow.wait_condition(lambda: all(one.done() for one in asked))
         for one in asked:
             one.result()
         self._stop_if_interrupted()
 
-    async def hear(self, side: str, deadline: datetime) -> None:
-        """What one side says, if they say anything in time."""
+    async def hear(self, side: str, silent: list[str], deadline: datetime) -> None:
+        """What one side says, if they say anything in time; it is not waited for any more then.
+
+        Args:
+            silent: The sides that are waited for.
+        """
         title = f"{self.ref}: feedback of {side.replace('_', ' ')}"
         result = await self._put(
             f"{tech_review.FEEDBACK_OF}{side}", title, tech_review.feedback(side), deadline=deadline
         )
         self._remember_all("feedback", result, seat=side)
+        silent.remove(side)
+        if silent and not self._is_interrupted():
+            self._wait_for_sides(silent, deadline)
         if not result.decisions and not self._is_interrupted():
             self._tell("tech_review.silent", about=side)
 
@@ -398,6 +404,10 @@ class TechReview(AccountWorkflow):
             await workflow.wait_condition(lambda alarm=alarm: alarm.rings or self._is_over(number))  # type: ignore[misc]
             if self._is_over(number):
                 return
+            # Nothing is told of a review before it is told that there is one.
+            await workflow.wait_condition(lambda: self.begun == number or self._is_over(number))
+            if self._is_over(number):
+                return
             if what == OVERDUE:
                 self.overdue = True
                 workflow.upsert_search_attributes([HEALTH.value_set(OVERDUE)])
@@ -475,7 +485,7 @@ class TechReview(AccountWorkflow):
     @takes(_judge_word)
     def say(self, word: ReviewWord) -> str:
         """What somebody says of their own accord; it stands on record."""
-        self._remember("said", by=word.by, option=word.stance, submission=word.id)
+        self._remember("said", by=word.by, option=word.stance, submission=word.id, seat=word.side)
         self._tell("tech_review.said", who=word.by, submission=word.id, about=word.stance)
         return "said"
 
@@ -503,6 +513,13 @@ class TechReview(AccountWorkflow):
         return WITHDRAWN
 
     withdraw.validator(checks(_judge_word))
+
+    @workflow.signal(name="meeting_set", description="Its live meeting has a time")
+    def meeting_set(self, hour: MeetingHour) -> None:
+        """The channel is told when they meet; the meeting itself is on the timeline as its own."""
+        kind = "tech_review.meeting_moved" if hour.moved else "tech_review.meeting_booked"
+        self.channel.hear(kind, hour.submission, until=hour.start)
+        self.changed = True
 
     def _judge_edit(self, edit: ReviewEdit) -> str | None:
         if edit.round.number != self.next_round.number + 1:
@@ -629,13 +646,19 @@ class TechReview(AccountWorkflow):
             self._keep(kind, one.submission, one.by, one.option, one.submission, one.at, seat or seats.get(one.by))
 
     def _remember(
-        self, kind: RemarkKind, *, by: str | None, option: str | None = None, submission: str | None = None
+        self,
+        kind: RemarkKind,
+        *,
+        by: str | None,
+        option: str | None = None,
+        submission: str | None = None,
+        seat: str | None = None,
     ) -> None:
         """Keep something that belongs to the review itself."""
         key = submission if kind in ("said", "withdrawal") and submission else f"{kind}/{self.round.number}"
         if kind == "meeting":
             key = f"meeting/{submission or len(self.remarks)}"
-        self._keep(kind, key, by, option, submission, workflow.now())
+        self._keep(kind, key, by, option, submission, workflow.now(), seat)
 
     def _keep(
         self,
@@ -670,6 +693,14 @@ class TechReview(AccountWorkflow):
     ) -> None:
         self.wait = Wait(on=on, what=what, unblock=unblock, deadline=deadline)
         self.changed = True
+
+    def _wait_for_sides(self, sides: Sequence[str], deadline: datetime) -> None:
+        self._wait_for(
+            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(tech_review.SIDES[side]))),
+            what=f"feedback of {listed([side.replace('_', ' ') for side in sides])}",
+            unblock=in_name(f"rapport review feedback {self.ref} --text …"),
+            deadline=deadline,
+        )
 
     def _wait_for_task(
         self, step: str, definition: TaskDefinition, what: str, deadline: datetime | None = None
@@ -736,13 +767,13 @@ class TechReview(AccountWorkflow):
     @property
     def has_news(self) -> bool:
         """Whether SQL has to be told of anything, also of a remark."""
-        return super().has_news or bool(self.unwritten)
+        return super().has_news or bool(self.unwritten) or self.channel.has_news
 
     def _gather(self, number: int) -> ReviewProjection | None:
         """How it stands by now, what was said, and what has happened."""
         told = self.timeline.turn_to(self.wait)
         view = self.view()
-        if not (told or self.unwritten) and view == self.written:
+        if not (told or self.unwritten or self.channel.has_news) and view == self.written:
             return None
         self.written = view
         unwritten, self.unwritten = tuple(self.unwritten), []

@@ -104,8 +104,9 @@ def context(
 
 
 def seat_of(remark: Remark) -> str:
-    """For whom somebody spoke, in words; nothing where it was for themselves."""
-    return SEATS.get(remark.seat or "", (remark.seat or "").replace("_", " "))
+    """For whom somebody spoke, in words; where it was for themselves, whose they are, and that it is their own view."""
+    seat = SEATS.get(remark.seat or "", (remark.seat or "").replace("_", " "))
+    return f"{seat}, own view" if seat and remark.kind == "said" else seat
 
 
 def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str | None]:

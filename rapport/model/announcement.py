@@ -16,6 +16,9 @@ Word = Literal[
     "leadership_told",
     "meeting_asked",
     "meeting_offered",
+    "meeting_booked",
+    "meeting_moved",
+    "met",
     "acknowledged",
     "withdrawn",
     "revisit",
@@ -29,7 +32,7 @@ class Announce(WireModel):
     Attributes:
         submission: What somebody said with it. It also tells two things of the same kind apart.
         option: What was chosen or decided, where there was a choice.
-        until: Until when others are heard about it.
+        until: Until when others are heard about it; of a meeting, when it is.
         now: When it happened; where nothing was said, this is what tells them apart.
     """
 

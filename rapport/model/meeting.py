@@ -167,6 +167,18 @@ COLLEAGUE: Final = "colleague"
 """What an invitee is who has no persona: somebody of the vendor's own people."""
 
 
+class MeetingHour(WireModel):
+    """When a live meeting on a review is, as its workflow tells the review.
+
+    Attributes:
+        submission: What a member said with it, by id, where they set it by hand.
+    """
+
+    start: Instant
+    moved: bool = False
+    submission: str | None = None
+
+
 class Colleagues(WireModel):
     """The vendor's own people, who meet about a review without the customer; by id.
 

@@ -208,12 +208,14 @@ class ReviewWord(WireModel):
 
     Attributes:
         stance: What they are for, where they say it for themselves: somebody else speaks for their side, or nobody.
+        side: Whose they are, as a side is asked for feedback.
         others: Whom they name, by id, who ask for a live meeting.
     """
 
     id: str
     by: str
     stance: str | None = None
+    side: str | None = None
     others: tuple[str, ...] = ()
 
 

@@ -23,6 +23,9 @@ _TOLD: Final[dict[Word, str]] = {
     "decided": "it is decided",
     "overdue": "the date by which the customer needs a decision has passed, and there is none",
     "leadership_told": "leadership was told that it is still open",
+    "meeting_booked": "the live meeting is booked",
+    "meeting_moved": "the live meeting has moved",
+    "met": "{who} added the notes of the live meeting",
     "meeting_asked": "{who} asks for a live meeting",
     "meeting_offered": "teams disagree, so a live meeting is offered",
     "acknowledged": "the customer has acknowledged what they were told",
@@ -83,8 +86,18 @@ def hearing(sides: Sequence[str], until: datetime | None, zone: str) -> str:
     who = listed([side.replace("_", " ") for side in sides])
     if until is None:
         return f"Asked for feedback: {who}"
-    at = until.astimezone(ZoneInfo(zone))
-    return f"Asked for feedback by {at:%a} {at.day} {at:%b %Y, %H:%M} ({zone}): {who}"
+    return f"Asked for feedback by {moment(until, zone)}: {who}"
+
+
+def leadership(told: Sequence[str], needed_by: datetime, zone: str) -> str:
+    """Who of leadership was told, and by when the customer needs a decision."""
+    return f"Told: {listed(told) if told else 'nobody'}\nNeeded by {moment(needed_by, zone)}"
+
+
+def moment(instant: datetime, zone: str) -> str:
+    """An instant as the channel reads it: in one zone, as its readers sit in many."""
+    at = instant.astimezone(ZoneInfo(zone))
+    return f"{at:%a} {at.day} {at:%b %Y, %H:%M} ({zone})"
 
 
 def decision(rule: str, spoken: Sequence[Mapping[str, str | None]]) -> str:

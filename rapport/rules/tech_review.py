@@ -47,6 +47,9 @@ FEEDBACK_OF: Final = "feedback_"
 LEADERSHIP: Final = ("role:vp_engineering", "role:ce_vp", "role:vp_sales")
 """Who decides together where no is recommended. Who holds two of these roles has one seat: the first."""
 
+LEADERS: Final = frozenset({Role.CE_VP, Role.VP_ENGINEERING, Role.VP_SALES})
+"""Their roles."""
+
 VP_ENGINEERING: Final = LEADERSHIP[0]
 CE_VP: Final = LEADERSHIP[1]
 
@@ -87,6 +90,12 @@ def heard(stage: ReviewStage) -> tuple[str, ...]:
     if stage is ReviewStage.PRE_PRODUCTION:
         return (ENGINEERING, "account_team")
     return tuple(SIDES)
+
+
+def side_of(roles: Collection[Role], *, is_tam: bool) -> str | None:
+    """The side to which somebody belongs: the first that one of their roles, or being the account's TAM, speaks for."""
+    mine = {f"role:{role}" for role in roles} | ({"tam"} if is_tam else set())
+    return next((side for side, speakers in SIDES.items() if mine.intersection(speakers)), None)
 
 
 # When

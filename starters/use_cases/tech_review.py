@@ -346,7 +346,10 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
                 raise
     said = submission(speaker.id, actor, "review.feedback", review_id(found.ref), text)
     said = await once(services, said, stance=written.stance)
-    word = ReviewWord(id=said.id, by=speaker.id, stance=written.stance)
+    async with services.store.reading() as connection:
+        tam = await accounts.tam_of(connection, found.account)
+    side = policy.side_of(speaker.roles, is_tam=speaker.id == tam)
+    word = ReviewWord(id=said.id, by=speaker.id, stance=written.stance, side=side)
     return await hand_over(services, _handle(services, found), flows.TechReview.say, word, f"review {found.ref}")
 
 

@@ -22,7 +22,7 @@ from rapport.storage.signing import Signer
 from starters.rights import requires
 from starters.services import Services
 from starters.use_cases import tech_review
-from starters.views.tech_review import RemarkShown, ReviewShown
+from starters.views.tech_review import RemarkShown, ReviewShown, RoundShown
 
 _CHAPTERS: Final = (
     ("Withdrawn", ("withdrawal",)),
@@ -66,7 +66,7 @@ async def record(services: Services, ref: str) -> Record:
         "asks": ASKS,
         "stages": STAGES,
         "outcome": _outcome(shown),
-        "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _of(shown, kinds))],
+        "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _by_round(shown, kinds))],
         "rule": _rule(shown),
         "receipts": len(receipts),
     }
@@ -104,8 +104,11 @@ def _save(made: Record, folder: Path) -> RecordFiles:
     return RecordFiles(ref=made.ref, files=tuple(files))
 
 
-def _of(shown: ReviewShown, kinds: tuple[str, ...]) -> list[RemarkShown]:
-    return [one for one in shown.remarks if one.kind in kinds]
+def _by_round(shown: ReviewShown, kinds: tuple[str, ...]) -> list[tuple[RoundShown, list[RemarkShown]]]:
+    """What was said of these kinds, by round: the latest first, each with the version of the design that it saw."""
+    of_kind = [one for one in shown.remarks if one.kind in kinds]
+    rounds = [(round_, [one for one in of_kind if one.round == round_.round]) for round_ in reversed(shown.rounds)]
+    return [(round_, remarks) for round_, remarks in rounds if remarks]
 
 
 def _outcome(shown: ReviewShown) -> str:

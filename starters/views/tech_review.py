@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from rapport.mail.tech_review import NOTES, SEATS, answers_of, list_of, read
+from rapport.mail.tech_review import NOTES, answers_of, list_of, read, seat_of
 from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import review_id
@@ -227,7 +227,7 @@ def line_of(found: KnownReview, ended: StandingStill | None = None) -> dict[str,
 def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:
     spoke = said.get(one.submission or "")
     words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
-    seat = None if one.seat is None else SEATS.get(one.seat, one.seat.replace("_", " "))
+    seat = seat_of(one) or None
     return RemarkShown.made_of(
         one,
         seat=seat if one.by else None,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
 
 from rapport.model.ids import review_id
 from starters.use_cases import task, tech_review
-from starters.use_cases.tech_review import Reason, WantedMeeting
+from starters.use_cases.tech_review import MeetingNotes, MeetingTime, Reason, WantedMeeting
 from tests.conftest import CHAMPION, by, skipping_installation, text_of, until
 from tests.support.receiver import receiver
 from tests.support.tech_review import (
@@ -22,6 +24,7 @@ from tests.support.tech_review import (
     asked,
     choose,
     everybody_says,
+    live,
     outcome,
     say,
     submitted,
@@ -112,3 +115,33 @@ async def test_what_sales_remarks_is_quoted(tmp_path: Path) -> None:
         assert "Sam Ortega asks for a live meeting" in str(mails[-1]["Subject"])
         assert word.reason in text_of(mails[-1])
         assert "Title: Monitoring without a way out of the network" in text_of(mails[0])
+
+
+async def test_a_live_meeting_is_told_and_so_is_who_of_leadership_knows_and_by_when(tmp_path: Path) -> None:
+    """Booked, moved and its notes; leadership is told once the review is, by name and with the customer's date."""
+    async with skipping_installation(tmp_path, review_channel_mail=MAILBOX) as installation:
+        # On so short a date leadership is told at once.
+        ref = await submitted(installation, days=1)
+        await tech_review.request_meeting(installation.services, ref, WantedMeeting(reason="Quicker"), by(SALES))
+        await live(installation, ref, lambda one: one.phase == "stuck")
+        start = (await installation.now()).replace(minute=0, second=0, microsecond=0) + timedelta(hours=4)
+        for hour in (start, start + timedelta(hours=1)):
+            time = MeetingTime(start=hour, anyway=True)
+            await tech_review.book_meeting(installation.services, ref, time, by(CE))
+            await live(installation, ref, lambda one, hour=hour: one.phase == "booked" and one.booked == hour)  # type: ignore[misc]
+        await installation.sleep_until(start + timedelta(hours=2))
+        notes = MeetingNotes(text="Agreed on two conditions")
+        await tech_review.report_meeting(installation.services, ref, notes, by(CE))
+        mails = await installation.mailed(6, MAILBOX)
+    told = {str(one["Subject"]).partition("Versayce: ")[2]: text_of(one) for one in mails}
+    first, second = list(told)[:2]
+    assert first == "Tomas Novak submitted a review"
+    assert second == "leadership was told that it is still open"
+    assert "Told: " in told[second]
+    assert all(name in told[second] for name in ("Ada Brandt", "Henrik Dahl", "Elena Fischer"))
+    assert "Needed by " in told[second]
+    prague = ZoneInfo("Europe/Prague")
+    assert f"{start.astimezone(prague):%H:%M} (Europe/Prague)" in told["the live meeting is booked"]
+    moved = (start + timedelta(hours=1)).astimezone(prague)
+    assert f"{moved:%H:%M} (Europe/Prague)" in told["the live meeting has moved"]
+    assert str(notes.text) in told["Tomas Novak added the notes of the live meeting"]

@@ -511,6 +511,12 @@ async def test_a_changed_request_is_a_new_round(skipping: Installation) -> None:
     mails = [text_of(mail) for mail in skipping.mails(CE_VP) if "recommendation" in mail["Subject"]]
     assert mails
     assert not any("Not with version 3" in text for text in mails)
+    made = await tech_review_record.record(skipping.services, ref)
+    for page, heading in ((made.markdown, "### Round"), (made.html, "<h3>Round")):
+        second = page.index(f"{heading} 2, design document version 4")
+        first = page.index(f"{heading} 1, design document version 3")
+        assert second < page.index("Looks fine" if "Looks fine" in page else "Leila Haddad") < first
+        assert first < page.index("Not with version 3")
 
 
 async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Installation) -> None:
@@ -601,7 +607,11 @@ async def test_what_others_of_a_side_say_stands_as_theirs(skipping: Installation
     )
     shown = await standing(skipping, ref, lambda one: len(one.remarks) == 3)
     assert {one.text: one.option for one in shown.remarks} == {f"{who} says": one for who, one in words.items()}
-    assert sorted(str(one.seat) for one in shown.remarks) == ["None", "None", "support"]
+    assert sorted((one.kind, one.seat) for one in shown.remarks) == [
+        ("feedback", "support"),
+        ("said", "support, own view"),
+        ("said", "support, own view"),
+    ]
     record = await tech_review_record.record(skipping.services, ref)
     assert all(f"{who} says" in record.markdown for who in words)
 
@@ -616,6 +626,16 @@ async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Instal
     assert refused.value.field == "stance"
     shown = await standing(skipping, ref, lambda one: bool(one.remarks))
     assert [(one.kind, one.who, one.text) for one in shown.remarks] == [("said", "Marco Rossi", "I know this site")]
+
+
+async def test_what_a_review_waits_for_are_the_sides_that_have_not_answered(skipping: Installation) -> None:
+    """Each side that has answered is not waited for any more, in words and by role."""
+    ref = await submitted(skipping)
+    shown = await standing(skipping, ref, lambda one: one.waiting_for is not None)
+    assert shown.waiting_for == "feedback of engineering, product, support and account team"
+    await everybody_says(skipping, ref, sides=("engineering", "support", "account_team"))
+    shown = await standing(skipping, ref, lambda one: len(one.remarks) == 3 and len(one.asks) == 1)
+    assert (shown.waiting_for, shown.waiting_on) == ("feedback of product", ("product",))
 
 
 async def test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks(skipping: Installation) -> None:
