@@ -98,6 +98,7 @@ from tests.support.playbooks import put
 from tests.support.tech_review import say, submitted
 from tests.workflows import (
     test_cadence_adoption,
+    test_contract,
     test_desk,
     test_gate,
     test_meeting,
@@ -642,7 +643,8 @@ SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]
     a_review_comes_to_its_end: REVIEW,
     a_review_is_mirrored: ("announcing", *REVIEW),
     # Lives that tests live as well.
-    test_gate.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding",),
+    test_gate.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding", *REVIEW),
+    test_contract.test_a_renewal_ends_what_was_to_prepare_it: (f"onboarding/{test_contract.SECOND}",),
     test_gate.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: ("onboarding",),
     test_tech_review.test_a_no_is_decided_together_and_told_as_carefully: REVIEW,
     test_tech_review.test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_again: REVIEW,
