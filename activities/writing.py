@@ -27,6 +27,7 @@ from rapport.model.message import (
 from rapport.model.projection import TimelineEvent
 from rapport.rules import attention, audience
 from rapport.rules.attention import MailVerdict, Planned
+from rapport.rules.tech_review import deciders
 from rapport.storage import agenda, support_case
 from rapport.storage.access import Link
 from rapport.storage.database import Connection
@@ -137,7 +138,10 @@ async def _verdict(
 
 
 async def _of_a_review(connection: Connection, row: PlannedMessage, present: datetime) -> MailVerdict:
-    """What is told of a review goes to a member once a day, and so does each question that it asks, once it changed."""
+    """What is told of a review goes to a member once a day, and so does each question that it asks, once it changed.
+
+    Whoever decided it hears at once what came of that.
+    """
     occasion, member = row.letter.occasion, row.letter.company.members.get(row.values["person"])
     facts = occasion.tech_review
     if facts is None or occasion.meeting is not None or member is None:
@@ -147,7 +151,8 @@ async def _of_a_review(connection: Connection, row: PlannedMessage, present: dat
         verdict = attention.once_a_day(present, last, member.schedule)
         due = occasion.task.deadline if occasion.task is not None else None
         return verdict if due is None or verdict.at is None or verdict.at < due else MailVerdict(present)
-    if occasion.purpose is not Purpose.NOTICE:
+    decided = occasion.email == "review_decided" and member.id in deciders(facts.remarks)
+    if decided or occasion.purpose is not Purpose.NOTICE:
         return MailVerdict(present)
     last = await outbox.told_last(connection, occasion.workflow_id, member.id)
     verdict = attention.once_a_day(present, last, member.schedule)

@@ -37,6 +37,19 @@ NOTES: Final = {
     "empty": "No one can act for them, so the seat stays empty.",
 }
 """Why a seat says nothing, where the rules say so."""
+WHAT: Final = {
+    "feedback": "feedback",
+    "said": "remark",
+    "recommendation": "recommendation",
+    "commitment": "commitment",
+    "vote": "vote",
+    "approval": "approval of the message",
+    "reading": "on the message",
+    "acknowledgement": "acknowledgment",
+    "meeting": "live meeting",
+    "withdrawal": "withdrawal",
+}
+"""What a remark is, by its kind: a recommendation is no vote."""
 STAGES: Final = {
     "pre_trial": "before a trial",
     "pre_production": "before production",
@@ -116,6 +129,7 @@ def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) ->
         "seat": seat if remark.by else "",
         "who": names.get(remark.by) if remark.by else seat,
         "kind": remark.kind,
+        "what": WHAT.get(remark.kind, ""),
         "option": OPTIONS.get(remark.option or "", (remark.option or "").replace("_", " ")),
         "text": said.get(remark.submission or "") or NOTES.get(remark.option or ""),
     }

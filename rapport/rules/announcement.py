@@ -104,14 +104,15 @@ def decision(rule: str, spoken: Sequence[Mapping[str, str | None]]) -> str:
     """Why something is decided: by which rule, and who said what.
 
     Args:
-        spoken: Whoever recommended, committed or voted: `who`, `seat`, `option` and `text`.
+        spoken: Whoever recommended, committed or voted: `who`, `seat`, `what` that was, `option` and `text`.
     """
     lines = [rule]
     share = _share([one["text"] or "" for one in spoken])
     for one in spoken:
         seat = f" ({one['seat']})" if one["seat"] else ""
         reason = f". {cut(one['text'], share)}" if one["text"] else ""
-        lines.append(f"{one['who'] or 'Former team member'}{seat}: {one['option']}{reason}")
+        what = (one["what"] or "").capitalize()
+        lines.append(f"{what}, {one['who'] or 'Former team member'}{seat}: {one['option']}{reason}")
     return "\n".join(lines)
 
 

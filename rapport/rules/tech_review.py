@@ -435,6 +435,11 @@ def who_meets(remarks: Iterable[Remark], others: Sequence[str], host: str) -> tu
     return tuple(one for one in dict.fromkeys((*spoke, *others)) if one != host)
 
 
+def deciders(remarks: Iterable[Remark]) -> frozenset[str]:
+    """Who recommended, committed or voted."""
+    return frozenset(one.by for one in remarks if one.kind in ("recommendation", "commitment", "vote") and one.by)
+
+
 def disagree(remarks: Iterable[Remark]) -> bool:
     """Whether one side is against what another is for."""
     stances = {one.option for one in remarks if one.kind == "feedback"}

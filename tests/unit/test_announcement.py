@@ -54,7 +54,7 @@ def test_a_long_answer_takes_no_other_ones_place(answers: list[tuple[str, int]])
     texts = [f"{number}{letters * times}".strip() for number, (letters, times) in enumerate(answers)]
     fair = announcement.LONGEST_QUOTE // len(texts)
     by_name = announcement.quoted(json.dumps({f"field {number}": text for number, text in enumerate(texts)})) or ""
-    spoken = [{"who": "Ada", "seat": None, "option": "no", "text": text} for text in texts]
+    spoken = [{"who": "Ada", "seat": None, "what": "vote", "option": "no", "text": text} for text in texts]
     for told in (by_name, announcement.decision("The rule.", spoken)):
         for text in texts:
             assert text in told if len(text) <= fair else text[: fair // 2] in told

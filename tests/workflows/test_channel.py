@@ -86,7 +86,7 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(
         "engineering, product, support and account team",
     ):
         assert words in posts[0], words
-    assert "Henrik Dahl (VP of CE): yes. They carry a third of the growth" in posts[6]
+    assert "Recommendation, Henrik Dahl (VP of CE): yes. They carry a third of the growth" in posts[6]
     assert "recommendation decides" in posts[6]
     assert "a-secret-path" not in history + caplog.text
     assert MAILBOX not in history

@@ -349,10 +349,30 @@ async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Ins
 
     [told] = await until(decided, "what is decided")
     # Who said what stands below it, with each one's words, and by which rule it is a no.
-    assert "(VP of Sales): yes" in text_of(told)
-    assert "(VP Engineering): no" in text_of(told)
+    assert "(VP of Sales), vote: yes" in text_of(told)
+    assert "(VP Engineering), vote: no" in text_of(told)
     assert "vp_engineering says no" in text_of(told)
     assert "needs the VP Engineering’s own yes" in text_of(told).replace("'", "’")
+
+
+async def test_whoever_decided_hears_on_the_same_day_what_came_of_it(skipping: Installation) -> None:
+    """All three of leadership have had their mail of the day, and get the outcome at once, each word as what it was."""
+    ref = await submitted(skipping)
+    today = (await skipping.now()).date()
+    await everybody_says(skipping, ref, "against")
+    await choose(skipping, ref, "recommendation", CE_VP, "no", "Nobody could run it")
+    await vote(skipping, ref, ce_vp="no", vp_engineering="no", vp_sales="yes")
+    for leader in (CE_VP, VP_ENGINEERING, VP_SALES):
+
+        async def told(leader: str = leader) -> list[EmailMessage]:
+            return [mail for mail in skipping.mails(leader) if str(mail["subject"]).startswith("Declined")]
+
+        [mail] = await until(told, f"what is decided, for {leader}")
+        assert (await skipping.now()).date() == today
+        text = text_of(mail)
+        assert "(VP of CE), recommendation: no" in text
+        assert "(VP of CE), vote: no" in text
+        assert "(VP of Sales), vote: yes" in text
 
 
 async def questions(installation: Installation) -> list[EmailMessage]:
@@ -442,6 +462,10 @@ async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_agai
     ]
     assert reminded == [VP_ENGINEERING], "who has voted is not reminded"
     assert (await tech_review.show(skipping.services, ref)).outcome is None
+    for number in (3, 7):
+        with pytest.raises(UserError, match=f"the latest one of this step is {ref}/leadership/2") as refused:
+            await tasks.decide(skipping.services, f"{ref}/leadership/{number}", "yes", by(VP_ENGINEERING), "Sure")
+        assert refused.value.kind is Refused.NOT_FOUND
     await vote(skipping, ref, attempt=2, vp_engineering="yes")
     assert (await in_phase(skipping, ref, "message")).outcome == "approved"
 
