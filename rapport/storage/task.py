@@ -120,9 +120,11 @@ async def of_books(connection: Connection) -> list[Task]:
     return await _read(connection, _TASKS.where(TaskRow.id.startswith(BOOKS, autoescape=True), _OPEN), {})
 
 
-async def latest(connection: Connection, subject: str, step: str) -> Task | None:
-    """The latest attempt at a step's task."""
+async def latest(connection: Connection, subject: str, step: str, attempt: str = "") -> Task | None:
+    """The latest attempt at a step's task; of one attempt, the latest of those whom it has a task for."""
     query = _TASKS.where(TaskRow.subject == bindparam("about"), TaskRow.step == bindparam("which"))
+    if attempt:
+        query = query.where(TaskRow.id.startswith(f"task/{subject}/{step}/{attempt}/", autoescape=True))
     found = await _read(connection, query.order_by(TaskRow.opened.desc()).limit(1), {"about": subject, "which": step})
     return next(iter(found), None)
 

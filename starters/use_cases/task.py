@@ -552,9 +552,9 @@ async def _tell_the_onboarding(services: Services, found: Task, late: LateDecisi
 async def _named(connection: Connection, name: str) -> Task | None:
     parts = name.removeprefix("task/").split("/")
     if len(parts) == 3:
-        # Where everyone has a task of their own, the step's name stands for the latest of them.
+        # Where everyone has a task of their own, the attempt's name stands for the latest of them.
         found = await records.task(connection, f"task/{'/'.join(parts)}")
-        return found or await records.latest(connection, parts[0], parts[1])
+        return found or await records.latest(connection, parts[0], parts[1], parts[2])
     if len(parts) == 4:
         return await records.task(connection, f"task/{'/'.join(parts)}")
     return await records.latest(connection, *parts) if len(parts) == 2 else None
@@ -563,9 +563,17 @@ async def _named(connection: Connection, name: str) -> Task | None:
 async def _find(services: Services, name: str) -> Task:
     async with services.store.reading() as connection:
         found = await _named(connection, name)
+        parts = name.removeprefix("task/").split("/")
+        other = await records.latest(connection, parts[0], parts[1]) if found is None and len(parts) > 2 else None
     if found is not None:
         return found
-    parts = name.removeprefix("task/").split("/")
+    if other is not None:
+        raise UserError(
+            f'there is no task "{name[:120]}"',
+            field="task",
+            fix=f"the latest one of this step is {other.id.removeprefix('task/')}",
+            kind=Refused.NOT_FOUND,
+        )
     if len(parts) > 1 and (why := await _without_task(services, parts[0], parts[1])) is not None:
         raise why
     raise UserError(
