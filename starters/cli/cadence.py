@@ -9,6 +9,7 @@ import typer
 from rapport.model.meeting import Receipt
 from rapport.model.reading import read_day, read_instant
 from starters.cli.common import command, out, table, when
+from starters.cli.meeting import Anyway
 from starters.services import Actor, Services, member_named
 from starters.use_cases import cadence
 from starters.use_cases.cadence import CadenceShown
@@ -61,9 +62,10 @@ async def set_time(
     step: Step,
     day: Annotated[str, typer.Option("--day", help="mon, tue, wed, thu, fri, sat or sun.")],
     at: Annotated[str, typer.Option("--at", help="Such as 10:00, in the champion's time zone.", metavar="TIME")],
+    anyway: Anyway = False,
 ) -> Receipt:
     """Set the standing time; everyone gets the whole series anew."""
-    return await cadence.set_time(services, account, step, day, at, actor)
+    return await cadence.set_time(services, account, step, day, at, actor, anyway=anyway)
 
 
 @command(app, show="Called off; everyone is told.")
@@ -81,11 +83,12 @@ async def move(
     day: Day,
     start: Annotated[str, typer.Option("--start", help="In the TAM's own zone, or with an offset.", metavar="TIME")],
     reason: Reason = None,
+    anyway: Anyway = False,
 ) -> Receipt:
     """Move one date; the others stay."""
     zone = (await member_named(services, actor)).schedule.zone
     instant = read_instant(start, "--start", zone)
-    return await cadence.move(services, account, step, read_day(day, "DATE"), instant, actor, reason)
+    return await cadence.move(services, account, step, read_day(day, "DATE"), instant, actor, reason, anyway=anyway)
 
 
 @command(app, show="Noted: it was not held.")

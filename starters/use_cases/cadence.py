@@ -28,6 +28,7 @@ from rapport.storage.cadence import Rhythm
 from starters import flows
 from starters.rights import requires
 from starters.services import Actor, Services, answered, member_named, present, submission
+from starters.use_cases.hour import StandingWish, refuse_unsuitable_date
 from starters.use_cases.names import no_step
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
@@ -159,15 +160,19 @@ def _words(standing: StandingTime | None) -> str | None:
 
 
 @requires(Action.ACT)
-async def set_time(services: Services, account: str, step: str, day: str, at: str, actor: Actor) -> Receipt:
+async def set_time(
+    services: Services, account: str, step: str, day: str, at: str, actor: Actor, *, anyway: bool = False
+) -> Receipt:
     """Set a standing time, in the champion's zone; everyone gets the series anew.
 
     Args:
         day: The day of the week: `mon` to `sun`.
         at: The time of day, such as `10:00`.
+        anyway: Whether it is meant although the TAM or the champion doesn't work then, or the TAM has another meeting.
 
     Raises:
-        UserError: The member may not, there is no such standing meeting, or the day or the time is none.
+        UserError: The member may not, there is no such standing meeting, the day or the time is none, or something
+            speaks against it.
     """
     if day.lower() not in WEEKDAYS:
         raise UserError(f'"{day[:20]}" is no day of the week', field="day", fix=f"write one of {', '.join(WEEKDAYS)}")
@@ -183,7 +188,8 @@ async def set_time(services: Services, account: str, step: str, day: str, at: st
         )
     weekday = WEEKDAYS.index(day.lower())
     word = SetRhythm(id="", by="", step=step, weekday=weekday, at=clock)
-    return await _say(services, account, "cadence.set", actor, None, flows.Cadence.set_rhythm, word)
+    wish = None if anyway else StandingWish(weekday, clock)
+    return await _say(services, account, "cadence.set", actor, None, flows.Cadence.set_rhythm, word, wish)
 
 
 @requires(Action.ACT)
@@ -201,17 +207,30 @@ async def skip(
 
 @requires(Action.ACT)
 async def move(
-    services: Services, account: str, step: str, day: date, start: datetime, actor: Actor, reason: str | None = None
+    services: Services,
+    account: str,
+    step: str,
+    day: date,
+    start: datetime,
+    actor: Actor,
+    reason: str | None = None,
+    *,
+    anyway: bool = False,
 ) -> Receipt:
     """Move one date to another time; everyone's calendar follows.
 
+    Args:
+        anyway: As of `set_time`.
+
     Raises:
-        UserError: The member may not, there is no such date, or the time is past or beyond the next one's.
+        UserError: The member may not, there is no such date, the time is past or beyond the next one's, or something
+            speaks against it.
     """
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
     word = MoveOne(id="", by="", step=step, day=day, start=start)
-    return await _say(services, account, "cadence.move", actor, reason, flows.Cadence.move, word)
+    wish = None if anyway else start
+    return await _say(services, account, "cadence.move", actor, reason, flows.Cadence.move, word, wish)
 
 
 @requires(Action.ACT)
@@ -235,6 +254,7 @@ async def _say(
     reason: str | None,
     update: UpdateMethodMultiParam[[Any, W], Receipt],
     word: W,
+    wish: datetime | StandingWish | None = None,
 ) -> Receipt:
     """Say something of what recurs; the word gets its id, and whose it is, here."""
     member = await member_named(services, actor)
@@ -245,7 +265,13 @@ async def _say(
         raise no_step(f'nothing called "{word.step[:40]}" recurs for "{account}"', word.step, titles)
     handle = _handle(services, account)
     said = submission(member.id, actor, kind, handle.id, reason)
-    said = await once(services, said, by_state=True, word=word.model_dump(mode="json"))
+    said = await once(
+        services,
+        said,
+        None if wish is None else lambda: refuse_unsuitable_date(services, account, word.step, wish, actor),
+        by_state=True,
+        word=word.model_dump(mode="json"),
+    )
     mine = word.model_copy(update={"id": said.id, "by": member.id})
     return await hand_over(services, handle, update, mine, f"cadence of {account}")
 

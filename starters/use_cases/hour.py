@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime, time, timedelta
+from typing import Final, NamedTuple
 
 from temporalio.client import WorkflowHandle
 
 from rapport.mail.context import AccountContext
+from rapport.model.account import Schedule
 from rapport.model.base import Refused, UserError
 from rapport.model.meeting import MeetingPhase, MeetingResult, MeetingView
 from rapport.model.reading import together
+from rapport.rules import recurrence
 from rapport.rules.calendar import Interval
 from rapport.rules.hour import Attendee, objections
-from rapport.storage import account as accounts, hour
+from rapport.storage import account as accounts, cadence, hour
 from rapport.storage.database import Connection
 from starters import flows
 from starters.services import Actor, Services, answered, present
@@ -27,9 +29,9 @@ USUALLY: Final = timedelta(minutes=30)
 """How long a meeting is taken to be that did not say."""
 
 ANYWAY: Final = {
-    "cli": "book it with --anyway",
+    "cli": "set it with --anyway",
     "api": 'send "anyway": true',
-    "page": "tick that it is booked anyway",
+    "page": "tick that it is set anyway",
 }
 """How to set a time although something speaks against it, by where it was set."""
 
@@ -56,12 +58,53 @@ async def refuse_unsuitable(
     slot = Interval(start, start + (timedelta(minutes=view.lasts) if view else USUALLY))
     async with services.store.reading() as connection:
         needed = await _needed(connection, handle.id, account, slot, view)
-    found = objections(slot, needed)
-    if found:
-        fix = f"choose another time, or {ANYWAY.get(actor.channel, ANYWAY['cli'])}"
-        faults = [UserError(one, field="start", kind=Refused.CONFLICT) for one in found]
-        faults[0].fix = fix
-        raise together(faults)
+    _refuse(objections(slot, needed), "start", actor)
+
+
+async def refuse_unsuitable_date(
+    services: Services, account: str, step: str, start: datetime | StandingWish, actor: Actor
+) -> None:
+    """Refuse a recurring meeting's time that suits its TAM or its champion not, as `refuse_unsuitable` does.
+
+    Args:
+        start: Of one date; or a standing time, of which the first date counts.
+
+    Raises:
+        UserError: As `refuse_unsuitable`.
+    """
+    mine = hour.standing(account, step)
+    async with services.store.reading() as connection:
+        company = await AccountContext.read(connection, account)
+        known = [one.minutes for one in await cadence.of_account(connection, account) if one.step == step]
+        champion = company.champion
+        field = "start" if isinstance(start, datetime) else "at"
+        at = start if isinstance(start, datetime) else _first(start, company.tam.schedule, champion.schedule)
+        slot = Interval(at, at + (timedelta(minutes=known[0]) if known else USUALLY))
+        ours = await _ours(connection, mine, [company.account.tam_at(at)], slot)
+    if at > present():
+        _refuse(objections(slot, [[*ours], [Attendee(champion.name, champion.schedule)]]), field, actor)
+
+
+class StandingWish(NamedTuple):
+    """A standing time that somebody wants: the day of the week, Monday being 0, and the champion's wall time."""
+
+    weekday: int
+    at: time
+
+
+def _first(wish: StandingWish, tam: Schedule, champion: Schedule) -> datetime:
+    """The first date of a standing time that is nobody's holiday."""
+    standing = recurrence.set_by_hand(present(), wish.weekday, wish.at, champion)
+    dates = recurrence.dates(standing, weeks=1, until=present() + timedelta(weeks=recurrence.BATCH))
+    return next((one for one in dates if not recurrence.is_off(one, (tam, champion))), dates[0])
+
+
+def _refuse(found: Sequence[str], field: str, actor: Actor) -> None:
+    if not found:
+        return
+    faults = [UserError(one, field=field, kind=Refused.CONFLICT) for one in found]
+    faults[0].fix = f"choose another time, or {ANYWAY.get(actor.channel, ANYWAY['cli'])}"
+    raise together(faults)
 
 
 async def _needed(

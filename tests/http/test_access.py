@@ -47,6 +47,7 @@ INTERNAL: Final = frozenset({
     "meeting_ends.leave", "meeting_ends.take_late", "tech_review_needs.gates_changed", "task.of_task",
     "standstill.all_ended", "standstill.ended_now", "standstill.ended_since", "standstill.stands_still_since",
     "task.in_full", "access.record", "files.within_rights", "names.in_full", "hour.refuse_unsuitable",
+    "hour.refuse_unsuitable_date",
 })  # fmt: skip
 """What use cases call, and no channel does by itself."""
 

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState, Purpose
 from rapport.model.operation import Operate
+from rapport.model.projection import HeldHour
 from rapport.model.sweep import SweepStart, Swept
 from rapport.model.workflows import SWEEP
-from rapport.storage.tables import MessageRow
+from rapport.storage import hour
+from rapport.storage.tables import AccountRow, MessageRow
 from starters.use_cases import cadence, message, onboarding, operation, succession, timeline
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Successor
@@ -133,7 +135,7 @@ async def test_one_date_is_moved_for_itself(skipping: Installation) -> None:
     await skipping.mailed(4)
     first, second = (await coming(skipping))[:2]
     day, moved = second.astimezone(ZURICH).date(), second + timedelta(days=1, hours=-2)
-    await cadence.move(skipping.services, "versayce", "weekly", day, moved, TAM)
+    await cadence.move(skipping.services, "versayce", "weekly", day, moved, TAM, anyway=True)
     for address in EVERYONE:
         mail = (await skipping.mailed(2, address))[1]
         assert method(mail) == "REQUEST"
@@ -198,7 +200,7 @@ async def test_no_common_hour_goes_to_the_tam_until_they_set_one(skipping: Insta
     assert len(skipping.mails()) == 1
     shown = (await cadence.show(skipping.services, "versayce")).rhythms[0]
     assert shown.waiting_on == ("tam",)
-    await cadence.set_time(skipping.services, "versayce", "weekly", "tue", "08:30", TAM)
+    await cadence.set_time(skipping.services, "versayce", "weekly", "tue", "08:30", TAM, anyway=True)
     await skipping.mailed(5)
     (event,) = events(skipping.mails(CHAMPION)[0])
     assert event["SEQUENCE"] == 0
@@ -313,3 +315,23 @@ async def test_what_a_paused_cadence_holds_is_not_the_sweeps_to_send(skipping: I
         await until(lambda kind=kind: tell(skipping, f"cadence.{kind}"), "the word on record")  # type: ignore[misc]
         assert (await onboarding.status(skipping.services, "versayce")).paused is (kind is Operate.PAUSE)
         assert await swept(number) == mails
+
+
+async def test_a_recurring_time_against_the_hours_of_those_needed_wants_anyway(skipping: Installation) -> None:
+    """A standing time at night, and one date that is moved onto another meeting, are refused with the reason."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    with pytest.raises(UserError, match="outside the working hours of Robin Keller") as refusal:
+        await cadence.set_time(skipping.services, "versayce", "weekly", "thu", "05:00", TAM)
+    assert (refusal.value.kind, refusal.value.field) == (Refused.CONFLICT, "at")
+    second = (await coming(skipping))[1]
+    day, moved = second.astimezone(ZURICH).date(), second + timedelta(days=1)
+    async with skipping.services.store.writing() as connection:
+        tam = str(await connection.scalar(select(AccountRow.tam).where(AccountRow.key == "versayce")))
+        taken = HeldHour(members=(tam,), start=moved, end=moved + timedelta(hours=1))
+        await hour.hold(connection, "meeting/other/kickoff/1", taken)
+    with pytest.raises(UserError, match=r"Robin Keller has another meeting .* \(kickoff, other\)") as refusal:
+        await cadence.move(skipping.services, "versayce", "weekly", day, moved, TAM)
+    assert (refusal.value.kind, refusal.value.field) == (Refused.CONFLICT, "start")
+    assert (await cadence.move(skipping.services, "versayce", "weekly", day, moved, TAM, anyway=True)).accepted
+    assert (await cadence.set_time(skipping.services, "versayce", "weekly", "thu", "05:00", TAM, anyway=True)).accepted

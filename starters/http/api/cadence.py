@@ -17,6 +17,7 @@ class SetBody(InputModel):
 
     day: str
     at: str
+    anyway: bool = False
 
 
 class DateBody(InputModel):
@@ -30,6 +31,7 @@ class MoveBody(DateBody):
     """One date at another time, by a member."""
 
     start: WrittenInstant
+    anyway: bool = False
 
 
 @router.get("")
@@ -41,7 +43,8 @@ async def show_cadence(account: str, services: TheServices) -> CadenceShown:
 @router.post("/{step}/set")
 async def set_time(account: str, step: str, said: By[SetBody], services: TheServices, token: Bearer) -> Receipt:
     """Set the standing time; everyone gets the series anew."""
-    return await cadence.set_time(services, account, step, said.body.day, said.body.at, said.by(services, token))
+    actor = said.by(services, token)
+    return await cadence.set_time(services, account, step, said.body.day, said.body.at, actor, anyway=said.body.anyway)
 
 
 @router.post("/{step}/skip")
@@ -53,8 +56,8 @@ async def skip(account: str, step: str, said: By[DateBody], services: TheService
 @router.post("/{step}/move")
 async def move(account: str, step: str, said: By[MoveBody], services: TheServices, token: Bearer) -> Receipt:
     """Move one date."""
-    actor = said.by(services, token)
-    return await cadence.move(services, account, step, said.body.date, said.body.start, actor, said.body.reason)
+    actor, body = said.by(services, token), said.body
+    return await cadence.move(services, account, step, body.date, body.start, actor, body.reason, anyway=body.anyway)
 
 
 @router.post("/{step}/report")

@@ -50,7 +50,8 @@ async def move(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     tam = (await account.show(visit.services, key)).tam
     day, reason = _said(typed)
     start = wall_time(typed.get("start", ""), tam.zone)
-    receipt = await cadence.move(visit.services, key, step, day, start, visit.acting(tam.email), reason)
+    actor, anyway = visit.acting(tam.email), typed.get("anyway") == "yes"
+    receipt = await cadence.move(visit.services, key, step, day, start, actor, reason, anyway=anyway)
     return f"/accounts/{key}?done={done_of(receipt, 'moved')}"
 
 
@@ -59,5 +60,6 @@ async def set_time(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     """Set the standing time."""
     tam = (await account.show(visit.services, key)).tam
     day, at = typed.get("day", ""), typed.get("at", "")
-    receipt = await cadence.set_time(visit.services, key, step, day, at, visit.acting(tam.email))
+    actor, anyway = visit.acting(tam.email), typed.get("anyway") == "yes"
+    receipt = await cadence.set_time(visit.services, key, step, day, at, actor, anyway=anyway)
     return f"/accounts/{key}?done={done_of(receipt, 'standing')}"
