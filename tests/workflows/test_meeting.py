@@ -625,7 +625,10 @@ async def test_of_two_that_set_one_hour_by_hand_at_once_one_has_it(skipping: Ins
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
     start = shown.slots[0].start
-    handle = skipping.client.get_workflow_handle_for(Meeting.run, meeting_id("versayce", "kickoff", 1))
+    handle: WorkflowHandle[Meeting, MeetingResult] = skipping.client.get_workflow_handle_for(
+        Meeting.run,
+        meeting_id("versayce", "kickoff", 1),
+    )
     async with skipping.services.store.writing() as connection:
         tam = str(await connection.scalar(select(AccountRow.tam).where(AccountRow.key == "versayce")))
         said = submission(tam, TAM, "book", handle.id)
