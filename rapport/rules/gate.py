@@ -53,6 +53,7 @@ class Reviewed(WireModel):
         design: The version of the design document that was looked at.
         granted: The versions of the design document that a round of it said yes to.
         scenarios: The scenarios that it names as what it is about.
+        closed: Whether it is over: what is over is changed no more.
         since: When the round was submitted.
     """
 
@@ -65,6 +66,7 @@ class Reviewed(WireModel):
     design: str | None = None
     granted: frozenset[str] = frozenset()
     scenarios: frozenset[str] = frozenset()
+    closed: bool = False
     since: Instant
     decided: Instant | None = None
 
@@ -172,9 +174,12 @@ def _look(
     if demand.scenario is not None:
         named = [review for review in concerned if demand.scenario in review.scenarios]
         if concerned and not named:
-            newest = max(concerned, key=lambda review: (review.since, review.ref))
             why = f'{demand.why}, and no {stage} review names it: write scenarios = ["{demand.scenario}"] into one'
-            return _Look(False, why, newest.ref, asking, in_name(f"rapport review edit {newest.ref} FILE"))
+            # What was decided stays as it was decided: the scenario is asked about in another one.
+            open_ = [review for review in concerned if review.yes is None and not review.closed]
+            newest = max(open_, key=lambda review: (review.since, review.ref)).ref if open_ else None
+            way = f"rapport review edit {newest} FILE" if newest else "rapport review submit FILE"
+            return _Look(False, why, newest, asking, in_name(way))
         concerned = named
     if not concerned:
         why = f"{demand.why}, and no {stage} review was submitted"
@@ -190,7 +195,7 @@ def _look(
         return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
     if (fault := _fault(gate, last, facts, reviews)) is not None:
-        again = "submit" if last.withdrawn else f"edit {last.ref}"
+        again = "submit" if last.withdrawn or last.closed else f"edit {last.ref}"
         return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review {again} FILE"))
     seats = [seat(role) for role in HEARD[gate]]
     heard = listed([f"{one} (entered by someone else)" if one in last.entered else one for one in seats])

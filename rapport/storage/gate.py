@@ -22,6 +22,7 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
                 ReviewRow.round,
                 ReviewRow.stage,
                 ReviewRow.outcome,
+                ReviewRow.closed,
                 ReviewRoundRow.at,
                 ReviewRoundRow.design_version,
             )
@@ -70,6 +71,7 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
                     for one in ever
                     if one.kind == "verdict" and ReviewVerdict(one.option).is_yes and (one.ref, one.round) in looked_at
                 ),
+                closed=row.closed is not None,
                 since=row.at,
                 decided=verdict.at if verdict is not None else None,
             )

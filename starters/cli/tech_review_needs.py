@@ -100,4 +100,4 @@ def _print(call: CallShown) -> None:
     out.print(f"  {call.why}", soft_wrap=True, markup=False)
     out.print(f"  because of: {', '.join(call.because)}", soft_wrap=True, markup=False)
     if call.reviews:
-        out.print(f"  reviews of that stage: {', '.join(call.reviews)}", soft_wrap=True)
+        out.print(f"  reviews that name it: {', '.join(call.reviews)}", soft_wrap=True)

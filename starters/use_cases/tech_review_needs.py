@@ -26,7 +26,7 @@ class CallShown(Call):
     """A scenario, with what came of it for this account.
 
     Attributes:
-        reviews: The account's reviews of its stages that were not withdrawn, by reference.
+        reviews: The account's reviews of its stages that name it and were not withdrawn, by reference.
         record: What to write where, so that the facts which are missing are known.
     """
 
@@ -72,7 +72,8 @@ async def needed(services: Services, account: str) -> ReviewNeeds:
 
 
 def _shown(call: Call, reviews: list[Reviewed]) -> CallShown:
-    of_its_stages = (one.ref for one in reviews if one.stage in call.stages and not one.withdrawn)
+    naming = [one for one in reviews if call.scenario in one.scenarios]
+    of_its_stages = (one.ref for one in naming if one.stage in call.stages and not one.withdrawn)
     record = how_to_record(call.missing) if call.missing else None
     return CallShown(**call.model_dump(), reviews=tuple(of_its_stages), record=record)
 

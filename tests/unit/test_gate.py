@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, strategies as st
 
 from rapport.model.account import Facts
+from rapport.model.commands import in_name
 from rapport.model.step import Gate
 from rapport.rules.gate import GATES, HEARD, REVIEW_STAGE, Reviewed, seat, standing
 from rapport.rules.scenario import Call
+from starters.use_cases.tech_review_needs import _shown
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ALL = frozenset({"engineering", "product", "support"})
@@ -27,6 +29,7 @@ reviews_ = st.builds(
     since=instants,
     decided=instants,
     scenarios=st.frozensets(st.sampled_from(["air_gapped", "executors"])),
+    closed=st.booleans(),
 )
 calls_ = st.lists(
     st.builds(
@@ -119,6 +122,33 @@ def test_a_scenario_shuts_production_as_high_risk_does(
     )
     assert (found.open, found.review, found.on) == (risky.open, risky.review, risky.on)
     assert all(name in found.why for name in asking)
+
+
+@given(gates_, facts_, several, calls_)
+def test_nobody_is_sent_to_change_a_review_that_is_over(
+    gate: Gate, facts: Facts, reviews: list[Reviewed], calls: list[Call]
+) -> None:
+    """What moves a shut gate on is a change of a review that still takes one, or another review."""
+    found = standing("versayce", gate, facts, reviews, calls)
+    if "review edit" in (found.unblock or ""):
+        [changed] = [one for one in reviews if one.ref == found.review]
+        assert changed.ref in str(found.unblock)
+        assert not changed.withdrawn
+        assert not changed.closed
+
+
+def test_a_scenario_that_no_review_names_is_asked_about_in_one_that_is_open_or_in_another() -> None:
+    """A decided review stays as it is: one that names the scenario is submitted; `needed` lists those that name it."""
+    call = Call(scenario="executors", title="One", why="So.", stages=("pre_trial",))
+    decided = Reviewed(ref="TR-0001", stage="pre_trial", yes=True, heard=ALL, since=NOW, decided=NOW)
+    found = standing("versayce", "trial", Facts(), [decided], [call])
+    assert (found.open, found.review, found.unblock) == (False, None, in_name("rapport review submit FILE"))
+    undecided = decided.model_copy(update={"ref": "TR-0002", "yes": None, "decided": None})
+    found = standing("versayce", "trial", Facts(), [decided, undecided], [call])
+    assert (found.review, found.unblock) == ("TR-0002", in_name("rapport review edit TR-0002 FILE"))
+    assert _shown(call, [decided]).reviews == ()
+    naming = decided.model_copy(update={"scenarios": frozenset({"executors"})})
+    assert _shown(call, [naming]).reviews == ("TR-0001",)
 
 
 @given(gates_, facts_, several, reviews_)
