@@ -60,7 +60,7 @@ def run(services: Services, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Aw
     """A command of this installation; gives its exit code and its JSON."""
 
     @asynccontextmanager
-    async def ours(_: Path | None) -> AsyncIterator[Services]:
+    async def ours(_: Path | None, *, temporal: bool) -> AsyncIterator[Services]:
         # Each command has an event loop, and so a connection, of its own.
         store = Store(services.store.url)
         yield Services(services.settings, store, services.client)

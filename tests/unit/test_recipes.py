@@ -265,7 +265,7 @@ async def test_the_recipe_for_a_command_gives_it_an_endpoint_and_a_page(
     written(command, account_commands, app=commands)
 
     @asynccontextmanager
-    async def elsewhere(_: Path | None) -> AsyncIterator[Services]:
+    async def elsewhere(_: Path | None, *, temporal: bool) -> AsyncIterator[Services]:
         async with opened(parts.store.url) as store:
             yield replace(parts, store=store)
 
