@@ -22,7 +22,8 @@ DOCS = ("tests/stack/test_docs.py",)
 FOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("workflows/", (*REPLAY, *YEARS)),
     ("activities/", YEARS),
-    ("rapport/rules/", YEARS),
+    # Workflows read rules: what a rule answers otherwise is another command.
+    ("rapport/rules/", (*REPLAY, *YEARS)),
     ("rapport/playbooks/", (*PLAYBOOKS, *YEARS)),
     ("rapport/emails/", MAILS),
     ("rapport/storage/migrations/", ("tests/unit/test_storage.py",)),

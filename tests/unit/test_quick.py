@@ -26,6 +26,7 @@ def quick() -> ModuleType:
     ("file", "tests"),
     [
         ("workflows/task.py", {"workflows/test_task", "http/test_task", "unit/test_task", "replay/test_replay"}),
+        ("rapport/rules/pace.py", {"unit/test_pace", "replay/test_replay", "workflows/test_sandbox"}),
         ("rapport/storage/task.py", {"unit/test_task", "stack/test_task"}),
         ("workflows/onboarding/steps.py", {"unit/test_steps", "replay/test_replay", "workflows/test_sandbox"}),
         (
