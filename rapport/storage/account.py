@@ -83,6 +83,11 @@ async def facts_of(connection: Connection, key: str) -> Facts | None:
     return None if known is None else Facts.model_validate(known)
 
 
+async def is_erased(connection: Connection, key: str) -> bool:
+    """Whether an account was erased: nobody is anybody there any more."""
+    return await connection.scalar(select(AccountRow.erased_at).where(AccountRow.key == key)) is not None
+
+
 async def tam_of(connection: Connection, key: str) -> str | None:
     """Who serves an account; nobody if there is none with this key."""
     tam: str | None = await connection.scalar(select(AccountRow.tam).where(AccountRow.key == key))

@@ -368,13 +368,15 @@ async def show(services: Services, account: str) -> AccountShown:
         tam = await accounts.member(connection, found.tam)
         regular = await accounts.member(connection, found.regular_tam) if found.regular_tam else None
         contract = named or await contracts.kept(connection, account)
+        # Of what was erased no role is to be filled.
+        vacant = () if await accounts.is_erased(connection, account) else audience.lost(contacts, found)
     return AccountShown(
         account=found.key,
         name=found.name,
         tam=_tam(tam),
         regular_tam=_tam(regular) if regular else None,
         tam_until=found.tam_until,
-        vacant=audience.lost(contacts, found),
+        vacant=vacant,
         contacts=tuple(_person(contact) for contact in contacts),
         contract=contract.id if contract else None,
         playbook=contract.playbook if contract else None,

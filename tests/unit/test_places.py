@@ -206,6 +206,7 @@ async def erase_by_two(store: Store, settings: Settings) -> None:
     assert "Robin Keller" not in asked.confirmers
     erased = await account_erasure.confirm(services, "versayce", MANAGER)
     assert erased.contacts == len(everyone)
+    assert (await account.show(services, "versayce")).vacant == (), "nobody is to be found for what was erased"
     async with store.reading() as connection:
         assert await accounts.account_names(connection) == {}
         assert await named(connection) == set()
