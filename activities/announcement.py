@@ -92,7 +92,7 @@ class Announcements:
             names = await accounts.names(connection, order.account)
             review = await tech_review.review(connection, order.ref)
             remarks = await tech_review.remarks(connection, order.ref)
-            text = announcement_rules.quoted(said.text if said else None)
+            text = announcement_rules.quoted(said.text if said else None, tech_review_mail.CHOSEN)
             if review is not None:
                 zone = (await accounts.member(connection, review.submitter)).schedule.zone
                 more = await self._beside(connection, order, review, zone)

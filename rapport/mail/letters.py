@@ -184,7 +184,9 @@ class MessageDraft:
 
     def _review_context(self, facts: TechReviewFacts | None) -> dict[str, Any] | None:
         names = {id_: name for id_ in (facts.people() if facts else ()) if (name := self._name(id_))}
-        return None if facts is None else tech_review.context(facts, self.said, names, self.mail_settings.public_url)
+        if facts is None:
+            return None
+        return tech_review.context(facts, self.said, names, self.mail_settings.public_url, self.person)
 
     def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
         former, until = self.company.members.get(handover.former), handover.until

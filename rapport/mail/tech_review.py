@@ -61,6 +61,8 @@ ASKS: Final = {
     "best_practice_validation": "whether this is a supported practice",
     "tradeoff_or_timeline": "a trade-off or a timeline",
 }
+CHOSEN: Final = {**STAGES, **ASKS}
+"""How people read what a request chose."""
 QUESTIONS: Final = {
     "gap": "Gap",
     "needed_why": "Why by then",
@@ -80,13 +82,18 @@ def answers_of(request: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def context(
-    facts: TechReviewFacts, said: Mapping[str, str], names: Mapping[str, str], public_url: str
+    facts: TechReviewFacts,
+    said: Mapping[str, str],
+    names: Mapping[str, str],
+    public_url: str,
+    reader: str | None = None,
 ) -> dict[str, Any]:
     """What a mail may say of a review.
 
     Args:
         said: What people wrote, by submission; what was erased says nothing.
         names: How to call members and contacts, by id.
+        reader: Who reads it, by id: nobody is told of themselves as of somebody else.
     """
     request, message = read(said.get(facts.request)), read(said.get(facts.message or ""))
     design = request.get("design")
@@ -99,7 +106,7 @@ def context(
         "title": str(request.get("title", facts.ref)),
         "stage": STAGES.get(str(request.get("stage")), ""),
         "ask": ASKS.get(str(request.get("ask")), ""),
-        "by": names.get(facts.by),
+        "by": "You" if facts.by == reader else names.get(facts.by),
         "asked": answers_of(request),
         "design": design if isinstance(design, dict) else None,
         "needed_by": facts.needed_by,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -116,8 +117,12 @@ def decision(rule: str, spoken: Sequence[Mapping[str, str | None]]) -> str:
     return "\n".join(lines)
 
 
-def quoted(text: str | None) -> str | None:
-    """What was said, for people to read: answers that were asked for by name stand on a paragraph each."""
+def quoted(text: str | None, words: Mapping[str, str] = MappingProxyType({})) -> str | None:
+    """What was said, for people to read: answers that were asked for by name stand on a paragraph each.
+
+    Args:
+        words: How people read what a request chose, such as its stage.
+    """
     if not text:
         return None
     try:
@@ -128,7 +133,7 @@ def quoted(text: str | None) -> str | None:
         if "gap" in answers:
             design = answers.get("design")
             answers = {
-                title: str(answers[name]).replace("_", " ") if name in _KEYS else answers[name]
+                title: words.get(str(answers[name]), answers[name]) if name in _KEYS else answers[name]
                 for name, title in _OF_A_REQUEST.items()
                 if name in answers
             }
