@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 from rapport.model.access import Action, Reach
 from rapport.model.account import Member
@@ -59,7 +59,9 @@ def requires(
             if not _GRANTED.get():
                 given = signature.bind(*args, **kwargs).arguments
                 services, actor, thing = given["services"], given.get("actor"), given.get(about or "")
-                await ask(services, action, actor, thing, of=of, for_customers=for_customers, everywhere=everywhere)
+                named: Literal["one", "none"] = "one" if about in signature.parameters else "none"
+                wide = named if everywhere else None
+                await ask(services, action, actor, thing, of=of, for_customers=for_customers, everywhere=wide)
             with _granted():
                 return await work(*args, **kwargs)
 
@@ -99,9 +101,12 @@ async def ask(
     *,
     of: Of | None = None,
     for_customers: bool = False,
-    everywhere: bool = False,
+    everywhere: Literal["one", "none"] | None = None,
 ) -> None:
     """Refuse whoever may not do this.
+
+    Args:
+        everywhere: It is about every account where none is named, and whether `one` can be named.
 
     Raises:
         UserError: They may not (`forbidden`); or who acts is nobody known here, or has left.
@@ -148,7 +153,12 @@ def _in_scope(caller: Caller, action: Action) -> bool:
 
 
 async def _refuse_role(
-    connection: Connection, member: Member, action: Action, account: str | None, *, everywhere: bool
+    connection: Connection,
+    member: Member,
+    action: Action,
+    account: str | None,
+    *,
+    everywhere: Literal["one", "none"] | None,
 ) -> None:
     far = access.reach(action, member.roles)
     if account is None:
@@ -158,10 +168,15 @@ async def _refuse_role(
     if far is not None and far >= near:
         return
     where = "" if far is None or account is None else f" of {account}"
+    fix = f"ask one of: {access.allowed_to(action)}"
+    if far is not None and account is None:
+        # They may, but not to all: nobody is sent to ask somebody like themselves.
+        where, fix = " of every account", f"ask one of: {access.allowed_to(action, everywhere=True)}"
+        fix = f"name an account of yours; for all of them, {fix}" if everywhere == "one" else fix
     raise UserError(
         f"may not {action.replace('_', ' ')}{where}",
         field="--as",
-        fix=f"ask one of: {access.allowed_to(action)}",
+        fix=fix,
         kind=Refused.FORBIDDEN,
     )
 

@@ -241,7 +241,7 @@ def is_entered(services: Services, actor: Actor) -> bool:
     return services.settings.database_url is not None and actor.verified in ("operator", "reported")
 
 
-def refuse_entered(services: Services, actor: Actor, what: str = "an approval") -> None:
+def refuse_entered(services: Services, actor: Actor, what: str) -> None:
     """Refuse what people say themselves where somebody else's hands enter it, unless it is one person's installation.
 
     Raises:

@@ -138,14 +138,14 @@ def is_above(member: Member, other: Member, members: Mapping[str, Member]) -> bo
     return False
 
 
-def allowed_to(action: Action) -> str:
-    """Who may, in words."""
+def allowed_to(action: Action, *, everywhere: bool = False) -> str:
+    """Who may, in words; with `everywhere`, who may to every account."""
     by_reach: dict[Reach, list[str]] = {}
     for role in Role:
         if (far := TABLE[action].roles.get(role)) is not None:
             by_reach.setdefault(far, []).append(role)
     told = []
-    for far in (Reach.ALL, Reach.TEAM, Reach.OWN):
+    for far in (Reach.ALL,) if everywhere else (Reach.ALL, Reach.TEAM, Reach.OWN):
         if names := by_reach.get(far):
             who = _named(names)
             told.append(who if far is Reach.ALL else f"{who} ({_REACHES[far]})")

@@ -68,7 +68,7 @@ async def ask(services: Services, account: str, written: ErasureWritten, actor: 
         UserError: There is no such account, it was erased, something of it still runs, or the actor may not; or it is
             on record, but no mail tells of it, as Temporal does not answer.
     """
-    refuse_entered(services, actor)
+    refuse_entered(services, actor, "the erasing of an account")
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
         await _refuse(connection, account)
@@ -119,7 +119,7 @@ async def withdraw(services: Services, account: str, actor: Actor) -> ErasureWit
     Raises:
         UserError: Nobody asked for it within the last week, or somebody else did; or the actor may not.
     """
-    refuse_entered(services, actor)
+    refuse_entered(services, actor, "the erasing of an account")
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
         await succession.lock(connection, account)
@@ -166,7 +166,7 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
     Raises:
         UserError: Nobody asked for it within the last week, or the actor did so themself; or as `ask`.
     """
-    refuse_entered(services, actor)
+    refuse_entered(services, actor, "the erasing of an account")
     by = await member_named(services, actor)
     now = present()
     async with services.store.writing() as connection:

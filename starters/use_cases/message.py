@@ -363,7 +363,7 @@ async def release(
         UserError: One of them is no draft any more, or the member may not.
     """
     if not hold:
-        refuse_entered(services, actor)
+        refuse_entered(services, actor, "an approval")
     by_workflow: dict[str, list[Message]] = {}
     async with services.store.reading() as connection:
         found = [await outbox.message(connection, key) for key in keys]

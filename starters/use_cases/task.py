@@ -232,7 +232,7 @@ async def decide(
     found = await _find(services, task)
     _refuse_alarm(found)
     if is_approval(found, option):
-        refuse_entered(services, actor)
+        refuse_entered(services, actor, "an approval")
     elif is_review_ref(found.subject) and found.step.startswith(FEEDBACK_OF):
         refuse_entered(services, actor, "the feedback of a team")
     member = await _decider(services, found, actor)

@@ -32,6 +32,7 @@ from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
 from starters.use_cases import (
     access as administration,
+    account_erasure,
     audit,
     mail_switch,
     member as members,
@@ -41,6 +42,7 @@ from starters.use_cases import (
     task as tasks,
     token,
 )
+from starters.use_cases.account_erasure import ErasureWritten
 from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.support_case import Say
@@ -300,10 +302,25 @@ async def test_approvals_are_not_entered_where_several_share_an_installation(ser
         assert (await message.release(services, (), entered)).accepted
     with pytest.raises(UserError, match="answer to a customer"):
         await support_case.answer(production, "C-00001", Say(text="x"), replace(by(LEAD), verified_by="operator"))
+    erasing = account_erasure.ask(production, "versayce", ErasureWritten(reason="They left"), entered)
+    with pytest.raises(UserError, match="the erasing of an account is not taken"):
+        await erasing
     own = replace(production, caller=(await holder(services, TAM)).caller)
     assert api_actor(own, "own", TAM).verified == "token"
     assert api_actor(own, "own", "luca.bianchi@versayce.example").verified == "reported"
     assert (await message.release(own, (), api_actor(own, "own", TAM))).accepted
+
+
+async def test_whoever_may_for_their_own_alone_is_told_to_name_an_account(services: Services) -> None:
+    """Of every account's audit a TAM hears who may see it, who is nobody like them, and that they can name theirs."""
+    robin = await holder(services, TAM)
+    with pytest.raises(UserError) as caught:
+        await audit.verify(robin)
+    assert (caught.value.kind, caught.value.problem) == (Refused.FORBIDDEN, "may not read audit of every account")
+    assert caught.value.fix == "name an account of yours; for all of them, ask one of: tam_manager, administrator"
+    with pytest.raises(UserError) as caught:
+        await administration.log(robin)
+    assert caught.value.fix == "ask one of: tam_manager, administrator"
 
 
 @pytest.mark.parametrize("order", ["before anything runs", "once there is a database"])
