@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import details, tech_review
     from rapport.rules.claims import REVIEW_WITHDRAWN
     from rapport.rules.tech_review import Spoken
-    from rapport.rules.wording import listed
+    from rapport.rules.wording import listed, seat
     from rapport.search_attributes import STAGE
 
 from workflows.base import AccountWorkflow
@@ -170,7 +170,7 @@ class TechReview(AccountWorkflow):
         Args:
             silent: The sides that are waited for.
         """
-        title = f"{self.ref}: feedback of {side.replace('_', ' ')}"
+        title = f"{self.ref}: feedback of {seat(side)}"
         result = await self._put(
             f"{tech_review.FEEDBACK_OF}{side}", title, tech_review.feedback(side), deadline=deadline
         )
@@ -697,7 +697,7 @@ class TechReview(AccountWorkflow):
     def _wait_for_sides(self, sides: Sequence[str], deadline: datetime) -> None:
         self._wait_for(
             on=tuple(dict.fromkeys(role for side in sides for role in details.roles(tech_review.SIDES[side]))),
-            what=f"feedback of {listed([side.replace('_', ' ') for side in sides])}",
+            what=f"feedback of {listed([seat(side) for side in sides])}",
             unblock=in_name(f"rapport review feedback {self.ref} --text …"),
             deadline=deadline,
         )

@@ -23,7 +23,7 @@ from rapport.rules import audience
 from rapport.rules.attachment import File
 from rapport.rules.escalation import within_hours
 from rapport.rules.outcome_words import in_words
-from rapport.rules.wording import noun
+from rapport.rules.wording import noun, seat
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.agenda import Agenda
 
@@ -384,10 +384,5 @@ class MessageDraft:
 def _rule(task: TaskFacts, titles: Mapping[str, str]) -> str:
     """By which rule several answers make an outcome, in a sentence or two."""
     rules = {"any": "The first answer decides.", "all": "Everyone has to agree.", "majority": "More than half decide."}
-    needed = [f"“{titles[option]}” needs the {_seat(seat)}’s own word." for option, seat in task.needs.items()]
+    needed = [f"“{titles[option]}” needs the {seat(whose)}’s own word." for option, whose in task.needs.items()]
     return " ".join([rules.get(task.quorum, f"{task.quorum} have to agree."), *needed])
-
-
-def _seat(seat: str) -> str:
-    name = seat.partition(":")[2] or seat
-    return tech_review.SEATS.get(name, name.replace("_", " "))

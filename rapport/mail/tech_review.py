@@ -10,13 +10,8 @@ from typing import Any, Final
 
 from rapport.model.tech_review_facts import Remark, TechReviewFacts
 from rapport.rules import tech_review as rules
+from rapport.rules.wording import seat
 
-SEATS: Final = {
-    "account_team": "account team",
-    "ce_vp": "VP of CE",
-    "vp_engineering": "VP Engineering",
-    "vp_sales": "VP of Sales",
-}
 OPTIONS: Final = {
     "in_favour": "support",
     "in_favour_if": "support with conditions",
@@ -125,16 +120,16 @@ def context(
 
 def seat_of(remark: Remark) -> str:
     """For whom somebody spoke, in words; where it was for themselves, whose they are, and that it is their own view."""
-    seat = SEATS.get(remark.seat or "", (remark.seat or "").replace("_", " "))
-    return f"{seat}, own view" if seat and remark.kind == "said" else seat
+    words = seat(remark.seat or "")
+    return f"{words}, own view" if words and remark.kind == "said" else words
 
 
 def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str | None]:
     """A remark as it is read: for whom somebody speaks, what they chose, and why."""
-    seat = seat_of(remark)
+    words = seat_of(remark)
     return {
-        "seat": seat if remark.by else "",
-        "who": names.get(remark.by) if remark.by else seat,
+        "seat": words if remark.by else "",
+        "who": names.get(remark.by) if remark.by else words,
         "kind": remark.kind,
         "what": WHAT.get(remark.kind, ""),
         "option": OPTIONS.get(remark.option or "", (remark.option or "").replace("_", " ")),

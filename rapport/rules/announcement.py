@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.announcement import Word
 from rapport.rules.outcome_words import in_words
-from rapport.rules.wording import listed
+from rapport.rules.wording import listed, seat
 
 LONGEST_QUOTE: Final = 2500
 """How much of what was said is quoted; the whole stands on the review's page."""
@@ -84,7 +84,7 @@ def headline(
 
 def hearing(sides: Sequence[str], until: datetime | None, zone: str) -> str:
     """Who is heard, and until when."""
-    who = listed([side.replace("_", " ") for side in sides])
+    who = listed([seat(side) for side in sides])
     if until is None:
         return f"Asked for feedback: {who}"
     return f"Asked for feedback by {moment(until, zone)}: {who}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 
 def amount(count: int, one: str, many: str | None = None) -> str:
@@ -19,6 +20,15 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     """One or several names: "engineering, product and support"."""
     *others, last = names
     return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def seat(name: str) -> str:
+    """A seat in words, whoever sits there: "VP of CE" of `ce_vp` or `role:ce_vp`, "account team" of `account_team`."""
+    of = name.rpartition(":")[2]
+    return _SEATS.get(of, of.replace("_", " "))
+
+
+_SEATS: Final = {"ce_vp": "VP of CE", "vp_engineering": "VP Engineering", "vp_sales": "VP of Sales"}
 
 
 def choices(titles: Iterable[tuple[str, str]]) -> str:

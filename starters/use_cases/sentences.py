@@ -16,7 +16,7 @@ from rapport.rules.drafting import together
 from rapport.rules.outcome_words import in_words
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
-from rapport.rules.wording import amount
+from rapport.rules.wording import amount, seat
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
 
@@ -208,6 +208,9 @@ Offered = Mapping[str, Sequence[tuple[datetime, Mapping[str, str]]]]
 
 _KEY: Final = re.compile(r"(\d+( of \d+)? )?[a-z0-9]+(_[a-z0-9]+)+")
 _PREPARATION: Final = "_preparation"
+_OF_A_SEAT: Final = frozenset({"tech_review.silent", "task.unheld"})
+"""What is told of a seat, of a side or of leadership."""
+
 _TITLES: Final = {"live_meeting": "Live meeting", "people": "The account's people", "escalation": "Escalation"}
 _TODOS: Final = {
     "drafts": "its drafts",
@@ -292,7 +295,8 @@ class _Words(dict[str, str]):
 
     @property
     def words(self) -> str:
-        return (self.entry.about or "").replace("_", " ")
+        about = self.entry.about or ""
+        return seat(about) if self.entry.kind in _OF_A_SEAT else about.replace("_", " ")
 
     @property
     def outcome(self) -> str:

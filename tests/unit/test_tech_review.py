@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rapport.mail.tech_review import context
 from rapport.model.account import Absence, Availability, Role, Schedule, WorkingHours
 from rapport.model.task import Decision, Holder, Seat
 from rapport.model.tech_review import Ask, ReviewStage
-from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
+from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict, TechReviewFacts
 from rapport.rules import receipt, task, tech_review
 from rapport.rules.calendar import business_days_until, next_working_instant, working_time
 from rapport.rules.delegation import seats_for
@@ -559,3 +560,11 @@ def test_hours_of_the_day_are_those_of_whoever_tells_the_customer() -> None:
     """A day ends when their work does."""
     late = Schedule(zone="Europe/Prague", hours=WorkingHours(start=time(9), end=time(18)))
     assert tech_review.needed_at(date(2026, 12, 18), late) == datetime(2026, 12, 18, 17, tzinfo=UTC)
+
+
+def test_a_requester_is_told_of_themselves_as_you() -> None:
+    """Nobody reads of themselves as of somebody else; everyone else reads the name."""
+    facts = TechReviewFacts(ref="TR-0001", round=1, request="s_1", by="m_1", needed_by=MONDAY)
+    names = {"m_1": "Tomas Novak"}
+    assert context(facts, {}, names, "https://rapport.example", "m_1")["by"] == "You"
+    assert context(facts, {}, names, "https://rapport.example", "m_2")["by"] == "Tomas Novak"

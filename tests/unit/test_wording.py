@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from rapport.model.tech_review import ASKED
-from rapport.rules import tech_review
+from rapport.rules import tech_review, wording
 from rapport.rules.wording import amount, choices
+from starters.drill.load import SIDE_SPEAKERS
 from starters.http.pages.rendering import coded
 from starters.use_cases import doctor
 
@@ -66,3 +67,15 @@ def test_a_refused_form_names_what_can_be_chosen_by_its_titles() -> None:
     for name in ("stage", "ask"):
         assert "_" not in str(coded(ASKED[name][0]))
     assert str(coded("run `rapport inbox`")) == "run <code>rapport inbox</code>", "a command stays one"
+
+
+def test_a_seat_is_called_the_same_wherever_it_is_told() -> None:
+    """By whatever it is known, as a role's or as a review's, it is read as people say it."""
+    assert {wording.seat(name) for name in ("ce_vp", "role:ce_vp")} == {"VP of CE"}
+    assert [wording.seat(one) for one in tech_review.LEADERSHIP] == ["VP Engineering", "VP of CE", "VP of Sales"]
+    assert [wording.seat(side) for side in tech_review.SIDES] == ["engineering", "product", "support", "account team"]
+
+
+def test_the_load_of_a_drill_has_somebody_speak_for_each_side() -> None:
+    """Whoever is asked for feedback is answered for in a drill, side by side."""
+    assert list(SIDE_SPEAKERS) == list(tech_review.SIDES)

@@ -500,7 +500,7 @@ async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipp
     described = await handle.describe()
     assert described.typed_search_attributes[SearchAttributeKey.for_keyword("RapportHealth")] == "overdue"
     # It is never too late for an answer.
-    number = len([one for one in entries if one.kind == "tech_review.silent" and "ce vp" in one.what]) + 1
+    number = len([one for one in entries if one.kind == "tech_review.silent" and "VP of CE" in one.what]) + 1
     task = await asked(skipping, ref, "recommendation", attempt=number)
     await tasks.decide(skipping.services, task.task, "yes", by(CE_VP), "Nobody objects, and nobody will")
     await write(skipping, ref, MESSAGE)
