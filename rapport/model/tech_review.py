@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from rapport.model.account import personas
 from rapport.model.announcement import Announce
@@ -15,6 +23,7 @@ from rapport.model.base import YEARS, InputModel, Instant, Several, Slug, WireMo
 from rapport.model.commands import in_name
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.projection import TimelineEvent, Wait
+from rapport.model.reading import faults
 from rapport.model.support_case import CaseRef
 from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
 from rapport.model.triage import MatterKind
@@ -121,6 +130,16 @@ ASKED: Final = {
 """The answers that every request needs: what to write, and why it is asked."""
 
 
+def _beside(handler: ModelWrapValidatorHandler[Any], data: dict[str, Any], silent: Sequence[str]) -> list[str]:
+    """What is wrong with a request beside the answers that are missing."""
+    try:
+        handler({name: value for name, value in data.items() if name not in silent})
+    except ValidationError as error:
+        found = [one for one in faults(error, "") if one.field not in silent]
+        return [f"{one.field}: {one.problem}; {one.fix}" for one in found]
+    return []
+
+
 class ReviewRequest(InputModel):
     """What is asked of engineering, product and support for a customer.
 
@@ -155,10 +174,10 @@ class ReviewRequest(InputModel):
     kind: MatterKind | None = None
     case: CaseRef | None = None
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _answered(cls, data: Any) -> Any:
-        """Name every answer that is missing, each with what to write and why it is asked."""
+    def _answered(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Name every answer that is missing, each with what to write and why it is asked; and what else is wrong."""
         if isinstance(data, dict):
             kind, account = data.get("kind"), data.get("account")
             if isinstance(kind, str) and kind in set(MatterKind) - {MatterKind.DECISION}:
@@ -171,8 +190,9 @@ class ReviewRequest(InputModel):
                 raise Several([f'kind: "{kind}" is not for a tech review; {way}'])
             silent = [name for name in ASKED if not str(data.get(name) or "").strip()]
             if silent:
-                raise Several(f"{name}: is missing; {ASKED[name][0]}: {ASKED[name][1]}" for name in silent)
-        return data
+                missing = [f"{name}: is missing; {ASKED[name][0]}: {ASKED[name][1]}" for name in silent]
+                raise Several([*missing, *_beside(handler, data, silent)])
+        return handler(data)
 
 
 class ReviewRound(WireModel):

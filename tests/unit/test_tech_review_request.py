@@ -49,8 +49,18 @@ def test_a_missing_answer_is_named_with_why_it_is_asked(name: str, blank: str | 
 def test_all_missing_answers_are_named_at_once() -> None:
     """Whoever writes nothing hears of everything in one go."""
     with pytest.raises(UserError) as refused:
-        check(ReviewRequest, {}, "")
-    assert [one.field for one in (refused.value, *refused.value.others)] == list(ASKED)
+        check(ReviewRequest, {}, "", shown=20)
+    assert [one.field for one in (refused.value, *refused.value.others)] == [*ASKED, "account", "title"]
+
+
+def test_what_is_wrong_is_named_beside_what_is_missing() -> None:
+    """One refusal tells of the answers that are missing and of those that cannot be."""
+    wrong = whole() | {"gap": "", "stage": "later", "design": {"link": "https://x.example"}, "urgency": "high"}
+    with pytest.raises(UserError) as refused:
+        check(ReviewRequest, wrong, "")
+    told = {one.field: one.problem for one in (refused.value, *refused.value.others)}
+    assert list(told) == ["gap", "stage", "design.version", "urgency"]
+    assert told["stage"] == "has a value that is not allowed"
 
 
 @pytest.mark.parametrize(
