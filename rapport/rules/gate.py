@@ -178,8 +178,9 @@ def _look(
             # What was decided stays as it was decided: the scenario is asked about in another one.
             open_ = [review for review in concerned if review.yes is None and not review.closed]
             newest = max(open_, key=lambda review: (review.since, review.ref)).ref if open_ else None
-            way = f"rapport review edit {newest} FILE" if newest else "rapport review submit FILE"
-            return _Look(False, why, newest, asking, in_name(way))
+            submit = in_name("rapport review submit FILE")
+            way = submit if newest is None else in_name(f"rapport review edit {newest} FILE")
+            return _Look(False, why, newest, asking, way)
         concerned = named
     if not concerned:
         why = f"{demand.why}, and no {stage} review was submitted"
@@ -195,8 +196,10 @@ def _look(
         return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
     if (fault := _fault(gate, last, facts, reviews)) is not None:
-        again = "submit" if last.withdrawn or last.closed else f"edit {last.ref}"
-        return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review {again} FILE"))
+        is_over = last.withdrawn or last.closed
+        edit = in_name(f"rapport review edit {last.ref} FILE")
+        way = in_name("rapport review submit FILE") if is_over else edit
+        return _Look(False, f"{demand.why}: {fault}", last.ref, asking, way)
     seats = [seat(role) for role in HEARD[gate]]
     heard = listed([f"{one} (entered by someone else)" if one in last.entered else one for one in seats])
     why = f"{demand.why}: {last.ref} was decided with a yes, with {heard} heard"

@@ -191,7 +191,7 @@ async def test_a_request_names_the_text_that_is_missing(here: Installation) -> N
         ({"reason": "x", "cost": "y"}, TAM, "dates"),
         ({**WORDS, "bribe": "z"}, TAM, "bribe"),
         ({**WORDS, "reason": "a\x00b"}, TAM, "reason"),
-        (WORDS, by(STRANGER), "as"),
+        (WORDS, by(STRANGER), "--as"),
     ):
         refused = await refusal(tasks.request(here.services, task.task, words, actor))
         assert (refused.field, bool(refused.fix)) == (field, True)
