@@ -67,7 +67,7 @@ def test_a_contract_begins_on_its_first_day_and_not_before(
     [
         (contract(SIGNED), "contract.signed_at", "was signed on 2026-03-27, 248 days ago"),
         (contract(SIGNED, date(2026, 4, 1)), "contract.starts", "started on 2026-04-01, 243 days ago"),
-        (contract(NOW, date(2206, 12, 1)), "contract.starts", "is on 2206-12-01, 65744 days ahead"),
+        (contract(NOW, date(2062, 12, 1)), "contract.starts", "is on 2062-12-01, 13150 days ahead"),
     ],
 )
 def test_what_is_asked_about_a_contract_names_the_field_and_the_day(
