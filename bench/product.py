@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -214,7 +213,6 @@ async def up(data: Path, relay: Sink, *options: str) -> AsyncIterator[Product]:
             assert where.port is not None
             api = Api(where.hostname, where.port, (data / "token").read_text().strip())
             example = read_toml(AccountFile, EXAMPLE.read_bytes(), EXAMPLE.name).model_dump(mode="json")
-            example["contract"]["signed_at"] = datetime.now(UTC).isoformat()
             (server,) = children_named(process.pid, "temporal")
             workers = (process.pid, *children_named(process.pid, "python"))
             yield Product(api, relay, workers, server, data, await connect(said["temporal"]), example)

@@ -114,7 +114,7 @@ async def cost_of(client: Client, services: Services, account: str) -> Cost:
 async def year(file: AccountFile, scenario: str, days: int) -> Cost:
     """What a year costs."""
     source = of_file(file, Path("none"))
-    async with beginning(source, source.contract.signed_at) as life:
+    async with beginning(source, source.begins) as life:
         await life.live(life.began + timedelta(days=days), SCENARIOS[scenario]())
         return await cost_of(life.services.client, life.services, life.account)
 

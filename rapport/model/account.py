@@ -329,6 +329,7 @@ class WrittenContract(InputModel):
     """The signed contract that starts an onboarding.
 
     Attributes:
+        signed_at: When it was signed; left out, when it is first put on record.
         product: What was bought; left out, the vendor's product.
         starts: Its first day; left out, the day on which it was signed.
         ends: Its last day, before which a renewal is prepared.
@@ -337,7 +338,7 @@ class WrittenContract(InputModel):
     """
 
     id: ContractId
-    signed_at: WrittenInstant
+    signed_at: WrittenInstant | None = None
     product: Name | None = None
     starts: WrittenDay | None = None
     ends: WrittenDay | None = None
@@ -346,12 +347,18 @@ class WrittenContract(InputModel):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        first = self.starts or self.signed_at.date()
-        if self.ends is not None and self.ends < first:
+        first = self.starts or (self.signed_at.date() if self.signed_at else None)
+        if self.ends is not None and first is not None and self.ends < first:
             raise ValueError(f"ends: is before {first}, on which it starts; write its last day")
         if self.renews == self.id:
             raise ValueError("renews: is this contract itself; name the one before it")
         return self
+
+
+class SignedContract(WrittenContract):
+    """A contract of which is known when it was signed."""
+
+    signed_at: WrittenInstant
 
 
 class BookRow(InputModel):

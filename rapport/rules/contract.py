@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from rapport.model.account import Schedule, WrittenContract
+from rapport.model.account import Schedule, SignedContract, WrittenContract
 from rapport.model.base import UserError
 from rapport.rules.calendar import next_working_instant, wall, whole_days
 
@@ -69,7 +69,7 @@ def renewed(contract: WrittenContract, others: Sequence[Former], product: str) -
     return same[-1].id
 
 
-def first_day(contract: WrittenContract, zone: str) -> date:
+def first_day(contract: SignedContract, zone: str) -> date:
     """The day from which a contract counts, in a zone: its start, but not before it is signed."""
     signed = contract.signed_at.astimezone(ZoneInfo(zone)).date()
     return max(signed, contract.starts or signed)
@@ -80,7 +80,7 @@ def last_instant(contract: WrittenContract, zone: str) -> datetime | None:
     return None if contract.ends is None else whole_days(contract.ends, contract.ends, zone).end
 
 
-def begins(contract: WrittenContract, now: datetime, who: Schedule) -> datetime | None:
+def begins(contract: SignedContract, now: datetime, who: Schedule) -> datetime | None:
     """When the onboarding of a contract begins whose first day is still to come: at once that they work then.
 
     Args:
@@ -92,7 +92,7 @@ def begins(contract: WrittenContract, now: datetime, who: Schedule) -> datetime 
     return next_working_instant(wall(first, time(), who.zone), who)
 
 
-def doubt(contract: WrittenContract, now: datetime, who: Schedule) -> UserError | None:
+def doubt(contract: SignedContract, now: datetime, who: Schedule) -> UserError | None:
     """Why a start of a contract's onboarding is asked about, with the choices; nothing where it is plain.
 
     Args:

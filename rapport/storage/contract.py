@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 
-from rapport.model.account import Role, WrittenContract
+from rapport.model.account import Role, SignedContract, WrittenContract
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.ids import onboarding_id, scope_of
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone, Projection, StepNews, Wait
+from rapport.model.reading import check
 from rapport.model.step import DoneBy, kinds
 from rapport.rules.onboarding import ALREADY
 from rapport.rules.operation import CANCELLED
@@ -78,9 +79,9 @@ class Contract(WireModel):
         """Whether its onboarding was called off."""
         return self.stage == CANCELLED
 
-    def as_written(self) -> WrittenContract:
+    def as_written(self) -> SignedContract:
         """What somebody wrote of it, with the playbook that it was kept for."""
-        return WrittenContract.model_validate(self.model_dump(include=set(WrittenContract.model_fields)))
+        return SignedContract.model_validate(self.model_dump(include=set(SignedContract.model_fields)))
 
     @property
     def state(self) -> ContractState:
@@ -135,14 +136,15 @@ async def request(
         begins: When that begins, where it is still to come.
         renews: The contract that it renews, also where it does not say so.
     """
-    asked = _values(account, contract, playbook, workflow_id, now) | {"begins": begins, "renews": renews}
+    signed = await dated(connection, contract, now)
+    asked = _values(account, signed, playbook, workflow_id, now) | {"begins": begins, "renews": renews}
     await insert_new(connection, ContractRow, [asked])
     kept = (ContractRow.id == contract.id, ContractRow.account == account, ContractRow.requested_at.is_(None))
     await connection.execute(update(ContractRow).where(*kept).values(asked))
 
 
 def _values(
-    account: str, contract: WrittenContract, playbook: Playbook, workflow_id: str, requested_at: datetime | None
+    account: str, contract: SignedContract, playbook: Playbook, workflow_id: str, requested_at: datetime | None
 ) -> dict[str, Any]:
     return {
         "id": contract.id,
@@ -165,15 +167,33 @@ def _values(
     }
 
 
+async def dated(connection: Connection, contract: WrittenContract, now: datetime) -> SignedContract:
+    """A contract with when it was signed: as it says, else as is on record, else now, as it is put there.
+
+    Raises:
+        UserError: It ended before that.
+    """
+    written = contract.model_dump()
+    if contract.signed_at is None:
+        written["signed_at"] = await connection.scalar(_SIGNED, {"contract": contract.id}) or now
+    return check(SignedContract, written, "contract")
+
+
 async def keep(
-    connection: Connection, account: str, contract: WrittenContract, playbook: Playbook, workflow_id: str
-) -> None:
+    connection: Connection,
+    account: str,
+    contract: WrittenContract,
+    playbook: Playbook,
+    workflow_id: str,
+    now: datetime,
+) -> SignedContract:
     """Keep a contract that an account file gives, for when it is started; one that was asked for stays as it is.
 
     Raises:
-        UserError: It is another account's.
+        UserError: It is another account's, or ended before it was signed.
     """
-    given = _values(account, contract, playbook, workflow_id, None)
+    signed = await dated(connection, contract, now)
+    given = _values(account, signed, playbook, workflow_id, None)
     await insert_new(connection, ContractRow, [given])
     same = ContractRow.id == contract.id
     kept = (same, ContractRow.account == account, ContractRow.requested_at.is_(None))
@@ -181,6 +201,7 @@ async def keep(
     holder = await connection.scalar(select(ContractRow.account).where(same))
     if holder != account:
         raise of_another(str(holder))
+    return signed
 
 
 def of_another(account: str) -> UserError:
@@ -211,6 +232,7 @@ _CONTRACTS = select(
     ContractRow.ended_at,
     ContractRow.paused_at,
 )
+_SIGNED = select(ContractRow.signed_at).where(ContractRow.id == bindparam("contract"))
 _STARTED = _CONTRACTS.where(ContractRow.account == bindparam("of"), ContractRow.requested_at.is_not(None)).order_by(
     ContractRow.requested_at, ContractRow.id
 )

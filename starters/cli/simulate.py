@@ -41,7 +41,7 @@ async def simulate(
     scenario: Annotated[str, typer.Option("--scenario", help="What people do: smooth or nobody_answers.")] = "smooth",
     begins: Annotated[
         str | None,
-        typer.Option("--from", help="When it begins; without it, when the contract is signed.", metavar="TIME"),
+        typer.Option("--from", help="When it begins; without it, when the contract is signed, or now.", metavar="TIME"),
     ] = None,
     playbook: Annotated[str | None, typer.Option("--playbook", help="Another playbook than the contract's.")] = None,
     out_: Annotated[
@@ -59,10 +59,10 @@ async def simulate(
         source = from_file(Path(file_or_account), data, playbook)
     else:
         source = await from_installation(file_or_account, data, playbook)
-    began = start or source.contract.signed_at
+    began = start or source.begins
     with err.status(f"{amount(days, 'day passes', 'days pass')} …") as status:
 
         def tell(now: datetime) -> None:
             status.update(f"day {(now - began).days} of {days} …")
 
-        return await live(source, days=days, scenario=scenario, begins=start, out=out_, tell=tell)
+        return await live(source, days=days, scenario=scenario, begins=began, out=out_, tell=tell)

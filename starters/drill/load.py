@@ -393,7 +393,7 @@ class Crowd:
         """The example's account under another name, with people of its own."""
         example = AccountFile.model_validate(self._example).model_dump(mode="json")
         example["account"] |= {"key": key, "name": f"Versayce {key}"}
-        example["contract"] |= {"id": key, "signed_at": datetime.now(UTC).isoformat()}
+        example["contract"]["id"] = key
         for contact in example["contacts"]:
             contact["email"] = contact["email"].replace("@versayce", f"@{key}")
         return example

@@ -29,7 +29,7 @@ async def simulate(
 
     Args:
         scenario: One of those there are, by name, or another.
-        begins: When the onboarding starts; without it, when the contract is signed.
+        begins: When the onboarding starts; without it, when the contract is signed, or now.
         out: A directory, new or empty, for the timeline and each mail.
         tell: Is told each week how far it is.
 
@@ -39,7 +39,7 @@ async def simulate(
     acts = _scenario(scenario) if isinstance(scenario, str) else scenario
     if out is not None:
         await asyncio.to_thread(_insist_on_room, out)
-    async with beginning(source, begins or source.contract.signed_at) as life:
+    async with beginning(source, begins or source.begins) as life:
         await life.live(life.began + timedelta(days=days), acts, tell)
         with life.acting():
             year = await look_back(life, scenario if isinstance(scenario, str) else "", acts.says)

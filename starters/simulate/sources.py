@@ -41,6 +41,11 @@ class Source:
     playbooks: Path
     rows: Rows = ()
 
+    @property
+    def begins(self) -> datetime:
+        """When its life begins, unless it is told when: as the contract is signed; or this minute."""
+        return self.contract.signed_at or present().replace(second=0, microsecond=0)
+
     async def bring(self, store: Store) -> None:
         """Put it into a new database."""
         async with store.writing() as connection:
@@ -118,13 +123,9 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
 
 
 def _contract(contract: WrittenContract | None, playbook: str | None) -> WrittenContract:
-    """The contract, or one that is signed now where there is none yet."""
-    contract = contract or WrittenContract(id="SIMULATED", signed_at=_this_minute())
+    """The contract, or one that is signed as its life begins where there is none yet."""
+    contract = contract or WrittenContract(id="SIMULATED")
     return contract.model_copy(update={"playbook": playbook}) if playbook else contract
-
-
-def _this_minute() -> datetime:
-    return present().replace(second=0, microsecond=0)
 
 
 def _sender(tam: str) -> str:

@@ -15,6 +15,7 @@ from rapport.model.account import (
     ContactWork,
     Member,
     Role,
+    SignedContract,
     WrittenContract,
     WrittenWork,
     personas,
@@ -202,7 +203,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
         UserError: The file contradicts what is known.
     """
     wrong: list[UserError] = []
-    playbook = None
+    playbook, signed = None, None
     if file.contract is not None:
         try:
             playbook = load(await _named_playbook(services, file, file.contract), services.settings.data / PLAYBOOKS)
@@ -221,7 +222,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
             if wrong:
                 raise together(wrong)
         if file.contract is not None and playbook is not None:
-            await contracts.keep(connection, key, file.contract, playbook, onboarding_id(key))
+            signed = await contracts.keep(connection, key, file.contract, playbook, onboarding_id(key), present())
         await succession.tell_of_books(connection, present())
         others = before != await _people(connection, key)
         listeners = await succession.listeners(connection, key) if others else []
@@ -235,9 +236,9 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
         contacts = await accounts.contacts(connection, key)
     await found_out(services, contacts)
     shown = await show(services, file.account.key)
-    if playbook is None or file.contract is None or shown.started is not None or not contacts:
+    if playbook is None or signed is None or shown.started is not None or not contacts:
         return shown
-    return shown.model_copy(update={"lacking": await _lacking(services, key, playbook, file.contract)})
+    return shown.model_copy(update={"lacking": await _lacking(services, key, playbook, signed)})
 
 
 async def _named_playbook(services: Services, file: AccountFile, contract: WrittenContract) -> str:
@@ -256,7 +257,7 @@ async def _named_playbook(services: Services, file: AccountFile, contract: Writt
     return rules.FIRST_PLAYBOOK if renews is None else rules.RENEWAL_PLAYBOOK
 
 
-async def _lacking(services: Services, key: str, playbook: Playbook, contract: WrittenContract) -> tuple[str, ...]:
+async def _lacking(services: Services, key: str, playbook: Playbook, contract: SignedContract) -> tuple[str, ...]:
     """What a start would be refused for, said while the file is still at hand."""
     # Only here: a command that reads accounts loads nothing that writes mail.
     from rapport.mail.context import AccountContext

@@ -48,9 +48,7 @@ from starters.views import standstill
 
 _TASKS: Final = kinds(DoneBy.TASK)
 
-_NO_CONTRACT: Final = (
-    "add [contract] with id and signed_at to the account file, then run `rapport onboarding start FILE`"
-)
+_NO_CONTRACT: Final = "add [contract] with its id to the account file, then run `rapport onboarding start FILE`"
 
 STANDS_STILL: Final = "stands still"
 """The state of a step whose onboarding was ended in Temporal."""
@@ -251,6 +249,7 @@ async def _start(
         refuse_calendars_inside(services, file.members)
     now = present()
     async with services.store.writing() as connection:
+        signed = await contracts.dated(connection, contract, now)
         if file is not None:
             async with recording_members(services, connection, file.members):
                 await imports.save(connection, file, now)
@@ -271,13 +270,13 @@ async def _start(
         lacking = list(unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())}))
         # Whoever repeats what was asked for has answered already.
         plain = at is not None or request.as_new or (this is not None and this.requested_at is not None)
-        if not plain and (doubt := rules.doubt(contract, now, who)) is not None:
+        if not plain and (doubt := rules.doubt(signed, now, who)) is not None:
             lacking.append(doubt)
         if faults := list({fault.field: fault for fault in reversed(lacking)}.values()):
             raise together(faults[::-1])
-        begins = None if request.as_new else rules.begins(contract, now, who)
+        begins = None if request.as_new else rules.begins(signed, now, who)
         await contracts.give_up(connection, gone, now)
-        await contracts.request(connection, account, contract, playbook, workflow_id, now, begins=begins, renews=renews)
+        await contracts.request(connection, account, signed, playbook, workflow_id, now, begins=begins, renews=renews)
         steps = onboarding.laid_out(playbook, left_out, now, at)
         await contracts.put_milestones(connection, contract.id, 0, onboarding.milestones(steps))
     try:

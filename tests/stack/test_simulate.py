@@ -34,7 +34,8 @@ def simulate(data: Path, *words: str) -> Result:
 def test_a_month_is_lived_in_seconds_and_leaves_its_mails(tmp_path: Path) -> None:
     """One document with --json, a timeline without; --out keeps the timeline and every mail as it was sent."""
     out = tmp_path / "out"
-    done = simulate(tmp_path / "data", EXAMPLE, "--days", "30", "--out", str(out), "--json")
+    begins = ("--from", "2026-11-20T15:30Z")
+    done = simulate(tmp_path / "data", EXAMPLE, *begins, "--days", "30", "--out", str(out), "--json")
     assert done.exit_code == 0, done.stderr
     year = json.loads(done.stdout)
     assert year["began"] == "2026-11-20T15:30:00Z"
@@ -48,7 +49,7 @@ def test_a_month_is_lived_in_seconds_and_leaves_its_mails(tmp_path: Path) -> Non
     plain = (out / "timeline.txt").read_text()
     assert "Week 2, from 23 Nov 2026" in plain
     assert not (tmp_path / "data").exists()
-    again = simulate(tmp_path / "data", EXAMPLE, "--days", "30", "--json")
+    again = simulate(tmp_path / "data", EXAMPLE, *begins, "--days", "30", "--json")
     assert [line["what"] for line in json.loads(again.stdout)["lines"]] == [line["what"] for line in year["lines"]]
 
 

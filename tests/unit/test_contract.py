@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from rapport.model.account import Schedule, WrittenContract
+from rapport.model.account import Schedule, SignedContract
 from rapport.model.base import UserError
 from rapport.rules import contract as rules
 from rapport.rules.calendar import is_business_day, next_working_instant
@@ -29,9 +29,9 @@ class Started:
     is_open: bool
 
 
-def contract(signed_at: datetime, starts: date | None = None) -> WrittenContract:
+def contract(signed_at: datetime, starts: date | None = None) -> SignedContract:
     """A contract of these days."""
-    return WrittenContract(id="C-1", signed_at=signed_at, starts=starts)
+    return SignedContract(id="C-1", signed_at=signed_at, starts=starts)
 
 
 @given(
@@ -71,7 +71,7 @@ def test_a_contract_begins_on_its_first_day_and_not_before(
     ],
 )
 def test_what_is_asked_about_a_contract_names_the_field_and_the_day(
-    written: WrittenContract, field: str, problem: str
+    written: SignedContract, field: str, problem: str
 ) -> None:
     """Whoever is asked reads which day it is, and what to say."""
     doubt = rules.doubt(written, NOW, ZURICH)
@@ -93,7 +93,7 @@ FORMER = st.lists(st.builds(Started, st.sampled_from("ABCDEF"), PRODUCTS, st.boo
 def test_which_contract_another_renews(others: list[Started], product: str | None, renews: str | None) -> None:
     """The one that it names, and nothing else; else the last of the same product, but for one that says nothing of
     itself while that still begins; whoever names one that there is not, is told."""
-    written = WrittenContract(id="NEW", signed_at=NOW, product=product, renews=renews)
+    written = SignedContract(id="NEW", signed_at=NOW, product=product, renews=renews)
     known = [one.id for one in others]
     if renews is not None and renews not in known:
         with pytest.raises(UserError, match="no contract"):

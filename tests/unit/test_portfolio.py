@@ -177,9 +177,9 @@ async def test_kept_asked_for_and_without_a_contract_are_told_apart(
     file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
     assert file.contract is not None
     async with services.store.writing() as connection:
-        await contracts.keep(connection, "versayce", file.contract, load("enterprise"), "onboarding/versayce")
+        await contracts.keep(connection, "versayce", file.contract, load("enterprise"), "onboarding/versayce", NOW)
     (line,) = lines = await account.portfolio(services)
-    assert (line.state, line.waiting_on, line.since) == ("not_started", ("tam",), file.contract.signed_at)
+    assert (line.state, line.waiting_on, line.since) == ("not_started", ("tam",), NOW)
     assert line.unblock == "rapport onboarding start versayce"
     print_portfolio(Portfolio(lines))
     assert "not started" in printed(capsys)

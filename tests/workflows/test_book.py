@@ -18,7 +18,7 @@ def write(folder: Path, key: str, *other: tuple[str, str]) -> None:
     """The example account's file under another key, signed long ago, with some texts replaced."""
     text = (ROOT / "examples" / "versayce.toml").read_text()
     text = text.replace('key = "versayce"', f'key = "{key}"').replace("VERSAYCE-2026-11", f"{key.upper()}-1")
-    text = text.replace("2026-11-20T15:30:00Z", f"{LONG_AGO:%Y-%m-%dT%H:%M:%SZ}")
+    text = text.replace("[contract]\n", f"[contract]\nsigned_at = {LONG_AGO:%Y-%m-%dT%H:%M:%SZ}\n")
     for before, after in other:
         text = text.replace(before, after)
     (folder / f"{key}.toml").write_text(text)
@@ -38,7 +38,7 @@ async def test_a_book_comes_in_at_once_each_account_at_its_step(skipping: Instal
     assert (beta.workflow_id, beta.problems) == (None, ())
     assert gamma.workflow_id is None
     (problem,) = gamma.problems
-    assert problem.startswith("gamma.toml:26: contract.signed_at: was signed on")
+    assert problem.startswith("gamma.toml:25: contract.signed_at: was signed on")
     assert "--as-new" in problem
     assert {line.account for line in await account.portfolio(skipping.services)} == {"alpha", "beta", "gamma"}
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from rapport import clock
 from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import onboarding_id
 from rapport.model.operation import Operate
+from rapport.storage import contract as contracts
 from starters.use_cases import account, cadence, meeting, message, onboarding, operation
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from tests.conftest import BUSINESS, CHAMPION, TAM, Installation, example, text_of, until
+from tests.conftest import BUSINESS, CHAMPION, ROOT, TAM, Installation, example, text_of, until
 from tests.support import cadence as recurring
 from tests.support.kickoff import begin, status_of
 
@@ -44,6 +46,36 @@ async def test_one_signed_long_ago_is_asked_about(skipping: Installation) -> Non
         await onboarding.start(skipping.services, StartRequest(account="versayce"))
     assert (await onboarding.start(skipping.services, StartRequest(account="versayce", as_new=True))).created
     assert not (await onboarding.start(skipping.services, StartRequest(file=file))).created
+
+
+@pytest.mark.parametrize("name", ["versayce", "orbisant"])
+async def test_an_example_starts_as_documented_in_a_year_from_now(skipping: Installation, name: str) -> None:
+    """Whoever imports an example and starts it, however long after it was written, is asked nothing: it does not say
+    when it was signed, and counts from when it was first put on record, whatever its file is read again for."""
+    path = ROOT / "examples" / f"{name}.toml"
+    later = datetime.now(UTC) + timedelta(days=366)
+    for days in (0, 1):
+        with clock.set_to(later + timedelta(days=days)):
+            assert (await account.import_account(skipping.services, account.read_file(path))).lacking == ()
+    with clock.set_to(later + timedelta(days=2)):
+        started = await onboarding.start(skipping.services, StartRequest(file=account.read_file(path)))
+        assert (started.created, started.begins) == (True, None)
+    async with skipping.services.store.reading() as connection:
+        known = await contracts.latest(connection, name)
+    assert known is not None
+    assert known.signed_at == later
+
+
+async def test_one_that_does_not_say_when_it_was_signed_has_not_ended_before(skipping: Installation) -> None:
+    """What is put on record as signed today, and ended yesterday, is refused by its last day."""
+    file = signed(signed_at=None, ends=date(2026, 1, 31))
+    for act in (
+        account.import_account(skipping.services, file),
+        onboarding.start(skipping.services, StartRequest(file=file)),
+    ):
+        with pytest.raises(UserError, match="is before") as refusal:
+            await act
+        assert "ends" in refusal.value.field
 
 
 async def test_one_signed_long_ago_may_enter_in_the_middle(skipping: Installation) -> None:

@@ -28,7 +28,7 @@ async def test_the_counter_counts_as_the_server_does() -> None:
 async def test_a_life_is_counted_whole() -> None:
     """The onboarding and every workflow that it began are counted, each run once."""
     source = of_file(example("orbisant"), Path("none"))
-    async with beginning(source, source.contract.signed_at) as life:
+    async with beginning(source, source.begins) as life:
         await life.live(life.began + timedelta(days=30), SCENARIOS["smooth"]())
         cost = await cost_of(life.services.client, life.services, life.account)
     assert cost.runs["Onboarding"] == cost.actions["Onboarding"]["starts"] == 1
@@ -45,7 +45,7 @@ async def test_what_a_workflow_has_done_in_its_own_task_it_does_once() -> None:
     """An activity that succeeds in the workflow's task, whatever it gives, has no task of its own besides."""
     source = of_file(example("orbisant"), Path("none"))
     local: set[str] = set()
-    async with beginning(source, source.contract.signed_at) as life:
+    async with beginning(source, source.begins) as life:
         await life.live(life.began + timedelta(days=7), SCENARIOS["smooth"]())
         began = onboarding_id(life.account)
         async for history in histories(life.services.client, began, None):

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from tests.years.scenarios import ALL, OWN
 
 YEARS: Final = Path(__file__).parent
 EXAMPLE: Final = YEARS.parent.parent / "examples" / "versayce.toml"
+BEGINS: Final = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 DAYS: Final = 400
 _HEAD: Final = "=== "
 NAMES: Final = [
@@ -46,7 +48,8 @@ def recorded(playbook: str, scenario: str) -> list[str]:
 async def lived(playbook: str, scenario: str, days: int = DAYS, example: Path = EXAMPLE) -> Year:
     """An example account's first days by a playbook."""
     file = read_toml(AccountFile, example.read_bytes(), example.name)
-    return await simulate(of_file(file, YEARS / "no playbooks", playbook), days=days, scenario=ALL[scenario]())
+    source = of_file(file, YEARS / "no playbooks", playbook)
+    return await simulate(source, days=days, scenario=ALL[scenario](), begins=BEGINS)
 
 
 async def _record(playbooks: Sequence[str]) -> None:
