@@ -131,8 +131,12 @@ async def within_rights(services: Services, file: AccountFile) -> AccountFile:
     """An account file as whoever gives it may: it changes members and the vendor where an administrator gives it.
 
     Raises:
-        UserError: It has a new member, or another role for one, and is given by somebody else.
+        UserError: It has a new member, or another role for one, and is given by somebody else; or a service's token
+            that may not act on accounts gives it, and it changes who serves a known one, or whom to write to there.
     """
+    # Who signs events is the system in which customers' people are kept: what it says of them later is to count.
+    if services.caller.token is not None and not await may(services, Action.ACT):
+        await _refuse_changes(services, file)
     if await may(services, Action.MEMBERS):
         return file
     async with services.store.reading() as connection:
@@ -151,6 +155,39 @@ async def within_rights(services: Services, file: AccountFile) -> AccountFile:
                 kind=Refused.FORBIDDEN,
             )
     return file.model_copy(update={"members": (), **({"vendor": None} if has_vendor else {})})
+
+
+async def _refuse_changes(services: Services, file: AccountFile) -> None:
+    """Refuse a file of a known account that does more than add to it."""
+    key = file.account.key
+    async with services.store.reading() as connection:
+        if await accounts.tam_of(connection, key) is None:
+            return
+        known = await accounts.account(connection, key)
+        tam = await accounts.member(connection, known.regular_tam or known.tam)
+        people = {one.email.lower(): one for one in await accounts.contacts(connection, key)}
+    given = {contact.email.lower(): contact for contact in file.contacts}
+    changed = [
+        ("account.tam", file.account.tam.lower() != tam.email.lower()),
+        ("account.review", file.account.review != known.review),
+        ("contacts", not people.keys() <= given.keys()),
+        *(
+            (f"contacts[{index}].personas", address in people and set(one.personas) != set(people[address].personas))
+            for index, (address, one) in enumerate(given.items())
+        ),
+    ]
+    faults = [
+        UserError(
+            f'isn\'t what is on record for "{key}", and this token may only add to an account that is known',
+            field=field,
+            fix="write what is on record, or start its contract by the account's key alone",
+            kind=Refused.FORBIDDEN,
+        )
+        for field, is_changed in changed
+        if is_changed
+    ]
+    if faults:
+        raise together(faults)
 
 
 def read_sheet(model: type[M], path: Path) -> list[SheetRow[M]]:

@@ -197,6 +197,49 @@ async def known_members(here: Installation, file: AccountFile) -> None:
     await members.import_members(here.services, MembersFile(members=file.members, vendor=file.vendor))
 
 
+async def test_a_token_that_starts_onboardings_changes_nobody_of_a_known_account(
+    api: httpx.AsyncClient, here: Installation
+) -> None:
+    """A service brings in an account and adds to it; another TAM, another review, a contact who is left out and one who
+    is for something else are refused by either way in, with nothing changed; an operator's token may."""
+    file = document()
+    await known_members(here, file)
+    other = file.members[0].model_copy(update={"email": "other.tam@foobar.example"})
+    await known_members(here, file.model_copy(update={"members": (*file.members, other)}))
+    secret = await token.create(here.services, new_id("crm"), ("start_onboardings", "read"))
+    theirs = {"Authorization": f"Bearer {secret}"}
+
+    async def put(given: AccountFile, **headers: str) -> httpx.Response:
+        return await api.put("/v1/accounts", json=given.model_dump(mode="json"), headers=headers)
+
+    def with_(**values: Any) -> AccountFile:
+        return file.model_copy(update={"account": file.account.model_copy(update=values)})
+
+    assert (await put(file, **theirs)).status_code == 200
+    (last,) = file.contacts[-1:]
+    newcomer = last.model_copy(update={"name": "Ada Lind", "email": "ada.lind@versayce.example"})
+    more = file.model_copy(update={"contacts": (*file.contacts, newcomer)})
+    assert (await put(more, **theirs)).status_code == 200
+    known = (await api.get(f"/v1/accounts/{file.account.key}")).json()
+    promoted = newcomer.model_copy(update={"personas": file.contacts[0].personas})
+    changes = {
+        "account.tam": with_(tam=other.email).model_copy(update={"contacts": more.contacts}),
+        "account.review": with_(review="write").model_copy(update={"contacts": more.contacts}),
+        "contacts": file,
+        f"contacts[{len(file.contacts)}].personas": file.model_copy(update={"contacts": (*file.contacts, promoted)}),
+    }
+    for field, changed in changes.items():
+        for refused in (
+            await put(changed, **theirs),
+            await api.post("/v1/onboardings", json=body(changed), headers=theirs),
+        ):
+            assert (refused.status_code, refused.json()["errors"][0]["field"]) == (403, field), refused.text
+    assert (await api.get(f"/v1/accounts/{file.account.key}")).json() == known
+    started = await api.post("/v1/onboardings", json=body(more), headers=theirs)
+    assert started.status_code == 201, started.text
+    assert (await put(changes["account.tam"])).status_code == 200
+
+
 async def test_an_event_brings_in_no_members(api: httpx.AsyncClient, here: Installation) -> None:
     """Whoever may sign events gives nobody a role by them, and nothing is begun."""
     refused = await api.post(HOOK, **signed(here, contract_signed(document())))
