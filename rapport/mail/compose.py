@@ -29,7 +29,7 @@ from markupsafe import Markup
 
 from rapport.mail import emails, parts
 from rapport.mail.markdown import Document
-from rapport.model.base import MAX_NAME, UserError, plain
+from rapport.model.base import MAX_NAME, UserError, name as filled, plain
 from rapport.rules.attachment import File
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
@@ -222,7 +222,7 @@ def _refusing(name: str, context: dict[str, Any]) -> Iterator[None]:
 
 
 def _subject(name: str, context: dict[str, Any], edits: Edits) -> str:
-    return _one_line(" ".join((edits.subject or emails.subject(name, context)).split()), "subject")
+    return _one_line(" ".join((edits.subject or emails.subject(name, context)).split()), "subject", is_needed=True)
 
 
 def _document(name: str, context: dict[str, Any], edits: Edits) -> Document:
@@ -285,14 +285,14 @@ def message_id(key: str, sender: str, secret: bytes) -> str:
     return f"<{base64.b32encode(mac).decode().lower()}@{sender.partition('@')[2]}>"
 
 
-def _one_line(value: str, field: str) -> str:
+def _one_line(value: str, field: str, *, is_needed: bool = False) -> str:
     """Check a value that a header is made of.
 
     Raises:
-        UserError: It could forge a header.
+        UserError: It could forge a header; or it shows nothing, and is needed.
     """
     try:
-        return plain(value)
+        return filled(value) if is_needed else plain(value)
     except ValueError as error:
         problem, _, fix = str(error).partition("; ")
         raise UserError(problem, field=field, fix=fix) from None
@@ -350,7 +350,7 @@ def freeze(
     mail.set_raw("From", _mailbox("From", tam.name, envelope.sender))
     mail.set_raw("To", _mailbox("To", to.name, to.email))
     mail.set_raw("Reply-To", _mailbox("Reply-To", tam.name, tam.email))
-    mail.set_raw("Subject", _text("Subject", _one_line(words.subject, "subject")))
+    mail.set_raw("Subject", _text("Subject", _one_line(words.subject, "subject", is_needed=True)))
     mail.set_raw("Date", format_datetime(envelope.date))
     # Raw: the stdlib makes an encoded word of a long id, and no reader finds the thread by that.
     mail.set_raw("Message-ID", message_id(envelope.key, envelope.sender, envelope.secret))

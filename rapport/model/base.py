@@ -34,8 +34,14 @@ _UNDECODED: Final = "\ufffd"
 """What stands where bytes were no text (Unicode, chapter 3.9)."""
 _SPACE: Final = frozenset({"Cf", "Mn", "Me", "Zl", "Zp", "Zs", "Cc"})
 """The categories of characters that show nothing by themselves: of no width, marks on others, spaces."""
-_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that show nothing."""
+_BLANK: Final = frozenset(
+    ["\u115f", "\u1160", "\u2065", "\u2800", "\u3164", "\uffa0"]
+    + [chr(code) for code in (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000))]
+)
+"""Letters and symbols that show nothing, and unassigned code points that are to show nothing once they are assigned.
+
+With the categories above, all that Unicode calls Default_Ignorable_Code_Point (DerivedCoreProperties.txt).
+"""
 
 
 class Refused(StrEnum):

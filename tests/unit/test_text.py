@@ -11,17 +11,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from rapport.mail import compose
 from rapport.model.base import Name, Prose
+from rapport.model.minutes import Filled
 from rapport.model.support_case import Text
 from rapport.rules.support_case import heading
 
-NAME, PROSE, TEXT = TypeAdapter(Name), TypeAdapter(Prose), TypeAdapter(Text)
+NAME, PROSE, TEXT, FILLED = (TypeAdapter[str](kind) for kind in (Name, Prose, Text, Filled))
+IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u17b4\u180b\u180e\u2060\u2065\u206f\ufe0f\ufeff\ufff0\ufff8\U0001bca0\U000e0000\U000e0fff"
+)
+"""Of each range of DerivedCoreProperties' Default_Ignorable_Code_Point, one or both ends."""
 WORDS = st.text(st.characters(codec="utf-8", categories=["L", "N", "So", "Zs"]), min_size=1, max_size=200)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\u200b\u200b", "\u200d", "\u3164", "\u2800 \u00a0", "\n\t"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\u200b\u200b", "\u200d", "\u3164", "\u2800 \u00a0", "\n\t", *sorted(IGNORABLE)]
+)
 def test_what_shows_nothing_is_empty(text: str) -> None:
     """Spaces, also of no width, and letters that show nothing are refused where words are needed."""
-    for kind in (NAME, TEXT):
+    for kind in (NAME, TEXT, FILLED):
         with pytest.raises(ValidationError):
             kind.validate_python(text)
     assert PROSE.validate_python(text) == ""
