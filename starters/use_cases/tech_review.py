@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints
 from temporalio.client import WorkflowHandle
@@ -249,9 +250,15 @@ def _words(request: ReviewRequest) -> str:
 def _refuse_past(request: ReviewRequest, member: Member) -> datetime:
     """Give the instant by which the customer needs to know, if it is to come."""
     needed = policy.needed_at(request.needed_by, member.schedule)
-    if needed <= present():
-        raise UserError("is past", field="needed_by", fix="name the day by which the customer needs to know")
-    return needed
+    if needed > present():
+        return needed
+    here = needed.astimezone(ZoneInfo(member.schedule.zone))
+    is_today = request.needed_by == present().astimezone(here.tzinfo).date()
+    raise UserError(
+        f"is today, and your working hours ended at {here:%H:%M}" if is_today else "is past",
+        field="needed_by",
+        fix="name a later day" if is_today else "name the day by which the customer needs to know",
+    )
 
 
 def _round(request: ReviewRequest, said: str, member: Member, number: int) -> ReviewRound:

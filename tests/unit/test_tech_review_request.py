@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from rapport import clock
 from rapport.mail.tech_review import day_of
+from rapport.model.account import Member, Schedule
 from rapport.model.base import UserError
 from rapport.model.reading import check
 from rapport.model.tech_review import ASKED, ReviewRequest, Settlement, is_review_ref, review_ref
-from starters.use_cases import tech_review_files
+from starters.use_cases import tech_review, tech_review_files
 from starters.views.tech_review import quoted
 from tests.conftest import ROOT
+from tests.support.tech_review import request
 
 FILES = ROOT / "examples" / "reviews"
 
@@ -157,3 +161,21 @@ def test_conditions_and_the_day_are_read_from_the_message() -> None:
     with pytest.raises(UserError) as refused:
         check(Settlement, words | {"revisit": "in March"}, "")
     assert refused.value.field == "revisit"
+
+
+@pytest.mark.parametrize(
+    ("days", "problem"),
+    [(0, "is today, and your working hours ended at 17:00"), (-1, "is past")],
+)
+def test_a_date_of_today_after_hours_is_not_called_past(days: int, problem: str) -> None:
+    """Whoever names today in the evening hears that the working day has ended, and by when; only yesterday is past."""
+    evening = datetime(2026, 11, 30, 20, tzinfo=UTC)
+    member = Member(
+        id="m", name="Tomas Novak", email="t@foobar.example", roles=frozenset(), schedule=Schedule(zone="Asia/Tokyo")
+    )
+    # In Tokyo it is the first of December already, five in the morning: then it is still to come.
+    with clock.set_to(evening):
+        assert tech_review._refuse_past(request(date(2026, 12, 1), 0), member) > evening
+    with clock.set_to(evening - timedelta(hours=8)), pytest.raises(UserError) as refused:
+        tech_review._refuse_past(request(date(2026, 11, 30), days), member)
+    assert (refused.value.problem, refused.value.field) == (problem, "needed_by")
