@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, create_model
 from temporalio.client import WorkflowHandle
+from temporalio.workflow import UpdateMethodMultiParam
 
 from rapport.model.access import Action
 from rapport.model.account import Contact, Member
-from rapport.model.base import InputModel, Prose, Refused, UserError
+from rapport.model.base import InputModel, Prose, Refused, UserError, WireModel
 from rapport.model.commands import read_by
 from rapport.model.ids import account_of, onboarding_id
 from rapport.model.meeting import Receipt
@@ -67,6 +68,8 @@ from starters.views.task import (
     overdue_first,
     people_of,
 )
+
+W = TypeVar("W", bound=WireModel)
 
 # Looking
 
@@ -434,7 +437,29 @@ async def _requested(
 ) -> Receipt:
     said = await once(services, submission(member.id, actor, kind, found.id, text))
     asked = TaskRequest(id=said.id, by=member.id, declined=kind == "task.decline")
-    return await hand_over(services, _handle(services, found), flows.HumanTask.request, asked, _called(found))
+    return await _hand_over(services, found, member, flows.HumanTask.request, asked)
+
+
+async def _hand_over(
+    services: Services, found: Task, member: Member, update: UpdateMethodMultiParam[[Any, W], Receipt], word: W
+) -> Receipt:
+    """Hand a word to its task.
+
+    Raises:
+        UserError: As `hand_over`; where the task has closed, or closes at that very moment, with what came of it.
+    """
+    try:
+        return await hand_over(services, _handle(services, found), update, word, _called(found))
+    except WorkflowEndedError as gone:
+        # In the moment in which a workflow closes, Temporal says that there is none: the record knows better.
+        ended = await _how_it_ended(services, found, member)
+        if ended is None and gone.kind is Refused.NOT_FOUND:
+            raise
+        raise UserError(
+            f"this is already {ended or 'closed'}",
+            fix=f"see `rapport task show {found.id}`; nothing was changed",
+            kind=Refused.CONFLICT,
+        ) from None
 
 
 @requires(Action.DECIDE)
@@ -448,7 +473,7 @@ async def ask(services: Services, task: str, question: str, actor: Actor) -> Rec
         services, task, check(_Question, {"question": question}, "").question, actor, "ask"
     )
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)
-    return await hand_over(services, _handle(services, found), flows.HumanTask.ask, word, _called(found))
+    return await _hand_over(services, found, member, flows.HumanTask.ask, word)
 
 
 @requires(Action.DECIDE)
@@ -460,7 +485,7 @@ async def answer(services: Services, task: str, text: str, actor: Actor) -> Rece
     """
     found, member, said = await _speak(services, task, check(_Answer, {"text": text}, "").text, actor, "answer")
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)
-    return await hand_over(services, _handle(services, found), flows.HumanTask.answer, word, _called(found))
+    return await _hand_over(services, found, member, flows.HumanTask.answer, word)
 
 
 async def _speak(services: Services, task: str, text: str, actor: Actor, what: str) -> tuple[Task, Member, Submission]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,10 +11,13 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from rapport.model.account import WrittenAbsence
+from rapport.model.base import Refused, UserError
+from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.task import TaskDefinition, TaskOption, TaskResult, TaskStart
 from rapport.model.workflows import HUMAN_TASK
 from rapport.storage import account as stored, task as stored_tasks
+from starters.services import WorkflowEndedError
 from starters.use_cases import account as accounts, meeting, member, message, onboarding, task as tasks, timeline
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import CHAMPION, TAM, Installation, account, by, left, text_of, until
@@ -430,3 +434,31 @@ async def test_a_decision_bears_the_date_at_which_it_was_given(skipping: Install
         "decision.made": given,
         "task.closed": given,
     }
+
+
+async def test_whoever_speaks_to_a_task_that_has_closed_hears_what_came_of_it(
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question, an answer and a request that come too late are told who decided what, also in the moment in which the
+    task closes, when Temporal knows of none."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    assert (await decide(skipping, MANAGER, "approve")).accepted
+    await skipping.client.get_workflow_handle(TASK).result()
+    too_late: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: tasks.ask(skipping.services, TASK, "When?", by(MANAGER)),
+        lambda: tasks.answer(skipping.services, TASK, "On Monday.", by(ROBIN)),
+        lambda: tasks.decline(skipping.services, TASK, by(ROBIN), "It is not needed."),
+    )
+
+    async def none_known(*_: object) -> Receipt:
+        raise WorkflowEndedError(f"there is no task {TASK}", kind=Refused.NOT_FOUND)
+
+    for _ in range(2):
+        for act in too_late:
+            with pytest.raises(UserError, match=r"already .*Ines Moreau") as refused:
+                await act()
+            assert refused.value.kind is Refused.CONFLICT
+        monkeypatch.setattr(tasks, "hand_over", none_known)
