@@ -381,6 +381,9 @@ class TechReview(AccountWorkflow):
             self.outcome = WITHDRAWN
             self._remember("withdrawal", by=self.withdrawn.by, option=WITHDRAWN, submission=self.withdrawn.id)
             self._tell("tech_review.withdrawn", who=self.withdrawn.by, submission=self.withdrawn.id)
+            known = (self.round.by, *self.asked_before, *self.people.leaders, *self.people.others)
+            told = [one for one in known if one != self.withdrawn.by]
+            self._write_to(told, "review_withdrawn", WITHDRAWN, "Tell everyone that it is withdrawn")
         assert self.outcome is not None
         self.phase, self.overdue = ReviewPhase.CLOSED, False
         self.wait, self.ended = Wait(), True
@@ -761,8 +764,9 @@ class TechReview(AccountWorkflow):
         return self.messages.write(occasion, summary)
 
     def why_not(self, key: str) -> str | None:
-        """What was scheduled about a review that nobody needs any more goes to nobody."""
-        return REVIEW_WITHDRAWN if purpose_of(key) == Purpose.NOTICE and self.withdrawn is not None else None
+        """What was scheduled about a review that nobody needs any more goes to nobody, but for just that."""
+        is_over = self.withdrawn is not None and purpose_of(key) == Purpose.NOTICE
+        return REVIEW_WITHDRAWN if is_over and key.split("/")[1] != WITHDRAWN else None
 
     @property
     def has_news(self) -> bool:

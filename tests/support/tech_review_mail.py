@@ -12,7 +12,7 @@ ASKING: Final = {"review_asked", "review_asked_again", "review_message", "review
 """Those with a personal link."""
 OF_TASKS: Final = ASKING | {"review_unread", "review_acknowledged"}
 OF_MEETINGS: Final = {"review_meeting", "review_meeting_stuck", "review_meeting_notes"}
-MAILS: Final = OF_TASKS | OF_MEETINGS | {"review_submitted", "review_decided", "review_due"}
+MAILS: Final = OF_TASKS | OF_MEETINGS | {"review_submitted", "review_decided", "review_due", "review_withdrawn"}
 FOR_CUSTOMERS: Final = {"review_message", "review_message_reminder"}
 
 SAID: Final = {

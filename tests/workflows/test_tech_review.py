@@ -16,6 +16,7 @@ from temporalio.common import SearchAttributeKey
 
 from rapport.model.account import MembersFile
 from rapport.model.base import Refused, UserError
+from rapport.model.ids import review_id
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import Ask, Design, ReviewStage
 from rapport.storage import account as accounts, tech_review as records
@@ -35,6 +36,7 @@ from starters.use_cases.record_check import verify_record
 from starters.use_cases.tech_review import Feedback, MeetingNotes, MeetingTime, ReviewSearch
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of, until
+from tests.support.kickoff import status_of
 from tests.support.tech_review import (
     CE,
     CE_VP,
@@ -555,6 +557,26 @@ async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Installation) -
     assert not (await tech_review.show(skipping.services, ref)).asks
     with pytest.raises(UserError, match="over"):
         await tech_review.feedback(skipping.services, ref, Feedback(text="But wait"), by(TA))
+
+
+async def test_whoever_was_told_of_a_review_hears_once_that_it_is_withdrawn(skipping: Installation) -> None:
+    """All who got the mail that it was asked for get one at its withdrawal, with why, but for whoever withdrew it."""
+    ref = await submitted(skipping)
+    await asked(skipping, ref, "feedback_product")
+
+    def readers(begins: str) -> list[str]:
+        return sorted(str(mail["To"]) for mail in skipping.mails() if str(mail["Subject"]).startswith(begins))
+
+    async def all_told() -> bool:
+        return len(readers("Technical review for Versayce: ")) == 7
+
+    await until(all_told, "the mails that tell of the review")
+    told = readers("Technical review for Versayce: ")
+    await tech_review.withdraw(skipping.services, ref, why("They found another way"), by(CE))
+    await until(status_of(skipping, review_id(ref)), "the end of the review")
+    assert readers("Withdrawn: ") == [one for one in told if CE not in one] != told
+    mails = [mail for mail in skipping.mails() if str(mail["Subject"]).startswith("Withdrawn: ")]
+    assert all("They found another way" in text_of(mail) for mail in mails)
 
 
 async def test_what_was_decided_stands_in_the_record_of_a_review_that_was_withdrawn_after_it(

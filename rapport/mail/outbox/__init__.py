@@ -18,6 +18,7 @@ from rapport.mail.outbox.drafting import (
     set_aside,
     told_last,
     unfreeze,
+    was_sent,
 )
 from rapport.mail.outbox.leases import (
     GIVE_UP,
@@ -144,4 +145,5 @@ __all__ = [
     "unfreeze",
     "unresolved",
     "unresolved_after",
+    "was_sent",
 ]

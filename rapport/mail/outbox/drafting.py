@@ -147,6 +147,13 @@ async def told_last(connection: Connection, workflow_id: str, person: str) -> da
     return await _last(connection, person, MessageRow.workflow_id == workflow_id, MessageRow.purpose == Purpose.NOTICE)
 
 
+async def was_sent(connection: Connection, workflow_id: str, email: str, person: str) -> bool:
+    """Whether somebody was sent an email of a workflow, as far as can be told."""
+    is_same = (MessageRow.workflow_id == workflow_id, MessageRow.email == email, MessageRow.person == person)
+    out = MessageRow.state.in_([MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN])
+    return await connection.scalar(select(MessageRow.key).where(*is_same, out).limit(1)) is not None
+
+
 async def asked_last(connection: Connection, occasion: MessageRequest, person: str) -> datetime | None:
     """When somebody was last sent the same question, which an earlier task has put, or is to get it."""
     return await _last(
