@@ -173,7 +173,7 @@ async def _way_on(services: Services, id_: str, step: str, steps: Sequence[StepS
     async with services.store.reading() as connection:
         contract = await contracts.of_workflow(connection, id_)
     of = next((one for one in steps if one.step == step and one.kind == "meeting"), None)
-    above = contract.workflow_id if of is not None and contract is not None else cadence_id(account_of(id_))
+    above = contract.workflow_id if of is not None and contract is not None else cadence_id(account_of(scope_of(id_)))
     if await standstill.ended_now(services, above) is not None:
         # It continues with the one that started it.
         unblock = standstill.way_on(above)
@@ -182,7 +182,7 @@ async def _way_on(services: Services, id_: str, step: str, steps: Sequence[StepS
     elif StepState(of.state).ended:
         return {}
     else:
-        unblock = f"rapport task show {account_of(id_)}/{step}.{DECIDE_ON_FAILURE.name}"
+        unblock = f"rapport task show {scope_of(id_)}/{step}.{DECIDE_ON_FAILURE.name}"
     return {"waiting_on": (Role.TAM,), "waiting_for": standstill.UNDECIDED, "unblock": unblock}
 
 

@@ -279,4 +279,4 @@ async def test_the_portfolio_asks_no_more_for_more_accounts(
     for key in keys[1:]:
         await accounts.import_account(here.services, account(key, new_id("C")))
     # A fixed number, however many accounts there are.
-    assert (one, await statements()) == ((1, 10), (6, 10))
+    assert (one, await statements()) == ((1, 11), (6, 11))

@@ -180,7 +180,7 @@ async def test_the_same_over_http(dev_server: Client, tmp_path: Path) -> None:
             assert (status, field) == (422, "how")
             assert "resend" in fix
             status, field, _ = problem(await post(failed.key, "resend", **{"as": STRANGER}))
-            assert (status, field) == (403, "--as")
+            assert (status, field) == (403, "as")
             assert len(relay.to(USER)) == 0
 
             assert (await post(failed.key, "resend", **tam)).json()["accepted"] is True

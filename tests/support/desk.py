@@ -86,7 +86,7 @@ async def open_desk(
     now = present() if shared else await installation.now()
     async with installation.services.store.writing() as connection:
         await imports.save(connection, example(), now)
-        await imports.save_members(connection, members or crew())
+        await imports.save_members(connection, members or crew(always=shared))
         if shared:
             await _number_from(connection, secrets.randbelow(10**8) + 10**5, now)
     await installation.client.start_workflow(
