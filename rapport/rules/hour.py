@@ -36,7 +36,7 @@ class Engagement(NamedTuple):
         return calendar.whole_days(first - days, last + days, zone)
 
 
-class Attendee(NamedTuple):
+class Needed(NamedTuple):
     """Somebody who is to be there: when they work, and what they have in that time."""
 
     name: str
@@ -44,7 +44,7 @@ class Attendee(NamedTuple):
     engagements: tuple[Engagement, ...] = ()
 
 
-def objections(slot: Interval, needed: Iterable[Sequence[Attendee]]) -> list[str]:
+def objections(slot: Interval, needed: Iterable[Sequence[Needed]]) -> list[str]:
     """What speaks against a time, each in half a sentence; nothing where everyone could have been offered it.
 
     Args:
@@ -77,7 +77,7 @@ def load(engagements: Iterable[Engagement], zone: str) -> dict[int, int]:
     return Counter(day for _, day in sorted(days))
 
 
-def _of(slot: Interval, who: Attendee) -> Iterator[str]:
+def _of(slot: Interval, who: Needed) -> Iterator[str]:
     """What speaks against a time for one person."""
     off = _does_not_work(slot, who)
     if off is not None:
@@ -87,7 +87,7 @@ def _of(slot: Interval, who: Attendee) -> Iterator[str]:
             yield _engaged(slot, who, one)
 
 
-def _does_not_work(slot: Interval, who: Attendee) -> str | None:
+def _does_not_work(slot: Interval, who: Needed) -> str | None:
     """Why a time isn't in somebody's working hours, if it isn't."""
     place = ZoneInfo(who.schedule.zone)
     start, end = (_wall(instant, place) for instant in slot)
@@ -103,7 +103,7 @@ def _does_not_work(slot: Interval, who: Attendee) -> str | None:
     return f"{start:%H:%M} to {end:%H:%M} ({city} time) is outside the working hours of {who.name}"
 
 
-def _engaged(slot: Interval, who: Attendee, one: Engagement) -> str:
+def _engaged(slot: Interval, who: Needed, one: Engagement) -> str:
     place = ZoneInfo(who.schedule.zone)
     if one.kind == "absence":
         return f"{who.name} is out of office until {_wall(one.time.end, place):%Y-%m-%d %H:%M}"

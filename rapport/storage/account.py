@@ -94,7 +94,7 @@ async def tam_of(connection: Connection, key: str) -> str | None:
     return tam
 
 
-class Serving(NamedTuple):
+class ServedBy(NamedTuple):
     """Who serves an account."""
 
     name: str
@@ -102,12 +102,12 @@ class Serving(NamedTuple):
     has_left: bool
 
 
-async def serving(connection: Connection) -> dict[str, Serving]:
+async def serving(connection: Connection) -> dict[str, ServedBy]:
     """Who serves each account, by its key."""
     query = select(AccountRow.key, MemberRow.name, MemberRow.email, MemberRow.left_at).join(
         MemberRow, MemberRow.id == AccountRow.tam
     )
-    return {row.key: Serving(row.name, row.email, row.left_at is not None) for row in await connection.execute(query)}
+    return {row.key: ServedBy(row.name, row.email, row.left_at is not None) for row in await connection.execute(query)}
 
 
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-LEFT: Final = "left to `rapport up`"
+LEFT_TO_UP: Final = "left to `rapport up`"
 
 
 class Serving(NamedTuple):
@@ -86,7 +86,7 @@ async def up(data: Path | None, json: bool, serving: Serving) -> None:
 def _print_set_up(done: dict[str, str]) -> None:
     if "administrator" in done:
         out.print(f"{done['administrator']} is an administrator.", markup=False)
-    if done["search_attributes"] == LEFT:
+    if done["search_attributes"] == LEFT_TO_UP:
         out.print("The database is up to date. Temporal does not answer yet: `rapport up` starts it and does the rest.")
     else:
         out.print("The database is up to date; search attributes and schedules are registered.")
@@ -137,7 +137,7 @@ async def _set_up(data: Path | None, administrator: str | None) -> dict[str, str
         if administrator is None:
             raise
         if settings.database_url is None:
-            return done | {"search_attributes": LEFT, "schedules": LEFT}
+            return done | {"search_attributes": LEFT_TO_UP, "schedules": LEFT_TO_UP}
         problem = f"{done['administrator']} is an administrator, but {refusal.problem}"
         raise UserError(problem, field=refusal.field, fix=refusal.fix, kind=Refused.UNREACHABLE) from None
     await register_search_attributes(client)

@@ -460,7 +460,7 @@ async def portfolio(services: Services, tam: str | None = None) -> list[AccountL
     )
 
 
-class Book(NamedTuple):
+class BookOfAccounts(NamedTuple):
     """What one TAM serves: how many accounts, how many of them are past a deadline, and how many drafts wait."""
 
     name: str
@@ -471,13 +471,13 @@ class Book(NamedTuple):
     drafts: int
 
 
-def books(lines: Sequence[AccountLine]) -> list[Book]:
+def books(lines: Sequence[AccountLine]) -> list[BookOfAccounts]:
     """The portfolio by TAM: those who have left first, then by name."""
     by_tam: dict[str, list[AccountLine]] = {}
     for line in lines:
         by_tam.setdefault(line.tam, []).append(line)
     found = [
-        Book(
+        BookOfAccounts(
             name=some[0].tam_name,
             email=email,
             has_left=some[0].tam_left,
@@ -490,7 +490,7 @@ def books(lines: Sequence[AccountLine]) -> list[Book]:
     return sorted(found, key=lambda one: (not one.has_left, one.name, one.email))
 
 
-def _unserved(line: AccountLine, by: accounts.Serving) -> AccountLine:
+def _unserved(line: AccountLine, by: accounts.ServedBy) -> AccountLine:
     """A line with who serves its account: where they have left, that is what it waits for."""
     line = line.model_copy(update={"tam": by.email, "tam_name": by.name, "tam_left": by.has_left})
     if not by.has_left:

@@ -16,7 +16,7 @@ from rapport.model.meeting import MeetingPhase, MeetingResult, MeetingView
 from rapport.model.reading import together
 from rapport.rules import recurrence
 from rapport.rules.calendar import Interval
-from rapport.rules.hour import Attendee, objections
+from rapport.rules.hour import Needed, objections
 from rapport.storage import account as accounts, cadence, hour
 from rapport.storage.database import Connection
 from starters import flows
@@ -82,7 +82,7 @@ async def refuse_unsuitable_date(
         slot = Interval(at, at + (timedelta(minutes=known[0]) if known else USUALLY))
         ours = await _ours(connection, mine, [company.account.tam_at(at)], slot)
     if at > present():
-        _refuse(objections(slot, [[*ours], [Attendee(champion.name, champion.schedule)]]), field, actor)
+        _refuse(objections(slot, [[*ours], [Needed(champion.name, champion.schedule)]]), field, actor)
 
 
 class StandingWish(NamedTuple):
@@ -109,28 +109,28 @@ def _refuse(found: Sequence[str], field: str, actor: Actor) -> None:
 
 async def _needed(
     connection: Connection, meeting: str, account: str | None, slot: Interval, view: MeetingView | None
-) -> list[list[Attendee]]:
+) -> list[list[Needed]]:
     """Who has to be there, in groups of whom one is enough: each of our own people, and the customer's required."""
     proposal = view.proposal if view is not None else None
     company = await AccountContext.read(connection, account) if account is not None else None
     host = proposal.tam if proposal else company.account.tam_at(slot.start) if company else None
     ours = [] if host is None else [host]
-    groups: dict[int, list[Attendee]] = {}
+    groups: dict[int, list[Needed]] = {}
     for invitee in proposal.invitees if proposal else ():
         contact = company.contacts.get(invitee.id) if company else None
         if contact is None:
             ours.append(invitee.id)
             continue
         for group in invitee.groups:
-            groups.setdefault(group, []).append(Attendee(contact.name, contact.schedule))
+            groups.setdefault(group, []).append(Needed(contact.name, contact.schedule))
     if company is not None and proposal is None:
-        groups[0] = [Attendee(company.champion.name, company.champion.schedule)]
+        groups[0] = [Needed(company.champion.name, company.champion.schedule)]
     return [*([one] for one in await _ours(connection, meeting, ours, slot)), *groups.values()]
 
 
-async def _ours(connection: Connection, meeting: str, ids: Iterable[str], slot: Interval) -> list[Attendee]:
+async def _ours(connection: Connection, meeting: str, ids: Iterable[str], slot: Interval) -> list[Needed]:
     return [
-        Attendee(
+        Needed(
             one.name,
             one.schedule,
             tuple(await hour.engagements(connection, one.id, slot.start, slot.end, but=meeting)),

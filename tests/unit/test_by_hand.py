@@ -10,12 +10,12 @@ from hypothesis import given, strategies as st
 from rapport.model.account import Schedule, WorkingHours
 from rapport.rules import calendar
 from rapport.rules.calendar import Interval, Party
-from rapport.rules.hour import Attendee, Engagement, objections
+from rapport.rules.hour import Engagement, Needed, objections
 
 MONDAY = datetime(2026, 12, 7, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
-ROBIN = Attendee("Robin", Schedule(zone="Europe/Zurich", country="CH"))
-DANA = Attendee("Dana", Schedule(zone="America/New_York", country="US"))
+ROBIN = Needed("Robin", Schedule(zone="Europe/Zurich", country="CH"))
+DANA = Needed("Dana", Schedule(zone="America/New_York", country="US"))
 KICKOFF = Engagement(Interval(MONDAY.replace(hour=9), MONDAY.replace(hour=10)), "meeting", "kickoff, handco")
 AWAY = Engagement(Interval(MONDAY, MONDAY + timedelta(days=2)), "absence")
 
@@ -45,7 +45,7 @@ def at(day: int, hour: int) -> Interval:
         (at(0, 10), ROBIN._replace(engagements=(KICKOFF,)), []),
     ],
 )
-def test_the_reason_is_named(slot: Interval, who: Attendee, said: list[str]) -> None:
+def test_the_reason_is_named(slot: Interval, who: Needed, said: list[str]) -> None:
     """Weekend, holiday, hours, another meeting and an absence, each in the person's own zone."""
     assert objections(slot, [[who]]) == said
 
@@ -97,7 +97,7 @@ def test_nothing_is_said_of_a_time_that_is_offered(
         latest=8,
         limit=20,
     )
-    needed = [[Attendee("Robin", ours, tuple(taken))], [Attendee("Dana", theirs)]]
+    needed = [[Needed("Robin", ours, tuple(taken))], [Needed("Dana", theirs)]]
     for slot in offered:
         assert objections(Interval(slot.start, slot.end), needed) == []
 
@@ -110,6 +110,4 @@ def test_whatever_lies_outside_or_on_another_meeting_is_said(
     slot = Interval(MONDAY + half_hours * HALF_HOUR, MONDAY + (half_hours + 1) * HALF_HOUR)
     first, last = (MONDAY + timedelta(days=days) for days in (-2, 14))
     free = calendar.subtract(calendar.working_windows(ours, first.date(), last.date()), [one.time for one in taken])
-    assert (objections(slot, [[Attendee("Robin", ours, tuple(taken))]]) == []) is (
-        calendar.subtract([slot], free) == []
-    )
+    assert (objections(slot, [[Needed("Robin", ours, tuple(taken))]]) == []) is (calendar.subtract([slot], free) == [])

@@ -38,6 +38,7 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
     steps = SimpleNamespace(
         start=SimpleNamespace(account="versayce", contract="C-1"),
         progress=progress,
+        scope="versayce",
         messages=SimpleNamespace(drop_drafts=take_back),
         timeline=None,
         wake=lambda: None,

@@ -42,8 +42,8 @@ DAYS = st.dates(date(2026, 1, 1), date(2037, 12, 31))
 
 @pytest.fixture
 def services(store: Store, tmp_path: Path) -> Services:
-    """The parts that these use cases work with; none of them asks Temporal while no task is open."""
-    return Services(Settings(data=tmp_path), store, cast("Client", None))
+    """The parts that these use cases work with; Temporal knows no workflow."""
+    return Services(Settings(data=tmp_path), store, cast("Client", Silent(RPCStatusCode.NOT_FOUND)))
 
 
 OPEN_TASK = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -131,7 +131,7 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
             ref = await support_case.add(connection, written, next(iter(company.contacts)), quoted, tam.id, MORNING)
         story = story.model_copy(update={"case": CaseFacts(ref=ref, said=quoted, by=tam.id)})
     async with services.store.reading() as connection:
-        on_record = await cadence.on_record(connection, story, company.zone)
+        on_record = replace(await cadence.on_record(connection, story, company.zone), ends=MORNING.date())
     for id_ in (*company.contacts, *everyone):
         to = company.person(id_)
         assert to is not None

@@ -116,7 +116,7 @@ def test_only_what_needs_whoever_has_left_is_held() -> None:
 
     steps = onboarding.laid_out(load("enterprise"), (), NOW)
     held = onboarding.held(steps, ("primary_champion",), ("primary_champion",))
-    assert held == {"kickoff", "rollout_planning", "training_plan", "weekly"}
+    assert held == {"kickoff", "renewal_value", "rollout_planning", "training_plan", "weekly"}
     assert onboarding.held(steps, ("key_business_contact",), ("key_business_contact",)) == set()
     assert onboarding.held(steps, (), ()) == set()
 

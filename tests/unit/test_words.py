@@ -62,7 +62,7 @@ def test_what_counts_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None
     """However much is said after it, a word that is said again gets its receipt, and counts no second time."""
     monkeypatch.setattr(words, "whenever_reset", lambda hear: None)
     monkeypatch.setattr(words, "beside", lambda work: work.close())
-    owner = SimpleNamespace(changed=False, turn_away=lambda word, reason: None)
+    owner = SimpleNamespace(changed=False, turn_away=lambda word, reason: None, timeline=SimpleNamespace(said_at=None))
     heard = words.Words(cast("Any", owner))
     counted: list[str] = []
 

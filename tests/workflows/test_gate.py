@@ -199,7 +199,7 @@ async def test_a_no_keeps_the_gate_shut(skipping: Installation) -> None:
     await until(lambda: says(skipping, f"{ref} is not decided"), "the wait to name the new round")
     await tech_review.withdraw(skipping.services, ref, why("They do without"), by(CE))
     await until(lambda: says(skipping, "decided with a no"), "the no that was answered to stand")
-    assert (await step(skipping)).unblock == "rapport review submit FILE --as EMAIL"
+    assert (await step(skipping)).unblock == f"rapport review submit FILE --as {TAM.email}"
 
 
 async def test_a_step_that_gets_another_gate_is_asked_about_anew(skipping: Installation) -> None:

@@ -437,6 +437,7 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
     a_review_is_talked_about_live: {
         "Announcing": ("announcements.announce",),
         "TechReview": (
+            "gates.waiting",
             "messages.send",
             "planning.follow_up",
             "reviews.deadline",

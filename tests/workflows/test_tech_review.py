@@ -627,11 +627,14 @@ async def test_what_others_enter_in_production_is_no_answer_of_a_side(skipping: 
     said = Feedback(text="We can carry that", stance="in_favour_if", on_behalf_of=ENGINEER, link=link)
     await tech_review.feedback(shared, ref, said, by(CE))
     (one,) = (await standing(skipping, ref, lambda one: len(one.remarks) == 1)).remarks
-    assert (one.who, one.seat, one.option, one.entered_by) == ("Jun Sato", None, "in_favour_if", CE)
+    assert (one.who, one.seat, one.option, one.entered_by) == ("Jun Sato", "engineering, own view", "in_favour_if", CE)
     own = Actor(email=ENGINEER, channel="page")
     await tasks.decide(shared, task.task, "against", own, "Not with version 3")
     spoken = (await standing(skipping, ref, lambda one: len(one.remarks) == 2)).remarks
-    assert {(one.seat, one.option) for one in spoken} == {("engineering", "against"), (None, "in_favour_if")}
+    assert {(one.seat, one.option) for one in spoken} == {
+        ("engineering", "against"),
+        ("engineering, own view", "in_favour_if"),
+    }
 
 
 async def test_what_others_of_a_side_say_stands_as_theirs(skipping: Installation) -> None:

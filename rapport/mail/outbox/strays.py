@@ -110,7 +110,7 @@ class Queue(WireModel):
 
 
 async def queued(connection: Connection, now: datetime) -> Queue | None:
-    """What is due and has not gone, but for what the relay has put off and what a pause holds; nothing if all went."""
+    """What is due and has not gone, but for what the relay has deferred and what a pause holds; nothing if all went."""
     put_off = MessageRow.not_before.between(now, now + LONGEST_AHEAD)
     waits = or_(
         MessageRow.state == MessageState.READY,
