@@ -66,6 +66,9 @@ def crew(**more: Any) -> MembersFile:
     )
 
 
+AT_ANY_HOUR: Final[dict[str, Any]] = {"hours": {"start": "00:00:00", "end": "23:59:59", "days": WEEKDAYS}}
+
+
 def off_duty() -> MembersFile:
     """The crew on a day on which none of the engineers works, whenever this runs: nobody is given a case by itself."""
     return crew(hours={"days": [WEEKDAYS[(present() + timedelta(days=3)).weekday()]]})
@@ -86,7 +89,7 @@ async def open_desk(
     now = present() if shared else await installation.now()
     async with installation.services.store.writing() as connection:
         await imports.save(connection, example(), now)
-        await imports.save_members(connection, members or crew(always=shared))
+        await imports.save_members(connection, members or crew(**AT_ANY_HOUR if shared else {}))
         if shared:
             await _number_from(connection, secrets.randbelow(10**8) + 10**5, now)
     await installation.client.start_workflow(

@@ -131,7 +131,8 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
             ref = await support_case.add(connection, written, next(iter(company.contacts)), quoted, tam.id, MORNING)
         story = story.model_copy(update={"case": CaseFacts(ref=ref, said=quoted, by=tam.id)})
     async with services.store.reading() as connection:
-        on_record = replace(await cadence.on_record(connection, story, company.zone), ends=MORNING.date())
+        on_record = await cadence.on_record(connection, story, company.zone) or cadence.OnRecord()
+    on_record = replace(on_record, ends=MORNING.date())
     for id_ in (*company.contacts, *everyone):
         to = company.person(id_)
         assert to is not None

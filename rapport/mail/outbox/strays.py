@@ -111,13 +111,15 @@ class Queue(WireModel):
 
 async def queued(connection: Connection, now: datetime) -> Queue | None:
     """What is due and has not gone, but for what the relay has deferred and what a pause holds; nothing if all went."""
-    put_off = MessageRow.not_before.between(now, now + LONGEST_AHEAD)
+    scheduled = MessageRow.not_before.between(now, now + LONGEST_AHEAD)
     waits = or_(
         MessageRow.state == MessageState.READY,
         and_(MessageRow.state == MessageState.SENDING, MessageRow.reason.is_(None)),
     )
     since = func.min(func.coalesce(MessageRow.not_before, MessageRow.created_at), type_=UtcInstant).label("since")
-    query = select(func.count().label("mails"), since).where(waits, func.coalesce(not_(put_off), true()), not_(PAUSED))
+    query = select(func.count().label("mails"), since).where(
+        waits, func.coalesce(not_(scheduled), true()), not_(PAUSED)
+    )
     row = (await connection.execute(query)).one()
     return Queue(count=row.mails, since=row.since) if row.mails else None
 
