@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +24,7 @@ from rapport.model.minutes import NewBlocker
 from rapport.model.projection import TimelineEvent
 from rapport.model.support_case import WrittenCase
 from rapport.settings import Settings
-from rapport.storage import (
+from rapport.storage import account_data, (
     account as accounts,
     agenda,
     minutes as records,
@@ -131,8 +131,11 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
             ref = await support_case.add(connection, written, next(iter(company.contacts)), quoted, tam.id, MORNING)
         story = story.model_copy(update={"case": CaseFacts(ref=ref, said=quoted, by=tam.id)})
     async with services.store.reading() as connection:
-        on_record = await cadence.on_record(connection, story, company.zone) or cadence.OnRecord()
-    on_record = replace(on_record, ends=MORNING.date())
+        on_record = await cadence.on_record(connection, story, company.zone)
+        if emails.speaks_of(name, "contract"):
+            today = MORNING.date()
+            found = await account_data.evidence(connection, "versayce", today - timedelta(days=90), today, company.zone)
+            on_record = cadence.OnRecord(found, ends=today)
     for id_ in (*company.contacts, *everyone):
         to = company.person(id_)
         assert to is not None
