@@ -24,7 +24,7 @@ from rapport.model.minutes import NewBlocker
 from rapport.model.projection import TimelineEvent
 from rapport.model.support_case import WrittenCase
 from rapport.settings import Settings
-from rapport.storage import account_data, (
+from rapport.storage import (
     account as accounts,
     agenda,
     minutes as records,
@@ -134,7 +134,7 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
         on_record = await cadence.on_record(connection, story, company.zone)
         if emails.speaks_of(name, "contract"):
             today = MORNING.date()
-            found = await account_data.evidence(connection, "versayce", today - timedelta(days=90), today, company.zone)
+            found = await evidence(connection, "versayce", today - timedelta(days=90), today, company.zone)
             on_record = cadence.OnRecord(found, ends=today)
     for id_ in (*company.contacts, *everyone):
         to = company.person(id_)
