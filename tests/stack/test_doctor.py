@@ -28,7 +28,8 @@ from starters.use_cases.doctor import Check, CheckVerdict, Diagnosis
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.support_case import Say
 from tests.conftest import Installation, account, by, free_port, installation, until
-from tests.support.desk import LEAD, SAM, ask, crew, in_state, open_desk
+from tests.support.desk import LEAD, SAM, ask, crew, in_state, open_desk, owner_of
+from tests.support.ended import at_rest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -269,7 +270,9 @@ async def test_a_case_without_owner_or_end_is_found_and_one_that_does_not_run(he
     await open_desk(here, day=None)
     ref = (await ask(here, severity=4)).ref
     await support_case.wait_customer(here.services, ref, Say(text="Which version is it?"), by(LEAD))
+    await owner_of(here, ref)
     await in_state(here, ref, "waiting")
+    await at_rest(here.client, case_id(ref))
     assert of(await examine(here), "waits").verdict is CheckVerdict.OK
     async with here.services.store.writing() as connection:
         await connection.execute(update(CaseRow).where(CaseRow.ref == ref).values(status=None))
