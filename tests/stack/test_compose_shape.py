@@ -30,7 +30,7 @@ from starters.use_cases import task as tasks
 from tests.conftest import DESK, Installation, free_port, until
 from tests.support import postgres
 from tests.support.compose_file import ComposeFile, duration
-from tests.support.tech_review import CE_VP, LEADERS, asked, everybody_says, in_phase, submitted
+from tests.support.tech_review import CE_VP, LEADERS, SIDES, asked, in_phase, submitted
 
 DOTENV = {
     "RAPPORT_SECRET": "'a' long # random @ text",
@@ -183,12 +183,11 @@ async def keys_of(installation: Installation, ref: str) -> dict[str, str]:
         return {one.key: one.public_key for one in await tech_review.kept_receipts(connection, ref)}
 
 
-async def decide(installation: Installation, ref: str, step: str, email: str) -> None:
-    """A no, on one's own page."""
+async def decide(installation: Installation, ref: str, step: str, email: str, option: str = "no") -> None:
+    """Say no on one's own page: what others enter is no answer in production."""
     task = await asked(installation, ref, step)
-    await tasks.decide(
-        installation.services, task.task, "no", Actor(email=email, channel="page"), "Nobody could run it"
-    )
+    own = Actor(email=email, channel="page")
+    await tasks.decide(installation.services, task.task, option, own, "Nobody could run it")
 
 
 @pytest.mark.long
@@ -205,7 +204,8 @@ async def test_either_worker_signs_on_a_read_only_disk(tmp_path: Path) -> None:
             async with here.started("worker") as first:
                 await here.at_work(first)
                 ref = await submitted(installation)
-                await everybody_says(installation, ref, "against")
+                for side, member in SIDES.items():
+                    await decide(installation, ref, f"feedback_{side}", member, "against")
                 await decide(installation, ref, "recommendation", CE_VP)
                 await asked(installation, ref, "leadership")
                 of_first = await keys_of(installation, ref)
