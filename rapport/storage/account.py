@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -102,11 +102,13 @@ class ServedBy(NamedTuple):
     has_left: bool
 
 
-async def serving(connection: Connection) -> dict[str, ServedBy]:
-    """Who serves each account, by its key."""
+async def serving(connection: Connection, keys: Collection[str] | None = None) -> dict[str, ServedBy]:
+    """Who serves each account, by its key; of those with these keys alone, where some are given."""
     query = select(AccountRow.key, MemberRow.name, MemberRow.email, MemberRow.left_at).join(
         MemberRow, MemberRow.id == AccountRow.tam
     )
+    if keys is not None:
+        query = query.where(AccountRow.key.in_(keys))
     return {row.key: ServedBy(row.name, row.email, row.left_at is not None) for row in await connection.execute(query)}
 
 

@@ -90,7 +90,7 @@ async def shown(connection: Connection, found: Sequence[KnownAction], reader: st
     Args:
         reader: Who reads them, by address; their commands act in the name of the account's TAM where nobody knows.
     """
-    serving = await accounts.serving(connection)
+    serving = await accounts.serving(connection, {one.account for one in found})
     zones = await addresses.zones(connection, [one.account for one in found])
     names = await accounts.names(connection, None) if any(one.done_by for one in found) else {}
     now = present()

@@ -161,7 +161,7 @@ async def shown(connection: Connection, found: Sequence[KnownBlocker], reader: s
     Args:
         reader: Who reads them, by address; their commands act in the name of the account's TAM where nobody knows.
     """
-    serving = await accounts.serving(connection)
+    serving = await accounts.serving(connection, {one.account for one in found})
     zones = await addresses.zones(connection, [one.account for one in found])
     names = await accounts.names(connection, None) if any(one.removed_by for one in found) else {}
     reasons = await timeline.words(connection, [one.removal for one in found if one.removal])
