@@ -242,7 +242,8 @@ class Crowd:
     async def _onsite(self, key: str, dice: random.Random) -> None:
         task = task_id(key, "onsite_approval", 1)
         await self._task(task, "preparing")
-        say = {"reason": "Three teams in one building", "cost": "2000 CHF", "dates": "7 to 9 December"}
+        # One TAM visits all of them: for dates that each names alone, there would be no time.
+        say = {"reason": "Three teams in one building", "cost": "2000 CHF", "dates": "As soon as it suits both sides"}
 
         def asked(records: DrillRecords) -> list[str]:
             found = [] if records.told(key, "task.opened", step="onsite_approval") else ["was never put to the manager"]
