@@ -101,7 +101,8 @@ def _placed(refusal: UserError, raw: bytes, file: str) -> UserError:
         field = fault.field.rpartition("[")[0] if is_one else fault.field
         names = [part for part in place if isinstance(part, str)]
         example = _EXAMPLES.get(".".join(names)) or _EXAMPLES.get(names[-1] if names else "")
-        has_one = example is None or '"' in fault.fix or "=" in fault.fix
+        # What an option of the command answers is no matter of how the field is written.
+        has_one = example is None or any(part in fault.fix for part in ('"', "=", "`--"))
         fix = fault.fix if has_one else f"{fault.fix}, such as {example}"
         where = f"{file}:{line}: {field}" if place else f"{file}:{line}"
         found.append((line, UserError(fault.problem, field=where, fix=fix, kind=fault.kind)))

@@ -13,6 +13,7 @@ from rapport.model.account import in_order, personas
 from rapport.model.base import UserError
 from starters.cli.account import app
 from starters.use_cases.account import read_file
+from starters.use_cases.files import told_by_line
 from tests.conftest import ROOT
 
 LINES = (ROOT / "examples" / "versayce.toml").read_text().splitlines()
@@ -40,6 +41,18 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path, missing: set[int]) 
     for fault in told:
         assert fault.problem == "is missing"
         assert tomllib.loads(fault.fix.removeprefix("add it, such as "))
+
+
+def test_what_an_option_answers_is_told_without_an_example_of_the_field(tmp_path: Path) -> None:
+    """Where the way on is an option of the command, nobody is sent to write the field otherwise."""
+    path = tmp_path / "customer.toml"
+    path.write_text("\n".join(LINES))
+    asked = UserError("was signed long ago", field="contract.signed_at", fix="say `--as-new` for a late start")
+    with pytest.raises(UserError) as caught, told_by_line(path):
+        raise asked
+    assert caught.value.fix == asked.fix
+    assert caught.value.field is not None
+    assert caught.value.field.startswith("customer.toml:")
 
 
 @pytest.mark.parametrize(

@@ -353,7 +353,7 @@ def command(text: str, otherwise: str | None = None) -> Markup:
         otherwise: Who can do it, where nobody knows who reads.
     """
     told = escape(read_by(text, _READER.get() or otherwise))
-    return Markup(_OPTION.sub(r'<span class="nowrap">\g<0></span>', str(told)))  # noqa: S704
+    return Markup(_OPTION.sub(r'<span class="nowrap">\g<0></span>', str(told)))  # noqa: S704 - escaped above
 
 
 _OPTION: Final = re.compile(r"(?<!\S)--[a-z-]+")
