@@ -126,7 +126,7 @@ class Cadences:
         company, standing = await self._company(question.account), question.standing
         if question.wanted is not None:
             wanted = question.wanted
-            standing = recurrence.set_by_hand(question.now, wanted.weekday, wanted.at, company.champion.schedule)
+            standing = recurrence.set_by_hand(question.now, wanted.weekday, wanted.clock, company.champion.schedule)
         assert standing is not None
         return _planned(
             company,

@@ -48,7 +48,7 @@ async def tell_begun(store: Store, client: Client, began: Collection[str]) -> No
 
 async def _hand_over(client: Client, reply: LateReply) -> None:
     """Leave a reply at its meeting's door. Safe to repeat: a meeting hears it once."""
-    vote = Vote(id=reply.vote, voter=reply.voter, round=reply.round, slots=tuple(reply.slots))
+    vote = Vote(id=reply.vote, at=reply.at, voter=reply.voter, round=reply.round, slots=tuple(reply.slots))
     left = Left(update="vote", word=vote.model_dump(mode="json"))
     await client.get_workflow_handle(reply.workflow_id).signal("hear_later", left)
 

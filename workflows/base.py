@@ -347,7 +347,7 @@ class WorkflowMessages:
         """Do with drafts what came of the to-do to read them; what nobody has read in time is held back."""
         self.drafts = [key for key in self.drafts if key not in keys]
         hold = result.outcome != SEND
-        self.releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
+        self.releases.append(Release(id=result.submission or UNREAD, at=result.at, by=result.by, keys=keys, hold=hold))
         self._owner.changed = True
 
     async def drop_departed(self) -> None:

@@ -561,7 +561,7 @@ class Meeting(AccountWorkflow):
             return
         if said.by is not None and said.submission is not None:
             outcome: Literal["held", "no_show"] = "held" if said.outcome == "held" else "no_show"
-            self.report = Report(id=said.submission, by=said.by, outcome=outcome)
+            self.report = Report(id=said.submission, at=said.at, by=said.by, outcome=outcome)
         else:
             self.outcome = UNREPORTED
         self.changed = True

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.words import Recall
-    from rapport.model.base import WireModel
+    from rapport.model.base import Word
     from rapport.model.meeting import Receipt
     from rapport.model.words import LATER, Left, RecallAsked, SaidBefore, Unread
 
@@ -61,7 +61,7 @@ class Hears(Protocol):
         """Tell that a word which came by signal does not count; who said it has had no answer yet."""
 
 
-W = TypeVar("W", bound=WireModel)
+W = TypeVar("W", bound=Word)
 H = TypeVar("H", bound=Hears)
 
 
@@ -110,9 +110,9 @@ def _receipt(taken: Receipt | str) -> Receipt:
     return taken if isinstance(taken, Receipt) else Receipt(accepted=True, outcome=taken)
 
 
-def _kind(method: Callable[..., Any]) -> type[WireModel]:
+def _kind(method: Callable[..., Any]) -> type[Word]:
     """What a method takes beside its workflow."""
-    kind: type[WireModel] = next(iter(get_type_hints(method).values()))
+    kind: type[Word] = next(iter(get_type_hints(method).values()))
     return kind
 
 
@@ -215,18 +215,14 @@ class Words:
         if (reason := judge(self._owner, word)) is not None:
             if self.are_recalled:
                 names = (name for name, one in handlers_of(type(self._owner)).items() if one.effect is effect)
-                self._waiting[word.id] = SaidBefore(  # type: ignore[attr-defined]
-                    left=Left(update=next(names), word=word.model_dump(mode="json"))
-                )
+                self._waiting[word.id] = SaidBefore(left=Left(update=next(names), word=word.model_dump(mode="json")))
                 return Receipt(accepted=True, outcome=LATER)
             return self._turn_away(word, reason)
         return self._remember(word, self._effect(effect, word))
 
     def _effect(self, effect: Callable[[Any, W], Receipt | str], word: W) -> Receipt:
         """Do what a word says, as of when it was given, however much later it is taken, or taken again."""
-        at = getattr(word, "at", None)
-        # Of a standing time it is the time of day that is wanted.
-        self._owner.timeline.said_at = at if isinstance(at, datetime) else None
+        self._owner.timeline.said_at = word.at
         try:
             return _receipt(effect(self._owner, word))
         finally:

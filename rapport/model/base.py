@@ -236,6 +236,20 @@ Prose = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(pr
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(mail_address)]
 Zone = Annotated[str, AfterValidator(zone_name)]
 Instant = Annotated[datetime, AfterValidator(utc)]
+
+
+class Word(WireModel):
+    """What somebody says to a workflow.
+
+    Attributes:
+        id: Its submission's; the same id once more is the same word.
+        at: When it was given, however much later it is taken.
+    """
+
+    id: str
+    at: Instant
+
+
 WrittenDay = Annotated[date, AfterValidator(meant)]
 WrittenInstant = Annotated[Instant, AfterValidator(meant)]
 """A day and an instant as somebody writes them, of a year that they may mean."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rapport.model.base import Instant, WireModel
+from rapport.model.base import Instant, WireModel, Word
 from rapport.model.meeting import Invitee, Receipt
 from rapport.model.projection import TimelineEvent, Wait
 from rapport.model.step import ReviewStep, SyncStep
@@ -149,43 +149,39 @@ class BusinessReview(WireModel):
     ends: bool = False
 
 
-class SetRhythm(WireModel):
+class SetRhythm(Word):
     """A member's word on the standing time, in the champion's zone.
 
     Attributes:
         weekday: Monday is 0.
     """
 
-    id: str
     by: str
     step: str
     weekday: int
-    at: time
+    clock: time
 
 
-class SkipOne(WireModel):
+class SkipOne(Word):
     """A member's word that one occurrence does not take place; why stands in SQL, under this id."""
 
-    id: str
     by: str
     step: str
     day: date
 
 
-class MoveOne(WireModel):
+class MoveOne(Word):
     """A member's word that one occurrence takes place at another time."""
 
-    id: str
     by: str
     step: str
     day: date
     start: Instant
 
 
-class NotHeld(WireModel):
+class NotHeld(Word):
     """A member's word that an occurrence did not take place, though nobody had called it off."""
 
-    id: str
     by: str
     step: str
     day: date

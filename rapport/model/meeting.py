@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from rapport.model.account import personas
-from rapport.model.base import Instant, WireModel
+from rapport.model.base import Instant, WireModel, Word
 from rapport.model.step import MeetingStep, Review
 from rapport.model.tech_review_facts import TechReviewFacts
 
@@ -73,16 +73,14 @@ class Proposal(WireModel):
     calendar_read: bool = True
 
 
-class Vote(WireModel):
+class Vote(Word):
     """One person's answer: the times that suit. An empty answer says that none does.
 
     Attributes:
-        id: The submission's id; a repeated id is the same vote.
         voter: A contact's or member's id.
         round: The round that the voter saw.
     """
 
-    id: str
     voter: str
     round: int
     slots: tuple[str, ...]
@@ -93,14 +91,13 @@ class Vote(WireModel):
         return self.voter
 
 
-class Book(WireModel):
+class Book(Word):
     """A member's word that the meeting takes place at this instant, whoever voted for what.
 
     Attributes:
         if_free: It does not count where another meeting of our own people has taken that hour meanwhile.
     """
 
-    id: str
     by: str
     start: Instant
     if_free: bool = False
@@ -119,14 +116,13 @@ class Agreed(WireModel):
     start: Instant
 
 
-class Report(WireModel):
+class Report(Word):
     """How the meeting went.
 
     Attributes:
         attended: Contacts' and members' ids.
     """
 
-    id: str
     by: str
     outcome: Literal["held", "no_show"]
     attended: tuple[str, ...] = ()

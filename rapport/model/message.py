@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from rapport.model.account import Fact
-from rapport.model.base import Instant, WireModel
+from rapport.model.base import Instant, WireModel, Word
 from rapport.model.cadence import CadenceNews, Missed, Occurrence, ReviewPlan, StandingTime
 from rapport.model.meeting import Booking, Proposal
 from rapport.model.projection import Projection
@@ -475,15 +475,13 @@ class Outcomes(WireModel):
         return tuple(key for key, state in self.states.items() if state not in ended and key not in self.waits)
 
 
-class Release(WireModel):
+class Release(Word):
     """A word on drafts: send them, or hold them back.
 
     Attributes:
-        id: The member's submission.
         by: The member; nobody where drafts are held back as nobody read them in time.
     """
 
-    id: str
     by: str | None = None
     keys: tuple[str, ...]
     hold: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rapport.model.base import WireModel
+from rapport.model.base import WireModel, Word
 from rapport.model.playbook import Playbook
 
 
@@ -31,7 +31,7 @@ class Seen(WireModel):
     state: str
 
 
-class Operation(WireModel):
+class Operation(Word):
     """A member's word on an onboarding; the reason stands in SQL, under the submission's id.
 
     Attributes:
@@ -40,7 +40,6 @@ class Operation(WireModel):
         playbook, left_out: What is adopted, and which of its steps the account does not get.
     """
 
-    id: str
     by: str
     kind: Operate
     step: str | None = None

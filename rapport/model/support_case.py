@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from rapport.model.account_data import Severity
-from rapport.model.base import Email, InputModel, Instant, Name, Prose, Slug, StepName, WireModel
+from rapport.model.base import Email, InputModel, Instant, Name, Prose, Slug, StepName, WireModel, Word
 from rapport.model.meeting import Receipt
 from rapport.model.projection import TimelineEvent
 
@@ -225,7 +225,7 @@ class ActKind(StrEnum):
     REOPEN = "reopen"
 
 
-class CaseAct(WireModel):
+class CaseAct(Word):
     """Something that somebody does to a case; a repeated id is the same act.
 
     Attributes:
@@ -239,10 +239,8 @@ class CaseAct(WireModel):
         team: The engineering team that owns the area.
     """
 
-    id: str
     kind: ActKind
     by: str
-    at: Instant
     submission: str | None = None
     has_words: bool = False
     member: str | None = None

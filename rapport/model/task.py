@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from rapport.model.account import Fact, Role, personas
-from rapport.model.base import InputModel, Instant, Name, Several, StepName, WireModel, suggestion
+from rapport.model.base import InputModel, Instant, Name, Several, StepName, WireModel, Word, suggestion
 from rapport.model.ids import account_of
 from rapport.model.projection import StepNews
 from rapport.model.tech_review_facts import TechReviewFacts
@@ -159,23 +159,20 @@ class Seat(WireModel):
     holders: tuple[Holder, ...] = ()
 
 
-class Decision(WireModel):
+class Decision(Word):
     """One person's word on a task.
 
     Attributes:
-        id: The submission's key; a repeated id is the same decision.
         round: The round that the person saw.
         by: The member's id, or the contact's.
         submission: The id of what they wrote with it.
         reasoned: Whether they gave a reason.
     """
 
-    id: str
     round: int
     option: str
     by: str
     submission: str
-    at: Instant
     reasoned: bool = False
 
 
@@ -327,22 +324,20 @@ class LateDecision(WireModel):
     option: str
 
 
-class TaskRequest(WireModel):
+class TaskRequest(Word):
     """What someone asks for, or that they do not ask: the words stand in SQL, under the submission's id.
 
     Attributes:
         declined: It is not needed; the task closes as not requested.
     """
 
-    id: str
     by: str
     declined: bool = False
 
 
-class TaskQuestion(WireModel):
+class TaskQuestion(Word):
     """A holder's question to the requester, or the requester's answer; the words stand in SQL, under this id."""
 
-    id: str
     by: str
     round: int
 

@@ -19,7 +19,7 @@ from pydantic import (
 
 from rapport.model.account import personas
 from rapport.model.announcement import Announce
-from rapport.model.base import YEARS, InputModel, Instant, Several, Slug, WireModel, plain, suggestion
+from rapport.model.base import YEARS, InputModel, Instant, Several, Slug, WireModel, Word, plain, suggestion
 from rapport.model.commands import in_name
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.projection import TimelineEvent, Wait
@@ -223,7 +223,7 @@ class ReviewStart(WireModel):
     round: ReviewRound
 
 
-class ReviewWord(WireModel):
+class ReviewWord(Word):
     """What somebody said to a review; the words stand in SQL under this id.
 
     Attributes:
@@ -232,17 +232,15 @@ class ReviewWord(WireModel):
         others: Whom they name, by id, who ask for a live meeting.
     """
 
-    id: str
     by: str
     stance: str | None = None
     side: str | None = None
     others: tuple[str, ...] = ()
 
 
-class ReviewEdit(WireModel):
+class ReviewEdit(Word):
     """A changed request; it makes a new round."""
 
-    id: str
     round: ReviewRound
 
     @property

@@ -187,7 +187,7 @@ async def set_time(
             fix='write it as "10:00"; it counts in the champion\'s zone',
         )
     weekday = WEEKDAYS.index(day.lower())
-    word = SetRhythm(id="", by="", step=step, weekday=weekday, at=clock)
+    word = SetRhythm(id="", by="", at=present(), step=step, weekday=weekday, clock=clock)
     wish = None if anyway else StandingWish(weekday, clock)
     return await _say(services, account, "cadence.set", actor, None, flows.Cadence.set_rhythm, word, wish)
 
@@ -201,7 +201,7 @@ async def skip(
     Raises:
         UserError: The member may not, or there is no such date, or it is off or over already.
     """
-    word = SkipOne(id="", by="", step=step, day=day)
+    word = SkipOne(id="", by="", at=present(), step=step, day=day)
     return await _say(services, account, "cadence.skip", actor, reason, flows.Cadence.skip, word)
 
 
@@ -228,7 +228,7 @@ async def move(
     """
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
-    word = MoveOne(id="", by="", step=step, day=day, start=start)
+    word = MoveOne(id="", by="", at=present(), step=step, day=day, start=start)
     wish = None if anyway else start
     return await _say(services, account, "cadence.move", actor, reason, flows.Cadence.move, word, wish)
 
@@ -242,7 +242,7 @@ async def report(
     Raises:
         UserError: The member may not, there was no such date, it has not begun, or it is too long ago.
     """
-    word = NotHeld(id="", by="", step=step, day=day)
+    word = NotHeld(id="", by="", at=present(), step=step, day=day)
     return await _say(services, account, "cadence.report", actor, reason, flows.Cadence.report, word)
 
 
@@ -270,9 +270,9 @@ async def _say(
         said,
         None if wish is None else lambda: refuse_unsuitable_date(services, account, word.step, wish, actor),
         by_state=True,
-        word=word.model_dump(mode="json"),
+        word=word.model_dump(mode="json", exclude={"at"}),
     )
-    mine = word.model_copy(update={"id": said.id, "by": member.id})
+    mine = word.model_copy(update={"id": said.id, "by": member.id, "at": said.at})
     return await hand_over(services, handle, update, mine, f"cadence of {account}")
 
 

@@ -271,7 +271,7 @@ async def _vote(
 ) -> Receipt:
     chosen = tuple(sorted(set(slots), key=lambda s: (len(s), s)))
     said = await once(services, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
-    answer = Vote(id=said.id, voter=voter, round=round_, slots=chosen)
+    answer = Vote(id=said.id, at=said.at, voter=voter, round=round_, slots=chosen)
     try:
         receipt = await hand_over(services, handle, flows.Meeting.vote, answer, "meeting")
         if receipt.outcome == LATER:
@@ -421,7 +421,7 @@ async def book(
         None if anyway else lambda: refuse_unsuitable(services, handle, account, start, actor),
         start=start.astimezone(UTC),
     )
-    word = Book(id=said.id, by=member.id, start=start, if_free=not anyway)
+    word = Book(id=said.id, at=said.at, by=member.id, start=start, if_free=not anyway)
     return await hand_over(services, handle, flows.Meeting.book, word, f'meeting "{step}" of {account}')
 
 
@@ -453,7 +453,7 @@ async def report(
         found = await accounts.account(connection, account)
         record = await minutes.resolve(connection, found, step, steps, written)
     said = await once(services, submission(member.id, actor, outcome, handle.id, record.as_text()), by_state=True)
-    word = Report(id=said.id, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
+    word = Report(id=said.id, at=said.at, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
     try:
         receipt = await hand_over(services, handle, flows.Meeting.take_report, word, f'meeting "{step}" of {account}')
     except UserError as refusal:

@@ -379,7 +379,7 @@ async def release(
     ]
     receipts = []
     for said, some in zip(words, by_workflow.values(), strict=True):
-        word = Release(id=said.id, by=member.id, keys=tuple(message.key for message in some), hold=hold)
+        word = Release(id=said.id, at=said.at, by=member.id, keys=tuple(message.key for message in some), hold=hold)
         handle = services.client.get_workflow_handle(said.workflow_id)
         receipts.append(await hand_over(services, handle, flows.AccountWorkflow.release, word, "draft"))
     if not receipts:

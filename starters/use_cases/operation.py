@@ -127,6 +127,7 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
         return began
     operation = Operation(
         id=said.id,
+        at=said.at,
         by=member.id,
         kind=kind,
         step=written.step,

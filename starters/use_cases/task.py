@@ -13,7 +13,7 @@ from temporalio.workflow import UpdateMethodMultiParam
 
 from rapport.model.access import Action
 from rapport.model.account import Contact, Member
-from rapport.model.base import InputModel, Prose, Refused, UserError, WireModel
+from rapport.model.base import InputModel, Prose, Refused, UserError, Word
 from rapport.model.commands import read_by
 from rapport.model.ids import account_of, onboarding_id
 from rapport.model.meeting import Receipt
@@ -69,7 +69,7 @@ from starters.views.task import (
     people_of,
 )
 
-W = TypeVar("W", bound=WireModel)
+W = TypeVar("W", bound=Word)
 
 # Looking
 
@@ -436,7 +436,7 @@ async def _requested(
     services: Services, found: Task, member: Member, actor: Actor, kind: str, text: str | None
 ) -> Receipt:
     said = await once(services, submission(member.id, actor, kind, found.id, text))
-    asked = TaskRequest(id=said.id, by=member.id, declined=kind == "task.decline")
+    asked = TaskRequest(id=said.id, at=said.at, by=member.id, declined=kind == "task.decline")
     return await _hand_over(services, found, member, flows.HumanTask.request, asked)
 
 
@@ -472,7 +472,7 @@ async def ask(services: Services, task: str, question: str, actor: Actor) -> Rec
     found, member, said = await _speak(
         services, task, check(_Question, {"question": question}, "").question, actor, "ask"
     )
-    word = TaskQuestion(id=said.id, by=member.id, round=found.round)
+    word = TaskQuestion(id=said.id, at=said.at, by=member.id, round=found.round)
     return await _hand_over(services, found, member, flows.HumanTask.ask, word)
 
 
@@ -484,7 +484,7 @@ async def answer(services: Services, task: str, text: str, actor: Actor) -> Rece
         UserError: The text is empty, no question is open, or the task is closed.
     """
     found, member, said = await _speak(services, task, check(_Answer, {"text": text}, "").text, actor, "answer")
-    word = TaskQuestion(id=said.id, by=member.id, round=found.round)
+    word = TaskQuestion(id=said.id, at=said.at, by=member.id, round=found.round)
     return await _hand_over(services, found, member, flows.HumanTask.answer, word)
 
 

@@ -316,7 +316,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
 
     said = submission(member.id, actor, "review.edit", review_id(found.ref), _words(request))
     said = await once(services, said, refuse, by_state=True)
-    word = ReviewEdit(id=said.id, round=_round(request, said.id, member, found.round + 1))
+    word = ReviewEdit(id=said.id, at=said.at, round=_round(request, said.id, member, found.round + 1))
     return await hand_over(services, _handle(services, found), flows.TechReview.edit, word, f"review {found.ref}")
 
 
@@ -356,7 +356,7 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
     async with services.store.reading() as connection:
         tam = await accounts.tam_of(connection, found.account)
     side = policy.side_of(speaker.roles, is_tam=speaker.id == tam)
-    word = ReviewWord(id=said.id, by=speaker.id, stance=written.stance, side=side)
+    word = ReviewWord(id=said.id, at=said.at, by=speaker.id, stance=written.stance, side=side)
     return await hand_over(services, _handle(services, found), flows.TechReview.say, word, f"review {found.ref}")
 
 
@@ -417,7 +417,7 @@ async def request_meeting(services: Services, ref: str, written: WantedMeeting, 
     others = await _invited(services, written.invite)
     said = submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason)
     said = await once(services, said, others=others)
-    word = ReviewWord(id=said.id, by=member.id, others=others)
+    word = ReviewWord(id=said.id, at=said.at, by=member.id, others=others)
     return await hand_over(
         services, _handle(services, found), flows.TechReview.request_meeting, word, f"review {found.ref}"
     )
@@ -463,7 +463,7 @@ async def book_meeting(services: Services, ref: str, written: MeetingTime, actor
         None if written.anyway else lambda: refuse_unsuitable(services, handle, None, written.start, actor),
         start=written.start,
     )
-    word = Book(id=said.id, by=member.id, start=written.start, if_free=not written.anyway)
+    word = Book(id=said.id, at=said.at, by=member.id, start=written.start, if_free=not written.anyway)
     return await hand_over(services, handle, flows.Meeting.book, word, f"live meeting on {found.ref}")
 
 
@@ -480,7 +480,7 @@ async def report_meeting(services: Services, ref: str, written: MeetingNotes, ac
     outcome: Literal["held", "no_show"] = "held" if written.text is not None else "no_show"
     said = submission(member.id, actor, f"review.meeting.{outcome}", review_id(found.ref), written.text)
     said = await once(services, said, by_state=True)
-    word = Report(id=said.id, by=member.id, outcome=outcome)
+    word = Report(id=said.id, at=said.at, by=member.id, outcome=outcome)
     subject = f"live meeting on {found.ref}"
     try:
         return await hand_over(services, handle, flows.Meeting.take_report, word, subject)
@@ -538,7 +538,7 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
 
     said = submission(member.id, actor, "review.withdraw", review_id(found.ref), written.reason)
     said = await once(services, said, refuse, by_state=True)
-    word = ReviewWord(id=said.id, by=member.id)
+    word = ReviewWord(id=said.id, at=said.at, by=member.id)
     return await hand_over(services, _handle(services, found), flows.TechReview.withdraw, word, f"review {found.ref}")
 
 

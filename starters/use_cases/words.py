@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from temporalio.client import WorkflowHandle
 from temporalio.workflow import UpdateMethodMultiParam
 
-from rapport.model.base import Refused, UserError, WireModel
+from rapport.model.base import Refused, UserError, Word
 from rapport.model.meeting import Receipt
 from rapport.model.words import Left
 from rapport.storage import words
@@ -18,7 +18,7 @@ from rapport.storage.timeline import Submission
 from starters import flows
 from starters.services import LATER, Services, WorkflowEndedError, answered, present, temporal_is_silent
 
-W = TypeVar("W", bound=WireModel)
+W = TypeVar("W", bound=Word)
 
 
 async def once(
@@ -74,7 +74,7 @@ async def hand_over(
     Raises:
         UserError: As `answered`, but never because no worker answers.
     """
-    id_ = word.id  # type: ignore[attr-defined]
+    id_ = word.id
     try:
         receipt = await _told(services, handle, update, word, id_, subject)
     except UserError as refusal:
@@ -106,7 +106,7 @@ async def _heard_twice(ask: Callable[[], Awaitable[Receipt]]) -> Receipt:
     return await ask()
 
 
-async def _told(services: Services, handle: Any, update: Any, word: WireModel, id_: str, subject: str) -> Receipt:
+async def _told(services: Services, handle: Any, update: Any, word: Word, id_: str, subject: str) -> Receipt:
     try:
         try:
             return await _heard_twice(lambda: answered(handle.execute_update(update, word, id=id_), subject))

@@ -42,7 +42,7 @@ from starters.http.pages.drafts import DraftTyped, digest
 from starters.http.pages.entrance import local
 from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import _environment, coded
-from starters.services import Actor, Services, submission
+from starters.services import Actor, Services, present, submission
 from starters.use_cases import account, mail_switch, timeline as timelines
 from starters.use_cases.message import MessageShown
 from tests.conftest import LEAD
@@ -664,7 +664,10 @@ async def test_ones_own_answer_is_shown_again(house: House) -> None:
     """Whoever has voted finds their own ticks, and nobody else's."""
     token = await house.link()
     luca = await house.contact("luca.bianchi@versayce.example")
-    votes = (Vote(id="1", voter=luca, round=1, slots=("2",)), Vote(id="2", voter="c_2", round=1, slots=("1",)))
+    votes = (
+        Vote(at=present(), id="1", voter=luca, round=1, slots=("2",)),
+        Vote(at=present(), id="2", voter="c_2", round=1, slots=("1",)),
+    )
     house.workflows.view = view(luca, votes=votes)
     html = (await house.reader.get(f"/m/{token}")).text
     assert re.findall(r'value="(\w+)" checked', html) == ["2"]

@@ -27,6 +27,7 @@ from rapport.model.reading import read_toml
 from rapport.model.step import ReviewStep, SyncStep
 from rapport.rules import cadence, recurrence
 from rapport.storage import account as account_storage
+from starters.services import present
 from starters.use_cases import account as accounts, timeline
 from tests.conftest import CHAMPION, TAM, Installation, account, text_of, until
 from tests.support.cadence import HEAD, QBR, WEEKLY
@@ -149,12 +150,12 @@ async def test_nothing_said_while_a_run_gives_way_is_lost(here: Installation) ->
 
     await until(offered, "the review's meeting")
     at = datetime.now(UTC) + timedelta(seconds=1)
-    await meeting.execute_update(Meeting.book, Book(id=new_id("s"), by="m_tam", start=at))
+    await meeting.execute_update(Meeting.book, Book(at=present(), id=new_id("s"), by="m_tam", start=at))
 
     async def held() -> bool:
         try:
             await meeting.execute_update(
-                Meeting.take_report, Report(id="s_held", by="m_tam", outcome="held"), id="s_held"
+                Meeting.take_report, Report(at=present(), id="s_held", by="m_tam", outcome="held"), id="s_held"
             )
         except WorkflowUpdateFailedError:
             return False
@@ -162,7 +163,7 @@ async def test_nothing_said_while_a_run_gives_way_is_lost(here: Installation) ->
 
     ahead = [one for one in (await handle.query(Cadence.view)).rhythms[0].coming if one.start > now][1:11]
     before = (await handle.describe()).run_id
-    skips = [SkipOne(id=f"s_{one.number}", by="m_tam", step="weekly", day=one.day) for one in ahead]
+    skips = [SkipOne(at=present(), id=f"s_{one.number}", by="m_tam", step="weekly", day=one.day) for one in ahead]
     reporting = asyncio.create_task(until(held, "the word that it was held"))
     outcomes: list[str | None] = []
     turned = asyncio.Event()

@@ -19,6 +19,7 @@ from rapport.model.message import LEFT_BEHIND, MessageState, Purpose
 from rapport.model.operation import Operate
 from rapport.storage.tables import MessageRow
 from rapport.storage.waits import open_waits
+from starters.services import present
 from starters.use_cases import account, meeting, message, onboarding, operation, task, timeline
 from starters.use_cases.operation import OperationWritten
 from starters.views.task import TaskLine
@@ -326,7 +327,7 @@ async def a_booked_review(here: Installation) -> tuple[WorkflowHandle[Any, Any],
 
     async def is_booked() -> bool:
         try:
-            book = Book(id=new_id("s"), by="m_tam", start=at)
+            book = Book(at=present(), id=new_id("s"), by="m_tam", start=at)
             await here.client.get_workflow_handle(review).execute_update(Meeting.book, book)
         except (RPCError, WorkflowUpdateFailedError):
             return False

@@ -18,6 +18,7 @@ from rapport.model.operation import Operate
 from rapport.model.support_case import CaseResult
 from rapport.model.task import TaskResult
 from rapport.storage.tables import MessageRow, TimelineRow
+from starters.services import present
 from starters.use_cases import (
     meeting as meetings,
     onboarding,
@@ -263,7 +264,7 @@ async def test_what_recurs_and_was_reset_keeps_what_members_said(here: Installat
         return next((one.day for one in coming if one.start > datetime.now(UTC)), None)
 
     day = await until(ahead, "its dates")
-    skip = SkipOne(id=new_id("s"), by="m_tam", step="weekly", day=day)
+    skip = SkipOne(at=present(), id=new_id("s"), by="m_tam", step="weekly", day=day)
     receipt = await handle.execute_update(Cadence.skip, skip, id=skip.id)
 
     async def heard() -> bool:

@@ -15,6 +15,7 @@ from rapport.model.message import MessageState
 from rapport.model.operation import Operate, Operation
 from rapport.storage.database import Connection, Store
 from starters.http.app import create_app
+from starters.services import present
 from starters.use_cases import doctor, message, onboarding, timeline
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
@@ -62,7 +63,7 @@ async def test_where_sql_fails_for_ever_doctor_readyz_and_temporal_say_so(
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as browser:
         with monkeypatch.context() as refusing:
             refusing.setattr(Store, "writing", only_read)
-            pause = Operation(id=new_id("s"), by="m_nobody", kind=Operate.PAUSE)
+            pause = Operation(at=present(), id=new_id("s"), by="m_nobody", kind=Operate.PAUSE)
             await handle.execute_update("operate", pause)
 
             async def shown() -> str | None:

@@ -13,7 +13,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.task import Decision, TaskQuestion, TaskRequest, TaskView
 from rapport.storage import account as accounts
 from rapport.storage.timeline import submit
-from starters.services import Actor, submission
+from starters.services import Actor, present, submission
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import Installation, by, example, left, until
@@ -83,7 +83,9 @@ async def request(installation: Installation, email: str, *, declined: bool = Fa
     """Say what is asked for, or that it is not needed."""
     member, said = await _said(installation, by(email), "task.request", None if declined else json.dumps(WORDS))
     handle = installation.client.get_workflow_handle(TASK)
-    return await handle.execute_update(HumanTask.request, TaskRequest(id=said, by=member, declined=declined))
+    return await handle.execute_update(
+        HumanTask.request, TaskRequest(at=present(), id=said, by=member, declined=declined)
+    )
 
 
 async def decide(
@@ -108,14 +110,14 @@ async def ask(installation: Installation, email: str, text: str) -> Receipt:
     """Say that information is missing."""
     member, said = await _said(installation, by(email), "task.ask", text)
     handle = installation.client.get_workflow_handle(TASK)
-    return await handle.execute_update(HumanTask.ask, TaskQuestion(id=said, by=member, round=1))
+    return await handle.execute_update(HumanTask.ask, TaskQuestion(at=present(), id=said, by=member, round=1))
 
 
 async def answer(installation: Installation, email: str, text: str) -> Receipt:
     """Give what is missing."""
     member, said = await _said(installation, by(email), "task.answer", text)
     handle = installation.client.get_workflow_handle(TASK)
-    return await handle.execute_update(HumanTask.answer, TaskQuestion(id=said, by=member, round=1))
+    return await handle.execute_update(HumanTask.answer, TaskQuestion(at=present(), id=said, by=member, round=1))
 
 
 async def put_down(installation: Installation, email: str, option: str) -> Decision:

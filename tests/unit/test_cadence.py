@@ -99,24 +99,30 @@ def test_few_dates_left_ask_for_more() -> None:
 @pytest.mark.parametrize(
     ("op", "reason"),
     [
-        (SkipOne(id="1", by="m", step="weekly", day=FIRST), None),
-        (SkipOne(id="1", by="m", step="weekly", day=FIRST + timedelta(days=1)), "there is none on 2026-11-27"),
-        (SkipOne(id="1", by="m", step="daily", day=FIRST), 'no standing meeting "daily"'),
-        (SkipOne(id="1", by="m", step="weekly", day=date(2027, 5, 6)), "not planned yet"),
-        (MoveOne(id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 11, 27, 9, tzinfo=UTC)), None),
-        (MoveOne(id="1", by="m", step="weekly", day=FIRST, start=BEGAN), "in the past"),
+        (SkipOne(at=BEGAN, id="1", by="m", step="weekly", day=FIRST), None),
         (
-            MoveOne(id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 12, 4, 9, tzinfo=UTC)),
+            SkipOne(at=BEGAN, id="1", by="m", step="weekly", day=FIRST + timedelta(days=1)),
+            "there is none on 2026-11-27",
+        ),
+        (SkipOne(at=BEGAN, id="1", by="m", step="daily", day=FIRST), 'no standing meeting "daily"'),
+        (SkipOne(at=BEGAN, id="1", by="m", step="weekly", day=date(2027, 5, 6)), "not planned yet"),
+        (
+            MoveOne(at=BEGAN, id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 11, 27, 9, tzinfo=UTC)),
+            None,
+        ),
+        (MoveOne(at=BEGAN, id="1", by="m", step="weekly", day=FIRST, start=BEGAN), "in the past"),
+        (
+            MoveOne(at=BEGAN, id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 12, 4, 9, tzinfo=UTC)),
             "comes before that",
         ),
         (
-            MoveOne(id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 12, 3, 9, 5, tzinfo=UTC)),
+            MoveOne(at=BEGAN, id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 12, 3, 9, 5, tzinfo=UTC)),
             "is held then",
         ),
-        (NotHeld(id="1", by="m", step="weekly", day=FIRST), "has not begun"),
-        (NotHeld(id="1", by="m", step="weekly", day=date(2026, 11, 19)), "too long ago"),
-        (SetRhythm(id="1", by="m", step="weekly", weekday=1, at=time(10)), None),
-        (SetRhythm(id="1", by="m", step="weekly", weekday=9, at=time(10)), "no such day"),
+        (NotHeld(at=BEGAN, id="1", by="m", step="weekly", day=FIRST), "has not begun"),
+        (NotHeld(at=BEGAN, id="1", by="m", step="weekly", day=date(2026, 11, 19)), "too long ago"),
+        (SetRhythm(at=BEGAN, id="1", by="m", step="weekly", weekday=1, clock=time(10)), None),
+        (SetRhythm(at=BEGAN, id="1", by="m", step="weekly", weekday=9, clock=time(10)), "no such day"),
     ],
 )
 def test_what_may_be_changed(op: SkipOne | MoveOne | NotHeld | SetRhythm, reason: str | None) -> None:

@@ -35,7 +35,7 @@ def progress(draw: st.DrawFn) -> dict[str, Progress]:
 def operation(kind: Operate, step: str | None = None) -> Operation:
     """A member's word."""
     playbook = PLAYBOOK if kind is Operate.ADOPT else None
-    return Operation(id="s_1", by="m_1", kind=kind, step=step, playbook=playbook)
+    return Operation(at=NOW, id="s_1", by="m_1", kind=kind, step=step, playbook=playbook)
 
 
 @given(progress(), st.sampled_from(Operate), st.sampled_from(NAMES), st.booleans())

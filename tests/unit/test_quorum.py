@@ -31,7 +31,7 @@ PEOPLE = ("business", "champion", "user", "second", "tam")
 
 def said(**answers: str) -> dict[str, Vote]:
     """Votes by person; each answer is a text of slot ids, such as "13"."""
-    return {who: Vote(id=who, voter=who, round=1, slots=tuple(ids)) for who, ids in answers.items()}
+    return {who: Vote(at=OPENED, id=who, voter=who, round=1, slots=tuple(ids)) for who, ids in answers.items()}
 
 
 answers = st.dictionaries(st.sampled_from(PEOPLE), st.sets(st.sampled_from("12345")).map(lambda s: "".join(sorted(s))))
@@ -124,7 +124,7 @@ def test_a_vote_counts_only_from_the_invited_in_this_round_on_these_times(
     phase: MeetingPhase, voter: str, round_: int, slots: tuple[str, ...]
 ) -> None:
     """One rule decides for the page, the command, the update and the signal alike."""
-    ballot = Vote(id="v", voter=voter, round=round_, slots=slots)
+    ballot = Vote(at=OPENED, id="v", voter=voter, round=round_, slots=slots)
     fits = (
         phase in (MeetingPhase.VOTING, MeetingPhase.STUCK) and voter != "stranger" and round_ == 1 and "9" not in slots
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
+from rapport.model.base import Word
 from rapport.model.meeting import Vote
 from rapport.model.tech_review import ReviewEdit
 from rapport.model.words import Unread
@@ -17,6 +19,8 @@ from worker import WORKFLOWS
 from workflows import words
 from workflows.base import AccountWorkflow
 from workflows.words import handlers_of
+
+SAID = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
 def test_every_update_has_its_door() -> None:
@@ -37,6 +41,13 @@ def test_nothing_is_said_to_a_workflow_but_in_one_place() -> None:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
         named = {node.attr for node in calls} & {"execute_update", "start_update", "hear_later"}
         assert not named or path.name == "words.py", path
+
+
+def test_whatever_is_said_is_dated() -> None:
+    """What follows from a word bears the date at which that was given, be it a vote, a pause or a decision."""
+    kinds = {one.kind for cls in WORKFLOWS if issubclass(cls, AccountWorkflow) for one in handlers_of(cls).values()}
+    assert len(kinds) >= 12
+    assert [kind for kind in kinds if not issubclass(kind, Word)] == []
 
 
 def test_of_whatever_is_said_can_be_read_who_said_it() -> None:
@@ -75,8 +86,8 @@ def test_what_counts_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None
 
     for number in range(3 * words.REMEMBERED):
         for slots in ((), ("1",)):
-            heard.take(Vote(id=f"v_{number}_{len(slots)}", voter="c_1", round=1, slots=slots), judge, effect)
-    first = Vote(id="v_0_1", voter="c_1", round=1, slots=("1",))
+            heard.take(Vote(at=SAID, id=f"v_{number}_{len(slots)}", voter="c_1", round=1, slots=slots), judge, effect)
+    first = Vote(at=SAID, id="v_0_1", voter="c_1", round=1, slots=("1",))
     assert heard.take(first, judge, effect).outcome == "counted"
     assert counted.count(first.id) == 1
     # What does not count is bounded: nobody's memory grows by it.

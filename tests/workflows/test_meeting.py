@@ -27,7 +27,7 @@ from rapport.model.operation import Control, ControlKind
 from rapport.model.projection import HeldHour
 from rapport.storage import hour, timeline as timeline_storage
 from rapport.storage.tables import AccountRow, HourRow
-from starters.services import submission
+from starters.services import present, submission
 from starters.use_cases import mail_switch, meeting, message, onboarding, timeline
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.message import Edit
@@ -211,13 +211,32 @@ async def test_the_same_decision_twice_counts_once(skipping: Installation) -> No
     view = await handle.query(Meeting.view)
     assert view.proposal is not None
     champion = next(invitee.id for invitee in view.proposal.invitees if "primary_champion" in invitee.personas)
-    ballot = Vote(id="s_same", voter=champion, round=1, slots=("1",))
+    ballot = Vote(at=present(), id="s_same", voter=champion, round=1, slots=("1",))
     first = await handle.execute_update(Meeting.vote, ballot, id="s_same")
     await handle.signal(AccountWorkflow.hear_later, left("vote", ballot))
     changed = ballot.model_copy(update={"slots": ("2",)})
     await handle.signal(AccountWorkflow.hear_later, left("vote", changed))
     assert await handle.execute_update(Meeting.vote, changed) == first
     assert (await handle.query(Meeting.view)).votes == (ballot,)
+
+
+async def test_a_vote_bears_the_date_at_which_it_was_given(skipping: Installation) -> None:
+    """However much later its meeting takes it, as no worker was there."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    handle = skipping.client.get_workflow_handle_for(Meeting.run, meeting_id("versayce", "kickoff", 1))
+    view = await handle.query(Meeting.view)
+    assert view.proposal is not None
+    given = await skipping.now() + timedelta(minutes=5)
+    ballot = Vote(at=given, id="s_late", voter=view.proposal.invitees[0].id, round=1, slots=("1",))
+    await skipping.sleep_until(given + timedelta(hours=3))
+    await handle.signal(AccountWorkflow.hear_later, left("vote", ballot))
+
+    async def cast() -> list[datetime]:
+        told = await timeline.timeline_of(skipping.services, "versayce")
+        return [entry.at for entry in told if entry.kind == "vote.cast"]
+
+    assert await until(cast, "the vote on the timeline") == [given]
 
 
 async def test_after_a_no_show_everyone_is_offered_new_times(skipping: Installation) -> None:
@@ -635,7 +654,7 @@ async def test_of_two_that_set_one_hour_by_hand_at_once_one_has_it(skipping: Ins
         await timeline_storage.submit(connection, said)
         taken = HeldHour(members=(tam,), start=start, end=start + timedelta(minutes=30))
         await hour.hold(connection, "meeting/other/kickoff/1", taken)
-    await handle.execute_update(Meeting.book, Book(id=said.id, by=tam, start=start, if_free=True))
+    await handle.execute_update(Meeting.book, Book(at=present(), id=said.id, by=tam, start=start, if_free=True))
 
     async def refused() -> bool:
         return "word.refused" in [one.kind for one in await timeline.timeline_of(skipping.services, "versayce")]

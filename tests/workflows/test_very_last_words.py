@@ -23,6 +23,7 @@ from rapport.model.task import TaskPhase, TaskProjection
 from rapport.model.tech_review import ReviewProjection
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.storage import account
+from starters.services import present
 from starters.use_cases import (
     cadence as cadences,
     mail_switch,
@@ -140,7 +141,7 @@ async def test_a_word_said_while_the_end_is_written_down_is_answered(
         member, handle = await robin(installation), installation.client.get_workflow_handle(workflow_id)
 
         async def speak() -> None:
-            word = Release(id=new_id("s"), by=member, keys=("no draft",))
+            word = Release(at=present(), id=new_id("s"), by=member, keys=("no draft",))
             said.append(word.id)
             await handle.signal(AccountWorkflow.hear_later, left("release", word))
             await heard(installation.client, workflow_id)
@@ -263,7 +264,7 @@ async def test_a_word_said_before_a_cadence_goes_on_in_a_new_run_is_answered(tmp
         member, first = await robin(installation), (await cadence.describe()).run_id
 
         async def speak() -> None:
-            word = Release(id=new_id("s"), by=member, keys=("no draft",))
+            word = Release(at=present(), id=new_id("s"), by=member, keys=("no draft",))
             said.append(word.id)
             await cadence.signal(AccountWorkflow.hear_later, left("release", word))
             await heard(installation.client, cadence.id)

@@ -101,7 +101,7 @@ class Failures:
             await control(meeting, ControlKind.CLOSE)
         elif result is not None and result.by is not None:
             kind, said = Operate(result.outcome), result.submission or f"{meeting}/{result.outcome}"
-            self._operate(Operation(id=said, by=result.by, kind=kind, step=name))
+            self._operate(Operation(id=said, at=result.at, by=result.by, kind=kind, step=name))
         # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
         if self.waits.get(name) is wait:
             del self.waits[name]
