@@ -17,8 +17,10 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.commands import in_name, reading_drafts
     from rapport.model.ids import person_of, purpose_of, review_id, round_of
     from rapport.model.meeting import (
+        AskAgain,
         Book,
         Booking,
+        Cancel,
         MeetingHour,
         MeetingPhase,
         MeetingResult,
@@ -37,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import MEETING
     from rapport.rules import audience, details, quorum
     from rapport.rules.todo_template import (
+        CONVERT,
         FIND_A_TIME,
         INSISTING,
         NO_TIME,
@@ -66,6 +69,9 @@ NOT_READ_YET: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
 
 HELD_BACK: Final = "the mails with the times were held back"
 
+CANCELED: Final = "canceled"
+"""The outcome of a meeting of which a member says that it does not take place."""
+
 AMONG_US: Final = MappingProxyType(
     {
         "meeting_proposal": "review_meeting",
@@ -90,6 +96,7 @@ class Meeting(AccountWorkflow):
         self.step = start.step
         self.phase = MeetingPhase.PROPOSING
         self.venue: Venue | None = None
+        self.conversion_offered = False
         self.proposal: Proposal | None = None
         self.votes: dict[str, Vote] = {}
         self.wanted: list[Book] = []
@@ -232,13 +239,17 @@ class Meeting(AccountWorkflow):
             elif asks and asks[0] <= workflow.now():
                 self._ask_how_it_went(self.booking, *asks[1:])
                 asks = ()
+            elif self._may_convert and not self.conversion_offered:
+                self._offer_conversion()
             else:
                 await self._news(self._wait_for_report(), asks[0] if asks else None, "Ask the TAM how it went")
         if self.report is not None:
             self.timeline.record(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
             self.outcome = "held" if self.report.outcome == "held" else None
-        elif self.booking is not None and self.outcome is None and workflow.now() < self.booking.start:
+        elif self.booking is not None and self.outcome in (None, CANCELED) and workflow.now() < self.booking.start:
             self._call_off(self.booking)
+        elif self.outcome == CANCELED:
+            self._tell_whom_it_asked()
 
     async def finish(self) -> MeetingResult:
         """Leave nothing behind: no mail under way, no draft, no unread decision, no entry unwritten."""
@@ -581,12 +592,42 @@ class Meeting(AccountWorkflow):
             self.messages.release_by(result, self.messages.drafts_for(purpose))
         self.being_read.discard(purpose)
 
+    def _offer_conversion(self) -> None:
+        """A visit that is approved once a time is booked is offered to the TAM, and calls nothing off by itself."""
+        self.conversion_offered = True
+        self.timeline.record("meeting.conversion_offered")
+        self.beside(self._convert())
+
+    async def _convert(self) -> None:
+        def is_over() -> bool:
+            return self._starts_over or self.booking is None or workflow.now() >= self.booking.start
+
+        result = await self._todo(CONVERT, None).put(is_over)
+        if result is not None and result.outcome == "convert":
+            self.venue, self.changed = Venue(onsite=True, chosen=True), True
+
+    def _tell_whom_it_asked(self) -> None:
+        """Tell those who were offered times that they need no longer answer."""
+        out = (MessageState.READY, MessageState.DEFERRED, MessageState.SENDING, MessageState.SENT)
+        asked = dict.fromkeys(
+            person_of(key)
+            for key, state in self.messages.states.items()
+            if state in out and purpose_of(key) == Purpose.PROPOSAL
+        )
+        to = tuple(invitee.id for invitee in self.proposal.invitees if invitee.id in asked) if self.proposal else ()
+        if to:
+            occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to)
+            self.messages.write(occasion, f"Tell {amount(len(to), 'person', 'people')} that it is called off")
+
     def _call_off(self, booking: Booking) -> None:
         """Take a booked time back from everyone's calendar."""
         self.timeline.record("meeting.called_off", instant=booking.start)
         self.booking = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
-        occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
+        again: Literal["round"] | None = "round" if self.outcome is None and not self.closing else None
+        occasion = self._occasion(
+            "meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1, update=again
+        )
         self.messages.write(occasion, f"Tell {amount(len(to), 'person', 'people')} that it is called off")
 
     # Waiting
@@ -658,6 +699,43 @@ class Meeting(AccountWorkflow):
         return "moved" if moves else "booked"
 
     book.validator(checks(_judge_book))
+
+    def _judge_cancel(self, cancel: Cancel) -> str | None:  # noqa: ARG002 - whoever says it
+        if self._is_over or self.phase is MeetingPhase.ENDED:
+            return MEETING_IS_OVER
+        return self._has_begun()
+
+    @workflow.update(name="cancel", description="Cancel the meeting")
+    @takes(_judge_cancel)
+    def cancel(self, cancel: Cancel) -> str:
+        """A member's word that it does not take place; whoever knows of it is told."""
+        self.outcome = CANCELED
+        self.timeline.record("meeting.canceled", who=cancel.by, submission=cancel.id)
+        return CANCELED
+
+    cancel.validator(checks(_judge_cancel))
+
+    def _judge_ask_again(self, ask: AskAgain) -> str | None:  # noqa: ARG002 - whoever says it
+        if self._is_over or self.phase is MeetingPhase.ENDED:
+            return MEETING_IS_OVER
+        if self.phase in (MeetingPhase.UNDECIDED, MeetingPhase.PROPOSING):
+            return "no times are on offer yet"
+        return self._has_begun()
+
+    @workflow.update(name="ask_again", description="Offer everyone other times")
+    @takes(_judge_ask_again)
+    def ask_again(self, ask: AskAgain) -> str:
+        """A member's word that what was voted and booked is void, and everyone is offered other times."""
+        self.outdated = True
+        self.timeline.record("meeting.asked_again", who=ask.by, submission=ask.id)
+        return "new_times"
+
+    ask_again.validator(checks(_judge_ask_again))
+
+    def _has_begun(self) -> str | None:
+        if self.booking is not None and self.booking.start <= workflow.now():
+            return "the meeting has begun by now; record how it went instead"
+        return None
 
     def _judge_report(self, report: Report) -> str | None:
         if self.phase is MeetingPhase.ENDED and self.report is None:
@@ -754,7 +832,12 @@ class Meeting(AccountWorkflow):
 
     @property
     def _converts(self) -> bool:
-        """Whether it is to be held on site, and is not planned so yet."""
+        """Whether it is to be held on site, and is not planned so yet; a booked one only if somebody decided that."""
+        return self._may_convert and (self.booking is None or (self.venue is not None and self.venue.chosen))
+
+    @property
+    def _may_convert(self) -> bool:
+        """Whether a visit is approved, and it is not planned so."""
         return self.venue is not None and self.venue.onsite and self.step.onsite is not None
 
     @property
@@ -773,7 +856,7 @@ class Meeting(AccountWorkflow):
 
     # Its mails and to-dos
 
-    def _todo(self, template: TodoTemplate, unblock: str) -> Todo:
+    def _todo(self, template: TodoTemplate, unblock: str | None) -> Todo:
         self.todo_counts[template.name] += 1
         step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
         return Todo(
@@ -800,7 +883,7 @@ class Meeting(AccountWorkflow):
         to: tuple[str, ...],
         *,
         occurrence: int = 1,
-        update: Literal["time", "host"] | None = None,
+        update: Literal["time", "host", "round"] | None = None,
     ) -> MessageRequest:
         return MessageRequest(
             account=self.account,

@@ -33,7 +33,7 @@ from rapport.storage.tables import MessageRow, TimelineRow
 _OF_A_STEP: Final = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.MESSAGE)
 _BY_MAIL: Final = kinds(DoneBy.ONBOARDING, DoneBy.WORKFLOW)
 _SETTLED: Final = ("meeting.booked", "meeting.moved", "meeting.given_up")
-_CANCELED: Final = ("meeting.called_off", "invitation.called_off")
+_CANCELED: Final = ("meeting.canceled", "meeting.called_off", "invitation.called_off")
 _REPORTED: Final = ("meeting.held", "meeting.no_show", "meeting.given_up")
 _ANSWERS: Final = (ActKind.ANSWER, ActKind.WAIT_CUSTOMER, ActKind.RESOLVE)
 _DECIDED: Final = (ReviewPhase.MESSAGE, ReviewPhase.ACKNOWLEDGEMENT, ReviewPhase.REVISIT, ReviewPhase.CLOSED)

@@ -314,6 +314,7 @@ class MessageDraft:
             "start": meeting.booking.start if meeting.booking else None,
             "end": meeting.booking.end if meeting.booking else None,
             "moved": meeting.update == "time",
+            "again": meeting.update == "round",
             "new_host": company.host(meeting).name if meeting.update == "host" else None,
             "place": company.place(meeting),
             "join_url": company.place(meeting),

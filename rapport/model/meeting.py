@@ -103,6 +103,20 @@ class Book(Word):
     if_free: bool = False
 
 
+class Cancel(WireModel):
+    """A member's word that the meeting does not take place; why stands in the submission."""
+
+    id: str
+    by: str
+
+
+class AskAgain(WireModel):
+    """A member's word that everyone is asked for other times, whatever was voted or booked."""
+
+    id: str
+    by: str
+
+
 class TimesTaken(WireModel):
     """Other meetings have taken these of a poll's times, each by its beginning."""
 
@@ -212,9 +226,14 @@ class MeetingStart(WireModel):
 
 
 class Venue(WireModel):
-    """Word on whether a meeting that could be held on site is."""
+    """Word on whether a meeting that could be held on site is.
+
+    Attributes:
+        chosen: Whether somebody has decided it for this meeting as it stands: only then is a booked one called off.
+    """
 
     onsite: bool
+    chosen: bool = False
 
 
 class MeetingResult(WireModel):
@@ -222,7 +241,8 @@ class MeetingResult(WireModel):
 
     Attributes:
         outcome: `held`; or `no_time`, where none was found or it was done without; or `unreported`, where nobody ever
-            said how it went; or `closed`, where its onboarding has no use for it any more.
+            said how it went; or `canceled`, as a member said; or `closed`, where its onboarding has no use for it any
+            more.
         start: When it was to begin, if that was ever known.
         by, submission: Who said how it went, and what they said.
     """

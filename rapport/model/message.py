@@ -323,7 +323,8 @@ class MeetingFacts(WireModel):
         coming: The ids of those who said that the booked time suits them.
         reason: Why the vote came to no result.
         attendees: Whom the invitation lists; where empty, those to whom the mail goes.
-        update: What is new to somebody who was invited before: the time, or who holds it.
+        update: What is new to somebody who was invited before: the time, or who holds it; or of one that is called
+            off, that times are looked for again.
         ours: Whether the vendor's own people meet, without the customer.
     """
 
@@ -340,7 +341,7 @@ class MeetingFacts(WireModel):
     coming: tuple[str, ...] = ()
     reason: str | None = None
     attendees: tuple[str, ...] = ()
-    update: Literal["time", "host"] | None = None
+    update: Literal["time", "host", "round"] | None = None
     ours: bool = False
 
 

@@ -33,6 +33,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     NO_TIME: "no time was found",
     UNREPORTED: "no one recorded how it went",
     "held": "held",
+    "canceled": "canceled",
     "closed": "no longer needed",
     "no_show": "no one came",
     "elsewhere": "done another way",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rapport.model.meeting import Receipt
-from rapport.model.reading import read_instant
+from rapport.model.reading import read_day, read_instant
 from starters.cli.common import command, out, table, when
 from starters.cli.minutes import Note, Written, print_minutes
 from starters.services import Actor, Services, member_named
@@ -59,6 +59,11 @@ def print_meeting(shown: MeetingShown) -> None:
         print_minutes(shown.minutes)
 
 
+def _print_rescheduled(receipt: Receipt) -> str:
+    """What follows from moving it."""
+    return "New times go out." if receipt.outcome == "new_times" else "Rescheduled. Everyone gets the change."
+
+
 def _print_way_on(shown: MeetingShown) -> None:
     """What it waits for, and the command that moves it on."""
     if shown.waiting_for:
@@ -99,6 +104,49 @@ async def book(
     """Set the time by hand, or move it; everyone gets an invitation."""
     zone = (await member_named(services, actor)).schedule.zone
     return await meeting.book(services, account, step, read_instant(start, "--start", zone), actor, anyway=anyway)
+
+
+Date = Annotated[
+    str | None,
+    typer.Option("--date", help="Of a recurring meeting, which date; the next unless named.", metavar="DATE"),
+]
+
+
+@command(app, show=_print_rescheduled)
+async def reschedule(
+    services: Services,
+    actor: Actor,
+    account: str,
+    step: Step,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", help="In your own zone, or with an offset. Without it, everyone gets new times.", metavar="TIME"
+        ),
+    ] = None,
+    date: Date = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; for the timeline.")] = None,
+    anyway: Anyway = False,
+) -> Receipt:
+    """Move a meeting to another time, or offer everyone new times; of a recurring one, move one date."""
+    zone = (await member_named(services, actor)).schedule.zone
+    at = None if start is None else read_instant(start, "--start", zone)
+    day = None if date is None else read_day(date, "--date")
+    return await meeting.reschedule(services, account, step, actor, at, day=day, reason=reason, anyway=anyway)
+
+
+@command(app, show="Canceled. Everyone who was invited or asked is told.")
+async def cancel(
+    services: Services,
+    actor: Actor,
+    account: str,
+    step: Step,
+    reason: Annotated[str, typer.Option("--reason", help="Why; for the timeline.")],
+    date: Date = None,
+) -> Receipt:
+    """Cancel a meeting, or one date of a recurring one; a step of the onboarding ends with it."""
+    day = None if date is None else read_day(date, "--date")
+    return await meeting.cancel(services, account, step, reason, actor, day=day)
 
 
 @command(app, show="Noted: it was held.")

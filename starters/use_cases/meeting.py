@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
@@ -14,7 +14,18 @@ from rapport.model.account import Role, Schedule
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import by_whom, in_name
 from rapport.model.ids import account_of, cadence_id, meeting_id, scope_of, step_of_meeting
-from rapport.model.meeting import COLLEAGUE, Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
+from rapport.model.meeting import (
+    COLLEAGUE,
+    AskAgain,
+    Book,
+    Cancel,
+    MeetingPhase,
+    MeetingResult,
+    MeetingView,
+    Receipt,
+    Report,
+    Vote,
+)
 from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
 from rapport.revival import may_go_on
@@ -47,7 +58,7 @@ from starters.services import (
     present,
     submission,
 )
-from starters.use_cases import minutes
+from starters.use_cases import cadence as rhythms, minutes
 from starters.use_cases.hour import refuse_unsuitable
 from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
@@ -399,11 +410,19 @@ def unknown_link() -> UserError:
 
 @requires(Action.ACT)
 async def book(
-    services: Services, account: str, step: str, start: datetime, actor: Actor, *, anyway: bool = False
+    services: Services,
+    account: str,
+    step: str,
+    start: datetime,
+    actor: Actor,
+    *,
+    reason: str | None = None,
+    anyway: bool = False,
 ) -> Receipt:
     """Set a meeting's time by hand, or move it; everyone gets an invitation.
 
     Args:
+        reason: Why, for the timeline.
         anyway: Whether it is meant although it lies outside of somebody's hours, or in a holiday, an absence or another
             meeting of theirs.
 
@@ -417,12 +436,95 @@ async def book(
     account, _, handle, _ = await _find(services, account, step)
     said = await once(
         services,
-        submission(member.id, actor, "book", handle.id),
+        submission(member.id, actor, "book", handle.id, reason),
         None if anyway else lambda: refuse_unsuitable(services, handle, account, start, actor),
         start=start.astimezone(UTC),
     )
     word = Book(id=said.id, at=said.at, by=member.id, start=start, if_free=not anyway)
     return await hand_over(services, handle, flows.Meeting.book, word, f'meeting "{step}" of {account}')
+
+
+@requires(Action.ACT)
+async def reschedule(
+    services: Services,
+    account: str,
+    step: str,
+    actor: Actor,
+    start: datetime | None = None,
+    *,
+    day: date | None = None,
+    reason: str | None = None,
+    anyway: bool = False,
+) -> Receipt:
+    """Move a meeting to another time; without one, what was voted and booked is void, and everyone gets new times.
+
+    Args:
+        day: Of a recurring meeting, which date; the next one, where none is named.
+        reason, anyway: As of `book`.
+
+    Raises:
+        UserError: As of `book`; or a recurring meeting's date is to move, and no time is named.
+    """
+    recurring = await _date_of(services, account, step, day)
+    if recurring is not None and start is None:
+        raise UserError(
+            "is missing: nobody votes on one date of a recurring meeting",
+            field="start",
+            fix="name the new time",
+        )
+    if recurring is not None and start is not None:
+        return await rhythms.move(services, account, step, recurring, start, actor, reason, anyway=anyway)
+    if start is not None:
+        return await book(services, account, step, start, actor, reason=reason, anyway=anyway)
+    member = await member_named(services, actor)
+    account, _, handle, _ = await _find(services, account, step)
+    said = await once(services, submission(member.id, actor, "ask_again", handle.id, reason), by_state=True)
+    word = AskAgain(id=said.id, by=member.id)
+    return await hand_over(services, handle, flows.Meeting.ask_again, word, f'meeting "{step}" of {account}')
+
+
+@requires(Action.ACT)
+async def cancel(
+    services: Services, account: str, step: str, reason: str, actor: Actor, *, day: date | None = None
+) -> Receipt:
+    """Cancel a meeting: whoever was invited or asked for times is told. A step ends with it.
+
+    Args:
+        reason: Why, for the timeline.
+        day: Of a recurring meeting, which date; the next one, where none is named.
+
+    Raises:
+        UserError: The member may not, no reason is given, or the meeting has begun or is over.
+    """
+    if not reason.strip():
+        raise UserError("is empty", field="reason", fix="say why it is canceled")
+    recurring = await _date_of(services, account, step, day)
+    if recurring is not None:
+        return await rhythms.skip(services, account, step, recurring, actor, reason)
+    member = await member_named(services, actor)
+    account, _, handle, _ = await _find(services, account, step)
+    said = await once(services, submission(member.id, actor, "cancel", handle.id, reason), by_state=True)
+    word = Cancel(id=said.id, by=member.id)
+    return await hand_over(services, handle, flows.Meeting.cancel, word, f'meeting "{step}" of {account}')
+
+
+async def _date_of(services: Services, named: str, step: str, day: date | None) -> date | None:
+    """Which date of a recurring meeting is meant; nothing where the step is no such meeting.
+
+    Raises:
+        UserError: No date of it is planned, or the step is no recurring meeting and a day was named.
+    """
+    async with services.store.reading() as connection:
+        recurring = await cadence.of_account(connection, account_of(named))
+    of = next((one for one in recurring if one.step == step and one.rhythm == "sync"), None)
+    if of is None and day is not None:
+        raise UserError(f'"{step[:40]}" does not recur', field="date", fix="leave the date out")
+    if of is None or day is not None:
+        return day
+    ahead = [one for one in of.coming if one.off is None and one.start > present()]
+    if not ahead:
+        raise UserError(f'"{step}" has no date ahead', field="step", fix=f"see `rapport cadence show {named}`")
+    return min(ahead, key=lambda one: one.start).day
 
 
 @requires(Action.ACT)

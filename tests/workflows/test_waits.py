@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from rapport.model.base import UserError
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.meeting import Venue
 from rapport.model.message import MessageState
 from rapport.storage.waits import open_waits
 from starters.use_cases import meeting, message, onboarding, task, timeline
@@ -173,3 +174,21 @@ async def test_a_late_yes_offers_a_conversion_and_switches_nothing_by_itself(ski
     (event,) = cancelled
     assert event["DTSTART"].dt == booked.booked
     assert int(event["SEQUENCE"]) == 1
+
+
+async def test_a_yes_to_a_visit_calls_off_no_booked_meeting_by_itself(skipping: Installation) -> None:
+    """Approved in time, but once a time is booked, a visit is offered to the TAM; only their word gives up the time."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    start = (await in_phase(skipping, "booked")).booked
+    meeting_ = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
+    await meeting_.signal("settle", Venue(onsite=True))
+    await task_in_phase(skipping, "open", "task/versayce/kickoff.conversion/1")
+    assert (await kickoff(skipping)).booked == start
+    called_off = [one for mail in skipping.mails(CHAMPION) for one in events(mail) if one["STATUS"] == "CANCELLED"]
+    assert not called_off
+    await task.decide(skipping.services, "versayce/kickoff.conversion", "convert", TAM)
+    again = await in_phase(skipping, "voting")
+    assert again.slots[0].end - again.slots[0].start == timedelta(hours=4)

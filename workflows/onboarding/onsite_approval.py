@@ -75,7 +75,7 @@ class OnsiteApproval:
         todo = self.state.todo(CONVERT, name, None)
         result = await todo.put(lambda: self.state.progress[name].state is not StepState.RUNNING)
         if result is not None and result.outcome == "convert":
-            await self._settle(name, Venue(onsite=True))
+            await self._settle(name, Venue(onsite=True, chosen=True))
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""

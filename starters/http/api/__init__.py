@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Query, Request, Response
 
 from rapport.model.account import AccountFile, WrittenWork
-from rapport.model.base import InputModel, Prose, WrittenInstant
+from rapport.model.base import InputModel, Prose, WrittenDay, WrittenInstant
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.storage.timeline import Verified
@@ -48,6 +48,22 @@ class BookBody(InputModel):
 
     start: WrittenInstant
     anyway: bool = False
+
+
+class RescheduleBody(InputModel):
+    """A meeting's new time; without one, everyone gets new times. `date` says which one of a recurring meeting."""
+
+    start: WrittenInstant | None = None
+    date: WrittenDay | None = None
+    reason: Prose | None = None
+    anyway: bool = False
+
+
+class CancelBody(InputModel):
+    """Why a meeting does not take place. `date` says which one of a recurring meeting."""
+
+    reason: Prose
+    date: WrittenDay | None = None
 
 
 class ReportBody(InputModel):
@@ -155,6 +171,26 @@ async def book(account: str, step: str, said: By[BookBody], services: TheService
     """Set a meeting's time by hand, or move it."""
     actor = said.by(services, token)
     return await meeting.book(services, account, step, said.body.start, actor, anyway=said.body.anyway)
+
+
+@router.post("/accounts/{account}/meetings/{step}/reschedule")
+async def reschedule(
+    account: str, step: str, said: By[RescheduleBody], services: TheServices, token: Bearer
+) -> Receipt:
+    """Move a meeting to another time, or offer everyone new times."""
+    body, actor = said.body, said.by(services, token)
+    return await meeting.reschedule(
+        services, account, step, actor, body.start, day=body.date, reason=body.reason, anyway=body.anyway
+    )
+
+
+@router.post("/accounts/{account}/meetings/{step}/cancel")
+async def cancel_meeting(
+    account: str, step: str, said: By[CancelBody], services: TheServices, token: Bearer
+) -> Receipt:
+    """Cancel a meeting; whoever was invited or asked is told."""
+    actor = said.by(services, token)
+    return await meeting.cancel(services, account, step, said.body.reason, actor, day=said.body.date)
 
 
 @router.post("/accounts/{account}/meetings/{step}/no-show")

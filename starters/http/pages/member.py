@@ -159,6 +159,24 @@ async def book(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     return f"/accounts/{key}?done={done_of(receipt, 'booked')}"
 
 
+@form(router, "/accounts/{key}/meetings/{step}/reschedule", again=account_page, name="change")
+async def offer_new_times(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
+    """Offer everyone new times for a meeting."""
+    tam = (await accounts.show(visit.services, key)).tam
+    receipt = await meeting.reschedule(
+        visit.services, key, step, visit.acting(tam.email), reason=typed.get("reason") or None
+    )
+    return f"/accounts/{key}?done={done_of(receipt, 'new_times')}"
+
+
+@form(router, "/accounts/{key}/meetings/{step}/cancel", again=account_page, name="change")
+async def cancel_meeting(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
+    """Cancel a meeting."""
+    tam = (await accounts.show(visit.services, key)).tam
+    receipt = await meeting.cancel(visit.services, key, step, typed.get("reason", ""), visit.acting(tam.email))
+    return f"/accounts/{key}?done={done_of(receipt, 'meeting_canceled')}"
+
+
 @form(router, "/accounts/{key}/meetings/{step}/report", again=account_page)
 async def report(visit: TheVisit, key: str, step: str, typed: Typed) -> str:
     """Say whether a meeting was held."""

@@ -41,6 +41,8 @@ from starters.views.task import together
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
+    "new_times": "New times go out to everyone who is invited.",
+    "meeting_canceled": "Meeting canceled. Everyone who was invited or asked is told.",
     "held": "Noted: it was held.",
     "moved": "Moved. Everyone gets the change.",
     "called_off": "Called off. Everyone’s calendar loses that date, and no other.",
