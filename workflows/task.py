@@ -539,6 +539,7 @@ class HumanTask(AccountWorkflow):
         if email == NO_EMAIL:
             return
         self.mails[email] += 1
+        holders = [holder for seat in (self.assignees.seats if self.assignees else ()) for holder in seat.holders]
         occasion = MessageRequest(
             account=self.account,
             contract=self.start.contract,
@@ -575,11 +576,9 @@ class HumanTask(AccountWorkflow):
                 quorum=self.definition.quorum,
                 needs={option.id: option.needs for option in self.definition.options if option.needs},
                 in_place_of={
-                    holder.member: holder.on_behalf_of
-                    for seat in (self.assignees.seats if self.assignees else ())
-                    for holder in seat.holders
-                    if holder.on_behalf_of is not None
+                    holder.member: holder.on_behalf_of for holder in holders if holder.on_behalf_of is not None
                 },
+                helping=tuple(holder.member for holder in holders if holder.escalated),
             ),
         )
         self.messages.write(occasion, summary)

@@ -246,6 +246,8 @@ class MessageDraft:
             "deadline": self._due(task),
             "requester": self._name(task.requester),
             "in_place_of": self._name(task.in_place_of.get(self.person)),
+            "helps": self.person in task.helping,
+            "helped": bool(task.helping),
             "asked_by": self._name(task.asked_by),
             "missing": self.said.get(task.asked or "", ""),
             "answer": self.said.get(task.answered or ""),

@@ -276,6 +276,7 @@ class TaskFacts(WireModel):
         finds_out: What is to be found out of their work.
         deciders: Whom the question was put to.
         in_place_of: For whom someone decides, where it is not for themself.
+        helping: Those of them who were asked beside whoever stayed silent, and cover for nobody.
     """
 
     kind: str = "approval"
@@ -298,6 +299,7 @@ class TaskFacts(WireModel):
     finds_out: tuple[Fact, ...] = ()
     deciders: tuple[str, ...] = ()
     in_place_of: dict[str, str] = Field(default_factory=dict)
+    helping: tuple[str, ...] = ()
 
     def people(self) -> tuple[str, ...]:
         """Everyone whom the mail names, by id."""

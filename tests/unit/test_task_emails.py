@@ -61,3 +61,21 @@ def test_several_answers_are_listed_with_the_rule_by_which_they_decide() -> None
     text = words("task_outcome", outcome="deny", answers=answers, quorum="majority").text
     assert "is decided: Declined. More than half decide." in text
     assert "- Robin Keller: Deny\n  Go.\n- Ines Moreau: Deny\n  Go.\n" in text
+
+
+@pytest.mark.parametrize("name", ["task_opened", "task_reminder", "review_asked", "review_asked_again"])
+def test_whoever_helps_out_with_silence_is_not_told_that_they_cover_for_somebody(name: str) -> None:
+    """Nobody covers for a colleague who is there, and has just not replied."""
+    covering = words(name, in_place_of={"m_0": "m_1"}).text
+    helping = words(name, in_place_of={"m_0": "m_1"}, helping=("m_0",)).text
+    assert ("You're covering for Ines Moreau." in covering, "no reply yet" in covering) == (True, False)
+    assert "covering" not in helping
+    assert "There's no reply yet, so you're asked as well, on behalf of Ines Moreau." in helping
+
+
+@pytest.mark.parametrize(("helping", "told"), [((), False), (("m_2",), True)])
+def test_an_escalation_tells_of_a_backup_only_where_one_was_asked(helping: tuple[str, ...], told: bool) -> None:
+    """A member may have no backup, or one who was asked already."""
+    text = words("task_manager", kind="to_do", helping=helping).text
+    assert "is still open" in text
+    assert ("also with a backup asked" in text) is told
