@@ -16,7 +16,7 @@ from rapport.model.step import ReviewStep, SyncStep
 from rapport.rules import audience, calendar, recurrence
 from rapport.rules.calendar import Interval
 from rapport.rules.hour import load
-from rapport.storage import hour
+from rapport.storage import account as accounts, hour
 from rapport.storage.database import Store
 
 
@@ -37,6 +37,7 @@ class PlanSync(WireModel):
         after: The instant of the last occurrence that is planned, by the rule.
         number: Its number.
         announced: Until when everyone's calendar knows which holidays drop out.
+        coming: The beginnings of the dates that are planned and are to take place.
     """
 
     account: str
@@ -46,6 +47,7 @@ class PlanSync(WireModel):
     after: Instant
     number: int
     announced: Instant | None = None
+    coming: tuple[Instant, ...] = ()
     now: Instant
 
 
@@ -118,7 +120,7 @@ class Cadences:
         dates = [Interval(one.start, one.end) for one in plan.occurrences if one.off is None]
         async with self.store.writing() as connection:
             is_theirs = await hour.reserve(connection, question.account, step.name, tam.id, dates)
-        return plan if is_theirs else None
+        return await self._with_absences(company, plan, (), question.now) if is_theirs else None
 
     @activity.defn(name="rhythms.plan")
     async def plan(self, question: PlanSync) -> SyncPlan:
@@ -128,7 +130,7 @@ class Cadences:
             wanted = question.wanted
             standing = recurrence.set_by_hand(question.now, wanted.weekday, wanted.clock, company.champion.schedule)
         assert standing is not None
-        return _planned(
+        plan = _planned(
             company,
             question.step,
             standing,
@@ -136,6 +138,29 @@ class Cadences:
             number=question.number,
             announced=question.announced,
         )
+        return await self._with_absences(company, plan, question.coming, question.now)
+
+    async def _with_absences(
+        self, company: AccountContext, plan: SyncPlan, coming: Sequence[datetime], now: datetime
+    ) -> SyncPlan:
+        """The plan, with the dates that an absence takes of whoever serves the account then.
+
+        It takes them at the end of the last working day before it: until then the account may be handed over.
+        """
+        starts = sorted({*coming, *(one.start for one in plan.occurrences if one.off is None)})
+        serving = {start: company.account.tam_at(start) for start in starts}
+        async with self.store.reading() as connection:
+            known = await accounts.availability(connection, sorted(set(serving.values())), since=now)
+            schedules = {one.id: one.schedule for one in await accounts.members(connection, known)}
+        at = {
+            start: calendar.last_working_instant(absence.starts, schedules[tam])
+            for start, tam in serving.items()
+            for absence in known[tam].absences
+            if absence.starts <= start < absence.ends
+        }
+        ahead = [one for one in at.values() if one > now]
+        gone = tuple(start for start, one in at.items() if one <= now)
+        return plan.model_copy(update={"away": gone, "look_at": min(ahead, default=None)})
 
     @activity.defn(name="rhythms.review")
     async def review(self, question: PlanReview) -> ReviewPlanned:

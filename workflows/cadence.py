@@ -188,6 +188,7 @@ class Cadence(AccountWorkflow):
             if plan.standing is not None:
                 self.put(name, found)
                 self.announce(name, "begun")
+                self._call_off(name, plan.away)
             else:
                 again = workflow.now() + cadence.SEEK_AGAIN
                 self.put(name, found.model_copy(update={"seek_at": again}))
@@ -209,13 +210,19 @@ class Cadence(AccountWorkflow):
                 plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(cadence.set_anew(self.syncs[name], workflow.now()), plan))
                 self.announce(name, "begun" if new else "changed", sync.wanted)
-            elif cadence.runs_out(sync) or (moved and sync.standing is not None):
+                self._call_off(name, plan.away)
+            elif (
+                cadence.runs_out(sync)
+                or cadence.takes_absences(sync, workflow.now())
+                or (moved and sync.standing is not None)
+            ):
                 plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(self.syncs[name], plan))
                 if (plan.announced, plan.party) != (sync.announced, sync.party):
                     there = plan.party.everyone if plan.party else ()
                     before = sync.party.everyone if sync.party else ()
                     self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
+                self._call_off(name, plan.away)
 
     async def offer_reviews(self) -> None:
         """Offer a review's times well ahead, have it prepared, and look for the one after it."""
@@ -349,9 +356,23 @@ class Cadence(AccountWorkflow):
             after=after or (workflow.now() if sync.wanted is not None else max(planned, default=workflow.now())),
             number=sync.number,
             announced=None if sync.wanted is not None else sync.announced,
+            coming=() if sync.wanted is not None else tuple(one.start for one in self._ahead(sync)),
             now=workflow.now(),
         )
         return await done(Planning.plan, question, f"When is {sync.step.title} held next?", PLANNING)
+
+    def _ahead(self, sync: StandingMeeting) -> list[Occurrence]:
+        """The dates that have not begun and are to take place."""
+        return [one for one in cadence.upcoming(sync, workflow.now()) if one.off is None and one.start > workflow.now()]
+
+    def _call_off(self, name: str, away: Collection[datetime]) -> None:
+        """Call off the dates that lie in an absence of the TAM's; everyone's calendar loses them."""
+        for one in self._ahead(self.syncs[name]):
+            if one.start in away:
+                off = one.model_copy(update={"off": "absence"})
+                self.put(name, cadence.replaced(self.syncs[name], off))
+                self.timeline.record("sync.away", step=name, about=one.day.isoformat(), instant=one.start)
+                self.announce(name, "skipped", one=off)
 
     def _is_due(self, name: str) -> bool:
         plan = self.reviews[name].plan
@@ -622,6 +643,7 @@ class Cadence(AccountWorkflow):
         there = plan.party.everyone
         before = sync.party.everyone if sync.party else ()
         self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
+        self._call_off(name, plan.away)
 
     async def _redefine_review(self, step: ReviewStep, fields: set[str]) -> None:
         """Take another definition; the next one that can still be prepared by then is planned anew by it."""

@@ -12,7 +12,7 @@ from rapport.model.meeting import Invitee, Receipt
 from rapport.model.projection import TimelineEvent, Wait
 from rapport.model.step import ReviewStep, SyncStep
 
-Off = Literal["holiday", "skipped"]
+Off = Literal["holiday", "skipped", "absence"]
 """Why an occurrence of a standing meeting does not take place."""
 
 
@@ -86,6 +86,7 @@ class StandingMeeting(WireModel):
         seek_at: When the calendars are looked through for a time again, where there was none.
         first: The first occurrence, as the rule has it.
         excluded: The occurrences by the rule that drop out because somebody has a holiday.
+        look_at: When the next absence of the TAM's takes some of the dates, unless somebody serves the account then.
     """
 
     step: SyncStep
@@ -101,6 +102,7 @@ class StandingMeeting(WireModel):
     number: int = 0
     wanted: SetRhythm | None = None
     seek_at: Instant | None = None
+    look_at: Instant | None = None
 
 
 class ReviewPlan(WireModel):
@@ -225,6 +227,8 @@ class SyncPlan(WireModel):
     Attributes:
         standing: Nothing where no time suits those who are needed.
         occurrences: The next ones, beyond those that were planned before.
+        away: The beginnings of those dates, also of earlier planned ones, that the TAM's absence takes by now.
+        look_at: When it takes the next of them.
     """
 
     party: StandingParty
@@ -233,6 +237,8 @@ class SyncPlan(WireModel):
     occurrences: tuple[Occurrence, ...] = ()
     excluded: tuple[Instant, ...] = ()
     announced: Instant | None = None
+    away: tuple[Instant, ...] = ()
+    look_at: Instant | None = None
 
 
 class ReviewPlanned(WireModel):

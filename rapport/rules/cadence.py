@@ -93,6 +93,11 @@ def runs_out(sync: SyncState) -> bool:
     return sync.standing is not None and sum(one.off is None for one in sync.occurrences) < AHEAD
 
 
+def takes_absences(sync: SyncState, now: datetime) -> bool:
+    """Whether an absence takes some of its dates by now, unless somebody else serves the account then."""
+    return sync.look_at is not None and sync.look_at <= now
+
+
 def _judge_one(step: str, day: date, syncs: dict[str, SyncState], now: datetime) -> str | None:
     if step not in syncs:
         return _no_sync(step, syncs)
@@ -154,6 +159,7 @@ def planned(sync: SyncState, plan: SyncPlan) -> SyncState:
             "announced": plan.announced,
             "number": max([sync.number, *(one.number for one in new)]),
             "seek_at": None,
+            "look_at": plan.look_at,
         }
     )
 
@@ -178,7 +184,7 @@ def redefined(sync: SyncState, step: SyncStep, now: datetime) -> SyncState:
     first = min(days, default=sync.standing.first)
 
     def stays(one: Occurrence) -> bool:
-        said = one.is_moved or one.off == "skipped"
+        said = one.is_moved or one.off in ("skipped", "absence")
         return said and one.day >= first and (one.day - first).days % (7 * step.weeks) == 0
 
     def resized(one: Occurrence) -> Occurrence:
@@ -274,7 +280,8 @@ def next_instants(sync: SyncState) -> list[datetime]:
     """When a standing meeting needs something done next: nothing has to be done about a time that is off."""
     if sync.standing is None:
         return [sync.seek_at] if sync.seek_at is not None else []
-    return [one.tick for one in sync.occurrences if one.off is None][:1]
+    looks = [sync.look_at] if sync.look_at is not None else []
+    return [one.tick for one in sync.occurrences if one.off is None][:1] + looks
 
 
 def seeks(sync: SyncState, now: datetime) -> bool:

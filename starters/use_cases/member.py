@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from rapport.model.access import Action, Reach
 from rapport.model.account import Member, MembersFile, Role, WrittenAbsence
 from rapport.model.base import InputModel, Instant, Prose, Refused, UserError, WireModel
-from rapport.model.ids import case_id, desk_id, new_id
+from rapport.model.ids import cadence_id, case_id, desk_id, new_id
 from rapport.model.support_case import DESK
 from rapport.rules import access, calendar
 from rapport.storage import account as people, imports, session, succession, support_case, task, timeline
@@ -233,7 +233,7 @@ async def add_absence(services: Services, written: WrittenAbsence, actor: Actor)
                 fix=_way_round(other, found, now),
                 kind=Refused.CONFLICT,
             )
-    await people_changed(services)
+    await people_changed(services, away=found.id)
     return await _shown(services, absence.id)
 
 
@@ -260,21 +260,26 @@ async def end_absence(services: Services, id_: str, actor: Actor) -> AbsenceShow
         if not await people.end_absence(connection, id_, now):
             raise UserError("is over already", field="id", fix="see `rapport absence list`", kind=Refused.CONFLICT)
         await timeline.submit(connection, submission(by.id, actor, "absence.end", id_))
-    await people_changed(services)
+    await people_changed(services, away=found.id)
     return await _shown(services, id_)
 
 
-async def people_changed(services: Services, account: str | None = None) -> None:
+async def people_changed(services: Services, account: str | None = None, away: str | None = None) -> None:
     """Tell open tasks, cases and the desk that who acts for whom may have changed; or an account's own open tasks.
 
     Called by each use case that changed something, once that is committed. Where Temporal cannot be told, or an
     onboarding's file brought the members in, a task finds out by itself before it writes to anybody again.
+
+    Args:
+        away: The member who announced an absence, or ended one: it takes dates of what recurs for their accounts.
     """
     async with services.store.reading() as connection:
         open_tasks = await task.open_ids(connection, put_to_people_of=account)
         refs = await support_case.open_refs(connection) if account is None else []
+        recurring = await people.accounts_of(connection, away) if away is not None else []
     # Without a case nobody waits for the desk.
     listeners = [*open_tasks, *(case_id(ref) for ref in refs), *([desk_id(DESK)] if refs else [])]
+    listeners += [cadence_id(one) for one in recurring]
     untold = await tell_people_changed(services, listeners)
     if untold:
         logger.warning(

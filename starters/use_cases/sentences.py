@@ -113,6 +113,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "sync.no_time": "{step}: no time works for everyone who is required; the TAM was told",
     "sync.moved": "{step} of {about} moved to {when} by {who}",
     "sync.skipped": "{step} of {about} called off by {who}",
+    "sync.away": "{step} of {about} canceled: the TAM is out of office then",
     "sync.held": "{step} of {when} counts as held",
     "sync.not_held": "{step} of {when} was not held, says {who}",
     "review.offered": "{step} {about}: its times are offered, for {when} or the days after",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
 
+from rapport import clock
+from rapport.model.account import MembersFile, WrittenAbsence
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState, Purpose
@@ -17,9 +19,9 @@ from rapport.model.sweep import SweepStart, Swept
 from rapport.model.workflows import SWEEP
 from rapport.storage import hour
 from rapport.storage.tables import AccountRow, MessageRow
-from starters.use_cases import cadence, message, onboarding, operation, succession, timeline
+from starters.use_cases import cadence, member, message, onboarding, operation, succession, timeline
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.succession import Successor
+from starters.use_cases.succession import HandOver, Successor
 from tests.conftest import (
     BUSINESS,
     CHAMPION,
@@ -35,6 +37,13 @@ from tests.support.cadence import begin, coming, events, method
 from tests.support.kickoff import reviewed, status_of
 
 ZURICH = ZoneInfo("Europe/Zurich")
+COLLEAGUE = {
+    "name": "Noor Haddad",
+    "email": "noor.haddad@foobar.example",
+    "roles": ["tam"],
+    "zone": "Europe/Berlin",
+    "join_url": "https://meet.foobar.example/noor",
+}
 EVERYONE = (CHAMPION, USER, SECOND_USER, TAM.email)
 
 
@@ -127,6 +136,40 @@ async def test_one_date_is_called_off_for_itself(skipping: Installation) -> None
     (entry,) = await tell(skipping, "sync.skipped")
     assert entry.said == "they are at a fair"
     assert first < second
+
+
+@pytest.mark.parametrize("stand_in", [False, True])
+async def test_a_date_in_the_tams_absence_is_called_off_unless_the_account_is_handed_over(
+    skipping: Installation, stand_in: bool
+) -> None:
+    """Everyone's calendar loses it at the end of the TAM's last working day: until then a colleague may take over."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    services = skipping.services
+    first, second, third = (await coming(skipping))[:3]
+    day = second.astimezone(ZURICH).date()
+    written = WrittenAbsence.model_validate({"member": TAM.email, "from": f"{day}", "until": f"{day}"})
+    with clock.set_to(await skipping.now()):
+        await member.add_absence(services, written, TAM)
+    await skipping.sleep_until(first)
+    assert second in await coming(skipping)
+    if stand_in:
+        people = MembersFile.model_validate({"members": [COLLEAGUE]})
+        await member.import_members(services, people)
+        order = HandOver(to="noor.haddad@foobar.example", until=f"{day}", reason="On leave")
+        with clock.set_to(await skipping.now()):
+            await succession.hand_over(services, "versayce", order, TAM)
+    evening = datetime.combine(day - timedelta(days=1), time(17, 30), ZURICH)
+    await skipping.sleep_until(evening)
+
+    async def as_expected() -> bool:
+        return (second in await coming(skipping)) is stand_in
+
+    await until(as_expected, "the date to stay, or to be called off")
+    assert {second, third} & set(await coming(skipping)) == ({second, third} if stand_in else {third})
+    canceled = [mail for mail in skipping.mails(CHAMPION) if str(mail["Subject"]).startswith("Canceled: ")]
+    assert [events(mail)[0]["RECURRENCE-ID"].dt for mail in canceled] == ([] if stand_in else [second])
+    assert bool(await tell(skipping, "sync.away")) is not stand_in
 
 
 async def test_one_date_is_moved_for_itself(skipping: Installation) -> None:
