@@ -15,7 +15,7 @@ from rapport.model.cadence import ReviewPlanned, SetRhythm, StandingParty, Stand
 from rapport.model.step import ReviewStep, SyncStep
 from rapport.rules import audience, calendar, recurrence
 from rapport.rules.calendar import Interval
-from rapport.rules.hour import load
+from rapport.rules.hour import closed, load, out_of_reach
 from rapport.storage import account as accounts, hour
 from rapport.storage.database import Store
 
@@ -103,14 +103,14 @@ class Cadences:
             step.minutes,
             step.weeks,
             recurrence.Company(
-                tam=calendar.Party(tam.schedule, tuple(calendar.merge([*busy, *(one.time for one in theirs)]))),
+                tam=calendar.Party(tam.schedule, tuple(calendar.merge([*busy, *closed(theirs, tam.schedule)]))),
                 champion=calendar.Party(company.champion.schedule),
                 groups=[
                     [schedules[invitee.id] for invitee in invited if group in invitee.groups]
                     for group in range(audience.required_groups(invited))
                 ],
                 others=list(schedules.values()),
-                taken=calendar.merge(one.time for one in theirs if one.kind != "absence"),
+                taken=out_of_reach(theirs, tam.schedule),
                 load=load(theirs, company.champion.schedule.zone),
             ),
         )
@@ -138,7 +138,30 @@ class Cadences:
             number=question.number,
             announced=question.announced,
         )
+        if question.wanted is None:
+            # A time that a member sets is theirs to answer for.
+            plan = await self._without_what_is_taken(company, question.step, plan)
         return await self._with_absences(company, plan, question.coming, question.now)
+
+    async def _without_what_is_taken(self, company: AccountContext, step: SyncStep, plan: SyncPlan) -> SyncPlan:
+        """The plan, with its new dates on which the TAM has another meeting.
+
+        A time that was free for a quarter need not stay so: clocks change in one zone and not yet in another.
+        """
+        dates = [one for one in plan.occurrences if one.off is None]
+        if not dates:
+            return plan
+        async with self.store.reading() as connection:
+            found = await hour.engagements(
+                connection,
+                company.account.tam,
+                min(one.start for one in dates),
+                max(one.end for one in dates),
+                but=hour.standing(company.account.key, step.name),
+            )
+        others = calendar.merge(one.time for one in found if one.kind != "absence")
+        taken = tuple(one.start for one in dates if calendar.intersects(others, one.start, one.end))
+        return plan.model_copy(update={"taken": taken})
 
     async def _with_absences(
         self, company: AccountContext, plan: SyncPlan, coming: Sequence[datetime], now: datetime

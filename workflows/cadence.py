@@ -76,6 +76,9 @@ REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
 CADENCE_IS_OVER: Final = "what recurs has come to its end"
 
+_CALLED_OFF: Final = MappingProxyType({"taken": "sync.taken", "absence": "sync.away"})
+"""What the timeline is told of a date that is called off by itself, by why."""
+
 COUNTED_BY: Final = frozenset({"every"})
 PLANNED_BY: Final = frozenset({"every", "offered", "prepare"})
 """What of a review says when it is due, and when its times are offered."""
@@ -188,7 +191,7 @@ class Cadence(AccountWorkflow):
             if plan.standing is not None:
                 self.put(name, found)
                 self.announce(name, "begun")
-                self._call_off(name, plan.away)
+                self._call_off(name, plan)
             else:
                 again = workflow.now() + cadence.SEEK_AGAIN
                 self.put(name, found.model_copy(update={"seek_at": again}))
@@ -210,7 +213,7 @@ class Cadence(AccountWorkflow):
                 plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(cadence.set_anew(self.syncs[name], workflow.now()), plan))
                 self.announce(name, "begun" if new else "changed", sync.wanted)
-                self._call_off(name, plan.away)
+                self._call_off(name, plan)
             elif (
                 cadence.runs_out(sync)
                 or cadence.takes_absences(sync, workflow.now())
@@ -222,7 +225,7 @@ class Cadence(AccountWorkflow):
                     there = plan.party.everyone if plan.party else ()
                     before = sync.party.everyone if sync.party else ()
                     self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
-                self._call_off(name, plan.away)
+                self._call_off(name, plan)
 
     async def offer_reviews(self) -> None:
         """Offer a review's times well ahead, have it prepared, and look for the one after it."""
@@ -365,14 +368,15 @@ class Cadence(AccountWorkflow):
         """The dates that have not begun and are to take place."""
         return [one for one in cadence.upcoming(sync, workflow.now()) if one.off is None and one.start > workflow.now()]
 
-    def _call_off(self, name: str, away: Collection[datetime]) -> None:
-        """Call off the dates that lie in an absence of the TAM's; everyone's calendar loses them."""
+    def _call_off(self, name: str, plan: SyncPlan) -> None:
+        """Call off the dates for which the TAM has no time: everyone's calendar loses them."""
         for one in self._ahead(self.syncs[name]):
-            if one.start in away:
-                off = one.model_copy(update={"off": "absence"})
-                self.put(name, cadence.replaced(self.syncs[name], off))
-                self.timeline.record("sync.away", step=name, about=one.day.isoformat(), instant=one.start)
-                self.announce(name, "skipped", one=off)
+            off = "taken" if one.start in plan.taken else "absence" if one.start in plan.away else None
+            if off is not None:
+                called_off = one.model_copy(update={"off": off})
+                self.put(name, cadence.replaced(self.syncs[name], called_off))
+                self.timeline.record(_CALLED_OFF[off], step=name, about=one.day.isoformat(), instant=one.start)
+                self.announce(name, "skipped", one=called_off)
 
     def _is_due(self, name: str) -> bool:
         plan = self.reviews[name].plan
@@ -643,7 +647,7 @@ class Cadence(AccountWorkflow):
         there = plan.party.everyone
         before = sync.party.everyone if sync.party else ()
         self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
-        self._call_off(name, plan.away)
+        self._call_off(name, plan)
 
     async def _redefine_review(self, step: ReviewStep, fields: set[str]) -> None:
         """Take another definition; the next one that can still be prepared by then is planned anew by it."""

@@ -68,7 +68,7 @@ class Recurring:
         """The series, or one occurrence of it, for everyone's calendar."""
         assert sync.party is not None
         ahead = cadence.upcoming(sync, now)
-        skipped = tuple(one.original for one in ahead if one.off in ("skipped", "absence"))
+        skipped = tuple(one.original for one in ahead if one.off not in (None, "holiday"))
         facts = self._of_sync(sync).model_copy(
             update={
                 "kind": change.kind,

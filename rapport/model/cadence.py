@@ -12,7 +12,7 @@ from rapport.model.meeting import Invitee, Receipt
 from rapport.model.projection import TimelineEvent, Wait
 from rapport.model.step import ReviewStep, SyncStep
 
-Off = Literal["holiday", "skipped", "absence"]
+Off = Literal["holiday", "skipped", "absence", "taken"]
 """Why an occurrence of a standing meeting does not take place."""
 
 
@@ -229,6 +229,7 @@ class SyncPlan(WireModel):
         occurrences: The next ones, beyond those that were planned before.
         away: The beginnings of those dates, also of earlier planned ones, that the TAM's absence takes by now.
         look_at: When it takes the next of them.
+        taken: The beginnings of the new dates on which the TAM has another meeting.
     """
 
     party: StandingParty
@@ -239,6 +240,7 @@ class SyncPlan(WireModel):
     announced: Instant | None = None
     away: tuple[Instant, ...] = ()
     look_at: Instant | None = None
+    taken: tuple[Instant, ...] = ()
 
 
 class ReviewPlanned(WireModel):

@@ -24,8 +24,11 @@ from rapport.model.cadence import (
 from rapport.model.projection import Wait
 from rapport.model.step import ReviewStep, SyncStep
 
-AHEAD: Final = 5
-"""How many occurrences are planned at least; more are planned once there are fewer."""
+AHEAD: Final = 10
+"""How many occurrences are planned at least; more are planned once there are fewer.
+
+So that all that a poll can offer is compared with them: a review's times lie as many as eight weeks ahead.
+"""
 
 SEEK_AGAIN: Final = timedelta(weeks=4)
 """How long after finding no standing time the calendars are looked through again, and the TAM is told again."""
@@ -184,7 +187,7 @@ def redefined(sync: SyncState, step: SyncStep, now: datetime) -> SyncState:
     first = min(days, default=sync.standing.first)
 
     def stays(one: Occurrence) -> bool:
-        said = one.is_moved or one.off in ("skipped", "absence")
+        said = one.is_moved or one.off not in (None, "holiday")
         return said and one.day >= first and (one.day - first).days % (7 * step.weeks) == 0
 
     def resized(one: Occurrence) -> Occurrence:

@@ -71,6 +71,17 @@ def closed(engagements: Iterable[Engagement], who: Schedule) -> list[Interval]:
     return calendar.merge([*(one.with_travel(who.zone) for one in some), *full])
 
 
+def out_of_reach(engagements: Iterable[Engagement], who: Schedule) -> list[Interval]:
+    """What no date of another recurring meeting may have a part of: sorted and disjoint.
+
+    These are their meetings, and the days on which they have as many recurring ones as they want meetings. That single
+    meetings fill a day takes that date alone: it says nothing of the weeks to come.
+    """
+    some = [one for one in engagements if one.kind != "absence"]
+    standing = closed((one for one in some if one.kind == "standing"), who)
+    return calendar.merge([*(one.time for one in some), *standing])
+
+
 def load(engagements: Iterable[Engagement], zone: str) -> dict[int, int]:
     """How many standing meetings somebody has on each day of the week in a zone, Monday being 0."""
     days = {(one.of, _wall(one.time.start, ZoneInfo(zone)).weekday()) for one in engagements if one.kind == "standing"}

@@ -44,7 +44,8 @@ class Company(NamedTuple):
     Attributes:
         groups: Of each of these, one has to be able to come.
         others: Those whose hours are a preference.
-        taken: The TAM's time that none of the first dates may have a part of: their other meetings.
+        taken: What none of the first dates may have a part of: other meetings of the TAM's, and days full of recurring
+            ones.
         load: How many standing meetings the TAM has by the day of the week, Monday being 0.
     """
 

@@ -114,6 +114,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "sync.moved": "{step} of {about} moved to {when} by {who}",
     "sync.skipped": "{step} of {about} called off by {who}",
     "sync.away": "{step} of {about} canceled: the TAM is out of office then",
+    "sync.taken": "{step} of {about} canceled: the TAM has another meeting then",
     "sync.held": "{step} of {when} counts as held",
     "sync.not_held": "{step} of {when} was not held, says {who}",
     "review.offered": "{step} {about}: its times are offered, for {when} or the days after",

@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-from datetime import timedelta
+import tomllib
+from datetime import time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from hypothesis import given, settings, strategies as st
 from sqlalchemy import delete, insert, select
 
+from activities.cadence import Cadences, PlanSync
+from activities.planning import Planning
 from rapport.model.account import Schedule, WorkingHours
-from rapport.model.cadence import Occurrence, Off
+from rapport.model.cadence import Occurrence, Off, SetRhythm, StandingTime
 from rapport.model.projection import HeldHour
+from rapport.model.step import SyncStep
+from rapport.rules import recurrence
 from rapport.rules.calendar import Interval, intersect, whole_days
-from rapport.rules.hour import Engagement, closed, load
-from rapport.storage import hour
+from rapport.rules.hour import Engagement, closed, load, out_of_reach
+from rapport.storage import account as accounts, hour
 from rapport.storage.database import Store
 from rapport.storage.tables import AbsenceRow, AccountRow, EndedOutsideRow, HourRow, MemberRow, RhythmRow
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import address
+from tests.support.cadence import WEEKLY
 
 HALF_HOUR = timedelta(minutes=30)
 
@@ -177,6 +185,24 @@ async def test_of_two_standing_meetings_one_reserves_an_hour(store: Store) -> No
         assert await hour.reserve(connection, "two", "weekly", member, dates[13:])
 
 
+async def test_of_further_dates_of_a_series_those_are_told_on_which_the_tam_has_another_meeting(store: Store) -> None:
+    """Clocks change in one zone and not yet in another; what a member sets by hand is theirs to answer for."""
+    step = SyncStep.model_validate(tomllib.loads(WEEKLY)["steps"][0])
+    standing = StandingTime(weekday=NOW.weekday(), at=time(10), zone="UTC", first=NOW.date())
+    dates = recurrence.dates(standing, weeks=1, until=NOW + timedelta(weeks=20))
+    async with store.writing() as connection:
+        tam = await accounts.tam_of(connection, "versayce")
+        assert tam is not None
+        other = HeldHour(members=(tam,), start=dates[3], end=dates[3] + HALF_HOUR)
+        await hour.hold(connection, "meeting/other/kickoff/1", other)
+    question = PlanSync(account="versayce", step=step, standing=standing, after=dates[0], number=1, now=NOW)
+    rhythms = Cadences(store, Planning(store, httpx.AsyncClient()))
+    assert (await rhythms.plan(question)).taken == (dates[3],)
+    wanted = SetRhythm(id="s", by=tam, step="weekly", weekday=NOW.weekday(), at=time(10))
+    by_hand = question.model_copy(update={"wanted": wanted})
+    assert (await rhythms.plan(by_hand)).taken == ()
+
+
 async def test_the_days_around_a_visit_are_kept_for_travel(store: Store) -> None:
     """Nothing else is offered on them; what is booked there by intent is booked all the same."""
     member, _ = await two_members(store)
@@ -188,6 +214,21 @@ async def test_the_days_around_a_visit_are_kept_for_travel(store: Store) -> None
         (kept,) = closed(found, Schedule(zone="UTC"))
         assert kept == whole_days(NOW.date() - day, NOW.date() + day, "UTC")
         assert await hour.take(connection, "m", at(48, 1, member))
+
+
+@given(st.lists(st.sampled_from(["meeting", "standing", "absence"]), max_size=8), st.none() | st.integers(1, 4))
+def test_a_day_full_of_recurring_meetings_has_room_for_no_other(kinds: list[Any], most: int | None) -> None:
+    """Single meetings take their own hours alone: the weeks after have none of them. Absences are another matter."""
+    who = Schedule(zone="UTC", hours=WorkingHours(meetings_a_day=most))
+    day = NOW.replace(hour=0, minute=0)
+    times = (Interval(day + 2 * n * HALF_HOUR, day + (2 * n + 1) * HALF_HOUR) for n in range(len(kinds)))
+    some = [Engagement(time, kind) for time, kind in zip(times, kinds, strict=True)]
+    found = out_of_reach(some, who)
+    is_full = most is not None and kinds.count("standing") >= most
+    for number, kind in enumerate(kinds):
+        assert bool(intersect(found, [some[number].time])) is (is_full or kind != "absence")
+        after = Interval(some[number].time.end, some[number].time.end + HALF_HOUR)
+        assert bool(intersect(found, [after])) is is_full
 
 
 @given(
