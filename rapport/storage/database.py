@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy
 from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult, make_url, text
@@ -24,6 +25,13 @@ T = TypeVar("T")
 CONNECT_SECONDS: Final = 5.0
 """How long a server may take to answer before it counts as away. By itself the driver waits for a minute, and whoever
 asked for a page with it."""
+
+POOL_SECONDS: Final = 10.0
+"""How long somebody waits for one of this process's connections, while others have them all."""
+
+ANSWER_SECONDS: Final = 20.0
+"""How long a server may take over one statement, or a commit, before it counts as away. A machine that is cut off, or
+a disk that hangs, ends no connection: whoever asked would wait for ever, and keep one of this process's connections."""
 
 
 class Connection(Protocol):
@@ -165,6 +173,38 @@ class Store:
         await self._engine.close()
 
 
+class _ServerConnection:
+    """A connection to a server; a statement that it does not answer is given up, and the connection with it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._connection.dialect
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        return await _in_time(self._connection.execute(statement, parameters))
+
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        return await _in_time(self._connection.scalar(statement, parameters))
+
+    async def scalars(self, statement: Executable, parameters: Any = None) -> ScalarResult[Any]:
+        return await _in_time(self._connection.scalars(statement, parameters))
+
+    async def run_sync(
+        self, work: Callable[Concatenate[sqlalchemy.Connection, P], T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        # A migration may take its time.
+        return await self._connection.run_sync(work, *args, **options)
+
+
+async def _in_time(work: Awaitable[T]) -> T:
+    """Await a server. Whatever is cancelled in the middle costs its connection, so nothing waits for that any more."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        return await work
+
+
 class _Server:
     """A PostgreSQL database."""
 
@@ -174,6 +214,7 @@ class _Server:
             hide_parameters=True,
             pool_pre_ping=True,
             pool_size=10,
+            pool_timeout=POOL_SECONDS,
             connect_args={"timeout": CONNECT_SECONDS},
         )
         self._where = where
@@ -182,12 +223,16 @@ class _Server:
     async def writing(self) -> AsyncIterator[Connection]:
         connection = await self._connected()
         try:
-            async with connection.begin():
-                # Its overloads say more than this, in other words.
-                yield cast("Connection", connection)
+            yield _ServerConnection(connection)
+            await _in_time(connection.commit())
+        except BaseException as error:
+            # It may be another server by now that takes what is written, and this one never says goodbye.
+            if self._where.ends(error):
+                await connection.invalidate()
+            raise
         finally:
             # Also where whoever asked has gone away: a connection that is not given back is lost.
-            await asyncio.shield(connection.close())
+            await asyncio.shield(_given_back(connection))
 
     reading = writing
 
@@ -195,13 +240,19 @@ class _Server:
         from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]
 
         try:
-            return await self._engine.connect()
+            return await _in_time(self._engine.connect())
         # The driver's own, and the network's: SQLAlchemy gives its own names to what comes after this alone.
         except (SQLAlchemyError, InterfaceError, PostgresError, OSError) as error:
             raise self._where.fault(error) or self._where.silent() from None
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+async def _given_back(connection: AsyncConnection) -> None:
+    """Give a connection back, and roll back what was not committed; one that does not answer is given up."""
+    with contextlib.suppress(TimeoutError):
+        await _in_time(connection.close())
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
 
 from rapport.model.base import Refused, UserError
 
@@ -105,7 +105,7 @@ class Where:
         """
         try:
             yield
-        except (DBAPIError, ConnectionError) as error:
+        except (DBAPIError, ConnectionError, TimeoutError) as error:
             fault = self.fault(error)
             if fault is None:
                 raise
@@ -113,10 +113,14 @@ class Where:
 
     def fault(self, error: BaseException) -> DatabaseFault | None:
         """What a driver's exception says of the database; nothing where the statement is at fault."""
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        cause = _cause(error)
         if self.file is not None:
             return self._of_sqlite(cause, self.file)
         return self._of_server(cause, lost=isinstance(error, DBAPIError) and error.connection_invalidated)
+
+    def ends(self, error: BaseException) -> bool:
+        """Whether a server's connection is of no use any more after this, though it is open: a standby stays one."""
+        return self.file is None and _state(_cause(error)) == _READ_ONLY
 
     def full(self) -> DatabaseFault:
         """Its disk is full."""
@@ -127,6 +131,23 @@ class Where:
         """It does not answer."""
         fix = f"see that it runs, and that {self.field} names it"
         return DatabaseFault("the database does not answer", fix, self.field)
+
+    def busy(self) -> DatabaseFault:
+        """Others are at work on the same, and one of them had to give way."""
+        fix = "try again; if it lasts, see which process keeps it"
+        return DatabaseFault("another process keeps the database busy", fix, self.field)
+
+    def damaged(self) -> DatabaseFault:
+        """What is in it cannot be read."""
+        fix = "restore your backup"
+        if self.file is not None:
+            fix += ", or move the file away to begin with an empty one"
+        return DatabaseFault("is no database, or is damaged", fix, self.field)
+
+    def used_up(self) -> DatabaseFault:
+        """It has no connection left."""
+        fix = "try again; if it lasts, allow more connections at the database server, or run fewer processes"
+        return DatabaseFault("all connections to the database are in use", fix, self.field)
 
     def unprepared(self) -> DatabaseFault:
         """It has no tables, or an earlier version's."""
@@ -145,14 +166,12 @@ class Where:
         if code == sqlite3.SQLITE_FULL or (code in _CRAMPED and _room(file.parent) < ROOM):
             return self.full()
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            fix = "restore your backup, or move the file away to begin with an empty one"
-            return DatabaseFault("is no database, or is damaged", fix, self.field)
+            return self.damaged()
         if code == sqlite3.SQLITE_READONLY:
             fix = "see who owns it, and that its disk can be written"
             return DatabaseFault("the database can only be read", fix, self.field)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            fix = "try again; if it lasts, see which process keeps it"
-            return DatabaseFault("another process keeps the database busy", fix, self.field)
+            return self.busy()
         if code in _CRAMPED:
             fix = "run `rapport setup` if it is new; else see that its directory is there, who owns it, and its disk"
             return DatabaseFault("the database cannot be opened, or its disk cannot be used", fix, self.field)
@@ -162,9 +181,18 @@ class Where:
 
     def _of_server(self, cause: BaseException, *, lost: bool) -> DatabaseFault | None:
         # PostgreSQL's classes of errors: https://www.postgresql.org/docs/current/errcodes-appendix.html
-        state = str(getattr(cause, "sqlstate", None) or "")
+        state = _state(cause)
         if state == _DISK_FULL:
             return self.full()
+        if state[:2] == _GAVE_WAY or state == _LOCKED:
+            return self.busy()
+        if state == _NO_CONNECTION or isinstance(cause, PoolTimeoutError):
+            return self.used_up()
+        if state in _DAMAGED:
+            return self.damaged()
+        if state == _NOT_ALLOWED:
+            fix = f"have the user in {self.field} own the database and all that is in it"
+            return DatabaseFault("the database's user may not do this", fix, self.field)
         if state == _READ_ONLY:
             fix = "see that it is no standby, and that its disk can be written"
             return DatabaseFault("the database can only be read", fix, self.field)
@@ -182,11 +210,26 @@ class Where:
 
 _CRAMPED: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _DISK_FULL: Final = "53100"
+_NO_CONNECTION: Final = "53300"
+_GAVE_WAY: Final = "40"
+"""A deadlock, or something else in which one of several transactions has to be begun again."""
+_LOCKED: Final = "55P03"
+_DAMAGED: Final = ("XX001", "XX002")
+_NOT_ALLOWED: Final = "42501"
 _READ_ONLY: Final = "25006"
 _NO_DATABASE: Final = "3D000"
 _NO_TABLE: Final = "42P01"
 _AWAY: Final = ("08", "53", "57", "58")
 """No connection, nothing left to give, told to stop, or trouble with the system beneath it."""
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own exception."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def _state(cause: BaseException) -> str:
+    return str(getattr(cause, "sqlstate", None) or "")
 
 
 def _room(folder: Path) -> int:

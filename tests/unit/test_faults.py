@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
+import os
+import signal
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
@@ -292,12 +296,80 @@ async def test_a_servers_full_disk_is_said_as_such(served: Store) -> None:
 
 
 async def test_a_server_that_can_only_be_read_says_so(served: Store) -> None:
-    """A standby, for one."""
+    """A standby, for one. Its connections are given up: whoever is at its address by then takes what is written."""
     async with served.writing() as connection:
         name = await connection.scalar(text("SELECT current_database()"))
         await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
     await served.close()
     assert (await fault_of(served)).problem == "the database can only be read"
+    other = Store(served.url)
+    again = f"ALTER DATABASE {name} RESET default_transaction_read_only"
+    await written(other, "SET TRANSACTION READ WRITE", again)
+    await other.close()
+    await probe(served, "test", NOW)
+
+
+async def test_a_server_that_stops_answering_is_given_up(served: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is open and dead, as when a machine is cut off, is away; the next one is made anew."""
+    monkeypatch.setattr("rapport.storage.database.ANSWER_SECONDS", 0.2)
+
+    async def asked() -> None:
+        async with served.reading() as connection:
+            stopped.append(await connection.scalar(text("SELECT pg_backend_pid()")))
+            os.kill(stopped[0], signal.SIGSTOP)
+            await connection.execute(text("SELECT 1"))
+
+    stopped: list[int] = []
+    try:
+        with pytest.raises(DatabaseFault, match="does not answer"):
+            await asked()
+        await probe(served, "test", NOW)
+    finally:
+        os.kill(stopped[0], signal.SIGCONT)
+
+
+async def test_of_two_that_wait_for_each_other_one_gives_way(served: Store) -> None:
+    """A deadlock is nobody's mistake, and may be tried again as it is."""
+    await written(served, *(f"INSERT INTO probes (name, at) VALUES ('{name}', now())" for name in "ab"))
+    both_have_one = asyncio.Barrier(2)
+
+    async def touch(first: str, second: str) -> None:
+        async with served.writing() as connection:
+            await connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+            await connection.execute(text(f"UPDATE probes SET at = now() WHERE name = '{first}'"))
+            await both_have_one.wait()
+            await connection.execute(text(f"UPDATE probes SET at = now() WHERE name = '{second}'"))
+
+    ended = await asyncio.gather(touch("a", "b"), touch("b", "a"), return_exceptions=True)
+    faults_met = [one for one in ended if one is not None]
+    assert [(type(one), "busy" in str(one)) for one in faults_met] == [(DatabaseFault, True)]
+
+
+async def test_connections_that_are_all_in_use_are_said_as_such(served: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers is not called silent, because this process has no more connections to it."""
+    monkeypatch.setattr("rapport.storage.database.POOL_SECONDS", 0.05)
+    store = Store(served.url)
+
+    async def take_all() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(100):
+                await stack.enter_async_context(store.reading())
+
+    with pytest.raises(DatabaseFault, match="are in use"):
+        await take_all()
+    await probe(store, "test", NOW)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("40001", "busy"), ("55P03", "busy"), ("53300", "in use"), ("XX001", "damaged"), ("42501", "user may not")],
+)
+async def test_a_server_that_cannot_is_told_in_words(served: Store, state: str, words: str) -> None:
+    """Also what no test can bring about at will."""
+    with pytest.raises(DatabaseFault, match=words):
+        await written(served, f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+    await probe(served, "test", NOW)
 
 
 # --- files
