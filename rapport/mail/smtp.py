@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -246,8 +246,7 @@ class Mailer:
         patience: float,
     ) -> str:
         async with self._connection(patience) as connection:
-            client = await self._begin(connection, sender, patience)
-            await self._address(client, sender, recipient, patience)
+            client = await self._begin(connection, sender, recipient, patience)
             # Python 3.11's wait_for, in the client, swallows a cancellation that comes together with an answer.
             if limit.expired():
                 raise NotAtOnce
@@ -255,19 +254,20 @@ class Mailer:
             await commit()
             return await self._data(client, sender, raw)
 
-    async def _begin(self, connection: _Connection, sender: str, patience: float) -> aiosmtplib.SMTP:
-        """Name the sender, on a fresh connection where one that was used already is of no use any more.
+    async def _begin(self, connection: _Connection, sender: str, recipient: str, patience: float) -> aiosmtplib.SMTP:
+        """Name sender and recipient, on a fresh connection where one that was used already is of no use any more.
 
-        Relays close what was idle or has had its share of messages; what they say then is about that connection.
+        Relays close what was idle, has had its share of messages, or has signed in by a token that has run out since.
+        What they say then is about that connection.
         """
         try:
-            await _named(connection.client.mail(sender, timeout=patience))
-        except (Unserved, TooFast):
+            await self._envelope(connection.client, sender, recipient, patience)
+        except (Unserved, TooFast, Misconfigured):
             if not connection.used:
                 raise
             connection.client.close()
             connection.client, connection.used = await self._open(patience), 0
-            await _named(connection.client.mail(sender, timeout=patience))
+            await self._envelope(connection.client, sender, recipient, patience)
         return connection.client
 
     async def _envelope(self, client: aiosmtplib.SMTP, sender: str, recipient: str, patience: float) -> None:
@@ -352,13 +352,29 @@ class Mailer:
             Lost, Deferred, Unanswered: It gives no such answer, before the data went out or after.
         """
         protocol, went_out = client.protocol, False
+        if protocol is None:
+            raise Lost
+        transport = cast("asyncio.WriteTransport", protocol.transport)
+
+        async def write(data: bytes) -> None:
+            # Without its last line there is no mail, however much of it the relay has (RFC 5321, 4.1.1.4). So that goes
+            # once all the rest has left this process: a slow line is no reason for not knowing whether it arrived.
+            nonlocal went_out
+            transport.set_write_buffer_limits(high=0)
+            protocol.write(data.removesuffix(_LAST_LINE))
+            # As a stream of the standard library does.
+            await protocol._drain_helper()
+            protocol.write(_LAST_LINE)
+            went_out = True
+
+        writing: asyncio.Task[None] | None = None
         try:
             # One timeout for both of the answers that DATA has.
             async with asyncio.timeout(self._data_timeout):
                 answer = await client.execute_command(b"DATA", timeout=None)
-                if answer.code == aiosmtplib.SMTPStatus.start_input and protocol is not None:
-                    went_out = True
-                    protocol.write(_on_the_wire(raw))
+                if answer.code == aiosmtplib.SMTPStatus.start_input:
+                    # Beside the answer: a relay may refuse it before it has all of it.
+                    writing = asyncio.create_task(write(_on_the_wire(raw)))
                     answer = await protocol.read_response()
         except BaseException as error:
             # Also a cancellation: the client would call itself connected, and its next message would hang.
@@ -366,6 +382,13 @@ class Mailer:
             if isinstance(error, (aiosmtplib.SMTPException, OSError)):
                 raise (Unanswered(type(error).__name__) if went_out else Lost()) from None
             raise
+        finally:
+            if writing is not None and not went_out:
+                # To close it would be to send the rest, however long the relay takes.
+                transport.abort()
+                client.close()
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
         if went_out and answer.code == aiosmtplib.SMTPStatus.completed:
             return _said(answer.code, answer.message)
         if not 400 <= answer.code < 600:
@@ -669,11 +692,14 @@ def _said(code: int, text: str) -> str:
     return f"{code} {printable}"[:500]
 
 
+_LAST_LINE: Final = b".\r\n"
+
+
 def _on_the_wire(raw: bytes) -> bytes:
     """A message as DATA wants it (RFC 5321, 2.3.8 and 4.5.2): CR LF alone ends a line, and dots at its start double."""
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
     lines = re.sub(rb"(?m)^\.", b"..", lines)
-    return lines + (b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n")
+    return lines + (_LAST_LINE if lines.endswith(b"\r\n") else b"\r\n" + _LAST_LINE)
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:

@@ -112,6 +112,33 @@ async def test_a_drop_after_the_data_is_unanswered(relay: ScriptedRelay) -> None
     assert len(relay.accepted) == 1
 
 
+@pytest.mark.parametrize(("then", "met"), [(b"", Deferred), (b"cut", Deferred), (b"552 5.3.4 too large\r\n", Rejected)])
+async def test_a_mail_whose_last_line_did_not_go_has_not_arrived(then: bytes, met: type[Exception]) -> None:
+    """A relay that has only a part of the data, since the line is slow or cut, has no mail: it goes again. One that
+    refuses it meanwhile is heard."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 slow\r\n")
+        while verb := (await reader.readline())[:4].upper():
+            writer.write(b"354 go\r\n" if verb == b"DATA" else b"250 ok\r\n")
+            if verb == b"DATA":
+                await reader.read(1000)
+                if then == b"cut":
+                    writer.transport.abort()
+                writer.write(then)
+                await done.wait()
+                break
+        writer.close()
+
+    done = asyncio.Event()
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        async with mailer_to(server.sockets[0].getsockname()[1], data_timeout=20 if then else 1) as mailer:
+            with pytest.raises(met) as caught:
+                await mailer.send(SENDER, TO, b"x" * 30_000_000, nothing)
+        done.set()
+    assert not isinstance(caught.value, Unanswered)
+
+
 @pytest.mark.parametrize("point", ["greeting", "EHLO", "MAIL", "RCPT", "DATA"])
 async def test_a_drop_before_the_354_has_sent_nothing(relay: ScriptedRelay, point: str) -> None:
     """A connection that is cut anywhere before the relay asks for the data has sent nothing; the mail goes again."""
@@ -304,6 +331,29 @@ async def test_a_relay_that_has_had_enough_is_asked_twice_and_no_more(relay: Scr
     async with mailer_to(relay.port) as mailer:
         await mailer.send(SENDER, TO, RAW, nothing)
         with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert (len(relay.accepted), relay.connections) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("point", "answer"), [("MAIL", "530 5.7.57 sign in first"), ("RCPT", "550 5.7.1 not signed in")]
+)
+async def test_who_is_signed_out_meanwhile_signs_in_again(relay: ScriptedRelay, point: str, answer: str) -> None:
+    """A relay that forgets who signed in, as when a token runs out, refuses that connection: no fault of all mail."""
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, TO, RAW, nothing)
+        # Once for the mail, and once for the mail to ourselves by which it is asked whether it means us all.
+        relay.then(point, answer, *([answer] if point == "RCPT" else []))
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert (len(relay.accepted), relay.connections) == (2, 2)
+
+
+async def test_who_is_refused_on_a_fresh_connection_too_is_an_alarm(relay: ScriptedRelay) -> None:
+    """Asked twice, and no more often."""
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, TO, RAW, nothing)
+        relay.then("MAIL", *["530 5.7.57 sign in first"] * 2)
+        with pytest.raises(Misconfigured):
             await mailer.send(SENDER, TO, RAW, nothing)
     assert (len(relay.accepted), relay.connections) == (1, 2)
 
