@@ -233,8 +233,9 @@ async def erase_mails(connection: Connection, account: str, contact: str, named:
         if to_them and row.state in UNSENT:
             values |= {"state": MessageState.SUPPRESSED, "reason": LEFT, "settled_at": now, "lease_until": None}
         elif row.state in _WAITING:
-            # The relay has none of it yet: it is written again when it goes, without them.
-            values |= {"state": MessageState.READY, "lease_until": None}
+            # The relay has none of it yet: it is written again when it goes, without them, and whoever is about to hand
+            # over the bytes that name them does not.
+            values |= {"state": MessageState.READY, "lease_until": None, "fence": MessageRow.fence + 1}
         elif row.state == MessageState.SENDING:
             # Whoever is sending it has the bytes. If they do not come back, nobody can say whether it arrived.
             values |= {"kind": "hold"}

@@ -22,12 +22,14 @@ from sqlalchemy.exc import IntegrityError
 
 from rapport.mail import outbox
 from rapport.mail.outbox import LEASE, NEXT, Lease
-from rapport.mail.outbox.leases import readdressed
+from rapport.mail.outbox.leases import READER_ERASED, readdressed
 from rapport.model.base import UserError
 from rapport.model.message import SETTLED, UNDER_WAY, MessageState, Purpose, Resolution
 from rapport.rules.attention import LONGEST_AHEAD
+from rapport.rules.erasure import Naming
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Store
+from rapport.storage.erasure import erase_mails
 from rapport.storage.tables import MessageRow
 from tests.helpers_mail import NOW, pause
 from tests.mail_fixtures import address
@@ -86,6 +88,33 @@ async def go(store: Store, held: Lease, state: S, at: datetime, **values: Any) -
     """Move a message in a transaction of its own."""
     async with store.writing() as connection:
         return await outbox.move(connection, held, state, now=at, **values)
+
+
+async def test_nothing_of_what_a_relay_says_is_kept_of_somebody_who_was_erased_meanwhile(store: Store) -> None:
+    """Mail servers repeat addresses; what was under way as its reader was erased ends without one."""
+    await put(store, row("m"))
+    held = await take(store, "m", NOW)
+    assert held is not None
+    assert await go(store, held, S.SENDING, NOW)
+    named = Naming("Luca Bianchi", held.address)
+    async with store.writing() as connection:
+        await erase_mails(connection, "versayce", held.person, named, NOW)
+    words = f"550 5.1.1 <{held.address}> is unknown"
+    assert await go(store, held, S.FAILED, NOW, reason=words, reply=words)
+    ended = await read(store, "m")
+    assert (ended["state"], ended["reason"], ended["reply"]) == (S.FAILED, READER_ERASED, None)
+    assert not any(named.named_in(str(value)) for value in ended.values())
+
+
+async def test_a_mail_that_names_somebody_who_was_erased_is_not_handed_over(store: Store) -> None:
+    """Whoever was about to send it to somebody else is overtaken: it is written again, and goes once."""
+    await put(store, row("m", raw=b"Subject: x\r\n\r\nLuca Bianchi\r\n") | {"person": "c_2"})
+    held = await take(store, "m", NOW)
+    assert held is not None
+    async with store.writing() as connection:
+        await erase_mails(connection, "versayce", "c_1", Naming("Luca Bianchi", "luca@versayce.example"), NOW)
+    assert not await go(store, held, S.SENDING, NOW)
+    assert ((await read(store, "m"))["state"], (await read(store, "m"))["raw"]) == (S.READY, None)
 
 
 # --- the machine: any order of what attempts, crashes, clocks and people can do

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Update, bindparam, exists, func, not_, or_, select, update
+from sqlalchemy import Update, bindparam, case, exists, func, not_, or_, select, update
 
 from rapport.mail.outbox.record import FREE, LEASE, PAUSED, RETRIABLE, before, instants
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
 from rapport.rules.attention import LONGEST_AHEAD
+from rapport.rules.erasure import ERASED
 from rapport.rules.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, take_turn
@@ -181,6 +182,11 @@ async def first_turn(connection: Connection, purpose: str, now: datetime, pace: 
     return turn if turn > now and purpose != Purpose.SIGN_IN else None
 
 
+READER_ERASED: Final = "whoever it was for was erased while it was being sent"
+
+_ERASED: Final = MessageRow.address == ERASED
+
+
 @cache
 def _move(state: MessageState) -> Update:
     sources = [source for source in before(state) if source in UNDER_WAY]
@@ -197,8 +203,9 @@ def _move(state: MessageState) -> Update:
             settled_at=bindparam("settled"),
             retry_at=func.coalesce(bindparam("again", type_=UtcInstant), MessageRow.retry_at),
             turn_at=None,
-            reason=bindparam("why"),
-            reply=bindparam("said"),
+            # What mail servers say repeats addresses: of somebody who was erased meanwhile none of it is kept.
+            reason=case((_ERASED, bindparam("without_words")), else_=bindparam("why")),
+            reply=case((_ERASED, None), else_=bindparam("said")),
         )
     )
 
@@ -232,6 +239,7 @@ async def move(
             "settled": now if state in (MessageState.SENT, *NOT_DELIVERED) else None,
             "again": retry_at,
             "why": reason,
+            "without_words": reason and READER_ERASED,
             "said": reply,
         },
     )
