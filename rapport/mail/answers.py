@@ -44,13 +44,16 @@ FOR_GOOD: Final = range(500, 600)
 """Permanent negative answers (RFC 5321, 4.2.1)."""
 
 _OUT_OF_ORDER: Final = 503
-"""Says something of the connection's past and nothing of its future."""
+"""Says something of the connection's past and nothing of its future, such as that no sender was named; so no mail is at
+fault."""
 
 _SIGN_IN_FIRST: Final = 530
 """RFC 4954, 6: authentication required."""
 
 _BEFORE_ANY_MAIL: Final = (Phase.GREETING, Phase.ENCRYPTION, Phase.SIGN_IN, Phase.SENDER)
 """What is said there concerns no recipient and no content: the sender is the same for every mail."""
+
+_OF_A_MAIL: Final = (Phase.SENDER, Phase.RECIPIENT, Phase.MESSAGE)
 
 _ENHANCED: Final = re.compile(r"\s*5\.(\d{1,3}\.\d{1,3})\b")
 
@@ -105,10 +108,10 @@ def meaning(phase: Phase, code: int, text: str) -> Meaning:
     """
     if _is_too_fast(text):
         return Meaning.TOO_FAST
-    if code not in FOR_GOOD:
+    if code not in FOR_GOOD or (code == _OUT_OF_ORDER and phase in _OF_A_MAIL):
         return Meaning.LATER
     if phase in _BEFORE_ANY_MAIL:
-        return Meaning.LATER if phase is Phase.SENDER and code == _OUT_OF_ORDER else Meaning.FAULT
+        return Meaning.FAULT
     found = _ENHANCED.match(text)
     detail = found[1] if found else None
     if code == _SIGN_IN_FIRST or detail in _SENDERS:

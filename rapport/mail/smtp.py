@@ -81,7 +81,7 @@ class Lost(Deferred):
 
     def __init__(self) -> None:
         """Nothing more is known of it."""
-        super().__init__("the connection was lost before the message went out")
+        super().__init__("the connection was lost, or the mail server took too long, before the message went out")
 
 
 class NotAtOnce(Exception):  # noqa: N818
@@ -647,9 +647,13 @@ def _of_all(phase: Phase, kind: FaultKind, error: aiosmtplib.SMTPResponseExcepti
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
-    if meaning(Phase.MESSAGE, error.code, error.message) is Meaning.TOO_FAST:
-        return TooFast(error.code, _words(error))
-    return Rejected(_words(error)) if error.code in FOR_GOOD else Deferred(_words(error))
+    match meaning(Phase.MESSAGE, error.code, error.message):
+        case Meaning.TOO_FAST:
+            return TooFast(error.code, _words(error))
+        case Meaning.LATER:
+            return Deferred(_words(error))
+        case _:
+            return Rejected(_words(error))
 
 
 @contextlib.contextmanager
@@ -689,7 +693,8 @@ def _words(error: aiosmtplib.SMTPResponseException) -> str:
 def _said(code: int, text: str) -> str:
     """What the relay said, as any database keeps it: some say it in Latin-1, or with control characters."""
     printable = "".join(one if one.isprintable() else "\ufffd" if one.strip() else " " for one in text)
-    return f"{code} {printable}"[:500]
+    # What is no answer at all has a code of the client's own.
+    return (f"{code} {printable}" if code > 0 else printable)[:500]
 
 
 _LAST_LINE: Final = b".\r\n"

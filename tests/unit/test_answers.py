@@ -40,6 +40,9 @@ TEXTS = st.text(max_size=40) | st.from_regex(r"[245]\.\d{1,3}\.\d{1,3} \w*", ful
         (Phase.MESSAGE, 550, "5.1.1 no such user", Meaning.OWN),
         (Phase.MESSAGE, 550, "5.2.1 mailbox disabled", Meaning.OWN),
         (Phase.MESSAGE, 550, "5.7.17 mailbox owner has changed", Meaning.OWN),
+        (Phase.RECIPIENT, 503, "5.5.1 need MAIL command", Meaning.LATER),
+        (Phase.MESSAGE, 503, "Bad sequence of commands", Meaning.LATER),
+        (Phase.SIGN_IN, 503, "5.5.1 Error: authentication not enabled", Meaning.FAULT),
         (Phase.MESSAGE, 450, "4.7.26 unauthenticated", Meaning.LATER),
     ],
 )

@@ -94,6 +94,23 @@ async def test_rejection_after_the_data(relay: ScriptedRelay) -> None:
             await mailer.send(SENDER, TO, RAW, nothing)
 
 
+@pytest.mark.parametrize(
+    ("point", "answer", "told"),
+    [
+        ("RCPT", "503 5.5.1 need MAIL command", "503"),
+        ("RCPT", "hello?", "Malformed"),
+    ],
+)
+async def test_a_confused_relay_is_patience(relay: ScriptedRelay, point: str, answer: str, told: str) -> None:
+    """What is said of the order of commands, or is no answer at all, says nothing of the mail: it goes again."""
+    relay.then(point, answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred, match=f"^{told}"):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.accepted) == 1
+
+
 async def test_a_lost_connection_before_the_data_is_patience(relay: ScriptedRelay) -> None:
     """A connection that is cut at RCPT leaves nothing behind: the message may be sent again."""
     relay.then("RCPT", DROP)
