@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, ClientConfig as ClientConfigs, Plugin, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
 
 from rapport.model.base import Refused, UserError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from temporalio.testing import WorkflowEnvironment
 
 T = TypeVar("T")
+_Connecting = Callable[[ConnectConfig], Awaitable[ServiceClient]]
 
 MAX_LISTED: Final = 5000
 """How many running workflows are looked at."""
@@ -66,25 +67,86 @@ async def connect(address: str | None = None) -> Client:
         UserError: It does not answer.
     """
     config = _config(address)
-    target = config["target_host"]
     try:
         # Temporal's own limits do not bound the first connection.
         async with asyncio.timeout(TEMPORAL_SECONDS):
             return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=_runtime())
     except (RuntimeError, RPCError, TimeoutError):
-        raise UserError(
-            f"Temporal does not answer at {target}",
-            field="TEMPORAL_ADDRESS",
-            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
-            kind=Refused.UNREACHABLE,
-        ) from None
+        raise silent(config["target_host"]) from None
 
 
-async def unconnected(address: str | None = None) -> Client:
-    """A client that connects once something asks Temporal: for what reads and writes the database alone."""
-    return await Client.connect(
-        **_config(address), data_converter=pydantic_data_converter, runtime=_runtime(), lazy=True
+def silent(target: str | None = None) -> UserError:
+    """What to say where Temporal does not answer.
+
+    Args:
+        target: Where it was looked for, host and port.
+    """
+    return UserError(
+        f"Temporal does not answer at {target}" if target else "Temporal does not answer",
+        field="TEMPORAL_ADDRESS",
+        fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
+        kind=Refused.UNREACHABLE,
     )
+
+
+async def on_demand(address: str | None = None) -> Client:
+    """A client that connects once something asks Temporal, for commands, many of which ask it nothing.
+
+    Where it does not answer, whatever asks meets what it would meet if Temporal went away: an `RPCError`.
+    """
+    return await Client.connect(
+        **_config(address), data_converter=pydantic_data_converter, runtime=_runtime(), plugins=[_WhenAsked()]
+    )
+
+
+class _WhenAsked(Plugin):
+    """Has a client connect once it asks for something, instead of at once."""
+
+    def configure_client(self, config: ClientConfigs) -> ClientConfigs:
+        """Nothing else is different."""
+        return config
+
+    async def connect_service_client(self, config: ConnectConfig, next: _Connecting) -> ServiceClient:
+        """A connection that is made later."""
+        return _OnDemand(config, next)
+
+
+class _OnDemand(ServiceClient):
+    """A connection that is made by the first call. One that fails is not tried again: each call is told at once.
+
+    The SDK's own (`lazy`) tells a connection that fails by another error than one that breaks, and tries it every time.
+    """
+
+    def __init__(self, config: ConnectConfig, connecting: _Connecting) -> None:
+        super().__init__(config)
+        self._connecting = connecting
+        self._made: asyncio.Task[ServiceClient] | None = None
+
+    @property
+    def worker_service_client(self) -> NoReturn:
+        """No worker runs on it."""
+        raise RuntimeError("no worker runs on a connection that is made on demand")
+
+    def update_rpc_metadata(self, metadata: Mapping[str, str | bytes]) -> None:
+        """Those of a connection that is made later."""
+        self.config.rpc_metadata = metadata
+
+    def update_api_key(self, api_key: str | None) -> None:
+        """That of a connection that is made later."""
+        self.config.api_key = api_key
+
+    async def _rpc_call(self, *args: Any, **kwargs: Any) -> Any:
+        if self._made is None:
+            self._made = asyncio.create_task(self._connect())
+        # Whoever gives up waiting does not end it for the others.
+        return await (await asyncio.shield(self._made))._rpc_call(*args, **kwargs)
+
+    async def _connect(self) -> ServiceClient:
+        try:
+            async with asyncio.timeout(TEMPORAL_SECONDS):
+                return await self._connecting(self.config)
+        except (RuntimeError, TimeoutError):
+            raise RPCError("Temporal does not answer", RPCStatusCode.UNAVAILABLE, b"") from None
 
 
 def _config(address: str | None) -> ClientConnectConfig:

@@ -16,7 +16,7 @@ from rapport.model.base import Refused, UserError, WireModel
 from rapport.model.reading import read_json
 from rapport.settings import Settings, read_settings
 from rapport.storage.database import opened
-from rapport.temporal import connect, unconnected
+from rapport.temporal import connect, on_demand
 from starters.services import ON_HOST, Services
 
 STACK_FILE: Final = "stack.json"
@@ -112,11 +112,12 @@ def insist_on_database(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def services(data: Path | None, *, temporal: bool = True) -> AsyncIterator[Services]:
+async def services(data: Path | None, *, temporal: bool = True, as_: str | None = None) -> AsyncIterator[Services]:
     """Open the parts that use cases work with.
 
     Args:
-        temporal: Whether Temporal is needed.
+        temporal: Whether Temporal is needed; else it is connected to once something asks it.
+        as_: In whose name a command acts, by address; where it does not say, the settings do (`RAPPORT_AS`).
 
     Raises:
         UserError: There is no installation here, or Temporal is needed and does not answer.
@@ -126,8 +127,9 @@ async def services(data: Path | None, *, temporal: bool = True) -> AsyncIterator
     insist_on_database(settings)
     async with opened(settings.database) as store:
         await store.check()
-        client = await (connect if temporal else unconnected)(temporal_of(settings))
-        yield Services(settings, store, client, caller=replace(ON_HOST, user=os_user()))
+        client = await (connect if temporal else on_demand)(temporal_of(settings))
+        caller = replace(ON_HOST, user=os_user(), named=as_ or settings.as_)
+        yield Services(settings, store, client, caller=caller)
 
 
 def os_user() -> str:

@@ -125,6 +125,8 @@ async def ask(
             matters, missing = [(action, None)], none
         for wanted, account in matters:
             refuse_scopes(caller, wanted)
+            if member is None and actor is None and caller.named is not None and access.depends_on_who(wanted):
+                member = await who_acts(connection, Actor(email=caller.named, channel="cli"))
             if member is not None:
                 await _refuse_role(connection, member, wanted, account, everywhere=everywhere)
     if missing is not None:

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from rapport import clock
+from rapport import clock, temporal
 from rapport.model.access import TokenScope
 from rapport.model.account import Member, Role
 from rapport.model.base import Refused, UserError
@@ -84,6 +84,7 @@ class Caller:
         token: The name of the token that the request came with.
         user: The operating system's user, on the host.
         scopes: What a service's token may do.
+        named: In whose name an operator's command acts, by address: `--as`, or `RAPPORT_AS`.
     """
 
     kind: Literal["operator", "member", "service", "link", "nobody"]
@@ -92,6 +93,7 @@ class Caller:
     token: str | None = None
     user: str | None = None
     scopes: frozenset[TokenScope] = frozenset()
+    named: str | None = None
 
 
 ON_HOST: Final = Caller("operator", scopes=frozenset({TokenScope.OPERATOR}))
@@ -123,7 +125,7 @@ class Services:
     @property
     def reader(self) -> str | None:
         """In whose name the commands act that whoever asks is shown: their own, or that of the settings, if any."""
-        return self.caller.email or self.settings.as_
+        return self.caller.email or self.caller.named or self.settings.as_
 
 
 @dataclass(frozen=True)
@@ -276,28 +278,19 @@ async def answered(call: Awaitable[T], subject: str) -> T:
             kind=Refused.UNREACHABLE,
         ) from None
     except RPCError as error:
-        raise _told(error, subject) from None
+        raise told_by_temporal(error, subject) from None
 
 
 class WorkflowEndedError(UserError):
     """The workflow that was asked has come to its end, or is not there."""
 
 
-def temporal_is_silent() -> UserError:
-    """What to say where Temporal does not answer."""
-    return UserError(
-        "Temporal does not answer",
-        field="TEMPORAL_ADDRESS",
-        fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
-        kind=Refused.UNREACHABLE,
-    )
-
-
-def _told(error: RPCError, subject: str) -> UserError:
+def told_by_temporal(error: RPCError, subject: str = "it") -> UserError:
+    """What to say where Temporal refuses, or does not answer."""
     if error.status is RPCStatusCode.NOT_FOUND:
         if "completed" in error.message:
             return WorkflowEndedError(f"{subject} is over", kind=Refused.CONFLICT)
         return WorkflowEndedError(f"there is no {subject}", kind=Refused.NOT_FOUND)
     if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-        return temporal_is_silent()
+        return temporal.silent()
     return UserError(f"Temporal refused: {error.status.name.lower()}", kind=Refused.UNREACHABLE)

@@ -97,6 +97,12 @@ def reach(action: Action, roles: Iterable[Role]) -> Reach | None:
     return max((far for role, far in TABLE[action].roles.items() if role in set(roles)), default=None)
 
 
+def depends_on_who(action: Action) -> bool:
+    """Whether it matters who does it: it is neither for every role, nor for whoever runs the installation alone."""
+    roles = TABLE[action].roles
+    return bool(roles) and not all(roles.get(role) is Reach.ALL for role in Role)
+
+
 def covers(action: Action, scopes: Collection[TokenScope]) -> bool:
     """Whether a service's token with these scopes may do it."""
     return TokenScope.OPERATOR in scopes or any(scope in scopes for scope in TABLE[action].scopes)

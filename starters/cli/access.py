@@ -39,14 +39,14 @@ def show(
     )
 
 
-@command(app, show=lambda _, member: f"{member} is an administrator.", temporal=False)
+@command(app, show=lambda _, member: f"{member} is an administrator.")
 async def grant(services: Services, actor: Actor, member: MemberEmail, reason: Why) -> dict[str, str]:
     """Make a member an administrator. Administrators do, or without --as whoever owns the data directory."""
     await access.grant(services, member, actor, reason)
     return {"administrator": member}
 
 
-@command(app, show=lambda _, member: f"{member} isn't an administrator any longer.", temporal=False)
+@command(app, show=lambda _, member: f"{member} isn't an administrator any longer.")
 async def revoke(services: Services, actor: Actor, member: MemberEmail, reason: Why) -> dict[str, str]:
     """Take the role of an administrator from a member."""
     await access.revoke(services, member, actor, reason)
@@ -64,7 +64,7 @@ def _print_log(entries: Sequence[AccessEntry]) -> None:
     out.print(rows)
 
 
-@command(app, show=_print_log, temporal=False)
+@command(app, show=_print_log)
 async def log(services: Services) -> list[AccessEntry]:
     """Show what was done to members, tokens and the switch of all mail."""
     return await access.log(services)

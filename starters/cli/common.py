@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
+from temporalio.service import RPCError
 
 from rapport.model.base import Refused, UserError
 from rapport.model.commands import read_by
@@ -26,8 +27,8 @@ from rapport.storage.contract import ContractState
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
 from starters.cli.exits import EXIT
-from starters.installation import os_user, services
-from starters.services import LATER, Actor, Services
+from starters.installation import services
+from starters.services import LATER, Actor, Services, told_by_temporal
 from starters.views.disk import disk_alarm
 from starters.views.standstill import is_stale
 
@@ -40,6 +41,10 @@ Data = Annotated[
 ]
 As = Annotated[
     str | None, typer.Option("--as", help="The address of the member who acts (RAPPORT_AS).", metavar="EMAIL")
+]
+AsIfWanted = Annotated[
+    str | None,
+    typer.Option("--as", help="A member whose rights it is to keep to (RAPPORT_AS), by address.", metavar="EMAIL"),
 ]
 
 _UTC: ContextVar[bool] = ContextVar("utc", default=False)
@@ -105,6 +110,8 @@ def finish(work: Awaitable[T], *, as_json: bool, beside: Callable[[UserError], M
         raise fail(refusal, as_json=as_json, beside=beside(refusal) if beside else None) from None
     except DatabaseFault as fault:
         raise fail(fault.refusal(), as_json=as_json) from None
+    except RPCError as error:
+        raise fail(told_by_temporal(error), as_json=as_json) from None
     except (DBAPIError, ConnectionError):
         silent = UserError(
             "the database does not answer as it should",
@@ -128,13 +135,12 @@ def command(
     document: Callable[..., Any] | None = lambda answer: answer,
     fault: Callable[[Any], Refused | None] | None = None,
     beside: Callable[[UserError], Mapping[str, Any]] | None = None,
-    temporal: bool = True,
 ) -> Callable[[F], F]:
     """Make a command of what is to be done: what comes of it is shown, or with `--json` printed as a document.
 
-    Work that takes `services` is done in an opened installation, and has `--data`; where it takes `actor` as well, it
-    has `--as`. A parameter that is a NamedTuple is a group of options, one for each of its fields. Of `--json` and
-    `--data` work is told where it asks for them.
+    Work that takes `services` is done in an opened installation, and has `--data` and `--as`; where it takes `actor` as
+    well, somebody has to be named. A parameter that is a NamedTuple is a group of options, one for each of its fields.
+    Of `--json` and `--data` work is told where it asks for them.
 
     Args:
         name: Its name, where it is not the work's.
@@ -144,7 +150,6 @@ def command(
             handed those of the command's arguments that it names.
         beside: What the document of a refusal has beside it.
         fault: Why what was found is not as it should be; the exit code says so after it is shown.
-        temporal: Whether it needs Temporal; what reads and writes the database alone works without.
     """
     shown_by = (lambda _: show) if isinstance(show, str) else show
 
@@ -155,8 +160,9 @@ def command(
         work.__annotations__ = {one: of for one, of in work.__annotations__.items() if one not in {*made, "return"}}
         given = inspect.signature(work, eval_str=True).parameters.values()
         groups = {one.name: one.annotation for one in given if hasattr(one.annotation, "_fields")}
-        options = {"as_": (As, None), "data": (Data, None), "json": (Json, False)}
-        if "actor" not in taken:
+        names_somebody = "actor" in taken
+        options = {"as_": (As if names_somebody else AsIfWanted, None), "data": (Data, None), "json": (Json, False)}
+        if "services" not in taken:
             del options["as_"]
         if not taken & {"services", "data"}:
             del options["data"]
@@ -175,10 +181,10 @@ def command(
                 handed: dict[str, Any] = {one: of for one, of in (("json", json), ("data", data)) if one in taken}
                 if "services" not in taken:
                     return await work(**handed, **_grouped(said, groups))
-                async with services(data, temporal=temporal) as parts:
-                    _READER.set(as_ or parts.settings.as_)
-                    if "actor" in taken:
-                        handed["actor"] = acting(parts, as_)
+                async with services(data, temporal=False, as_=as_) as parts:
+                    _READER.set(parts.caller.named)
+                    if names_somebody:
+                        handed["actor"] = acting(parts)
                     from starters.use_cases.names import in_full
 
                     alarm = await disk_alarm(parts.store, parts.settings.data)
@@ -200,6 +206,7 @@ def command(
             if fault is not None and (kind := fault(answer)) is not None:
                 raise typer.Exit(EXIT[kind])
 
+        run.names_somebody = names_somebody  # type: ignore[attr-defined]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         app.command(name or work.__name__.rstrip("_"), help=help or inspect.getdoc(work))(run)
@@ -247,9 +254,9 @@ def counted(receipt: Receipt) -> Receipt:
     return receipt
 
 
-def acting(parts: Services, email: str | None) -> Actor:
+def acting(parts: Services) -> Actor:
     """Who acts: the member of `--as`, entered by this operating system's user."""
-    return Actor(email=email or parts.settings.as_ or "", channel="cli", entered_by=os_user())
+    return Actor(email=parts.caller.named or "", channel="cli", entered_by=parts.caller.user)
 
 
 def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:

@@ -61,13 +61,13 @@ async def import_(
     return await members.import_members(services, members.read_file(file))
 
 
-@command(app, "list", show=_print_lines, temporal=False)
+@command(app, "list", show=_print_lines)
 async def list_(services: Services) -> list[MemberLine]:
     """Every member, also those who have left."""
     return await members.listed(services)
 
 
-@command(app, show=_print, temporal=False)
+@command(app, show=_print)
 async def show(services: Services, member: Member) -> MemberShown:
     """One member with their absences and accounts."""
     return await members.show(services, member)

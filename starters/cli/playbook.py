@@ -100,5 +100,5 @@ async def diff(
     before, after = (playbooks.find(name, settings_of(data).data) for name in (old, new))
     if account is None:
         return playbooks.compare(before, after), before, after
-    async with services(data) as parts:
+    async with services(data, temporal=False) as parts:
         return await playbooks.compare_for(parts, account, before, after), before, after

@@ -17,7 +17,7 @@ from rapport.model.reading import read_toml
 from rapport.schedules import register_schedules
 from rapport.settings import read_settings
 from rapport.storage.database import opened
-from rapport.temporal import connect, register_search_attributes, unconnected
+from rapport.temporal import connect, on_demand, register_search_attributes
 from starters.cli.common import command, out, print_json
 from starters.installation import Ports, os_user, settings_of, temporal_of
 from starters.secrets import kept, make_private, private
@@ -129,7 +129,7 @@ async def _set_up(data: Path | None, administrator: str | None) -> dict[str, str
     if administrator is not None:
         async with opened(settings.database) as store:
             caller = replace(ON_HOST, user=os_user())
-            parts = Services(settings, store, await unconnected(temporal_of(settings)), caller=caller)
+            parts = Services(settings, store, await on_demand(temporal_of(settings)), caller=caller)
             done["administrator"] = await access.name_administrator(parts, administrator)
     try:
         client = await connect(temporal_of(settings))

@@ -22,7 +22,7 @@ def _print_list(found: list[Token]) -> None:
     out.print(rows)
 
 
-@command(app, show=lambda made: _print_secret(made["token"]), temporal=False)
+@command(app, show=lambda made: _print_secret(made["token"]))
 async def create(
     services: Services,
     name: str,
@@ -38,7 +38,7 @@ async def create(
     return {"name": name, "token": await tokens.create(services, name, tuple(scope or ()), for_)}
 
 
-@command(app, show=lambda done: f"{done['name']} is revoked.", temporal=False)
+@command(app, show=lambda done: f"{done['name']} is revoked.")
 async def revoke(services: Services, name: str) -> dict[str, Any]:
     """Make a token useless from now on."""
     await tokens.revoke(services, name)
@@ -50,7 +50,7 @@ def _print_secret(text: str) -> None:
     out.print(text, soft_wrap=True)
 
 
-@command(app, show=lambda found: _print_secret(found["link"]), temporal=False)
+@command(app, show=lambda found: _print_secret(found["link"]))
 async def link(
     services: Services,
     name: Annotated[str, typer.Argument(help="The token whose holder you are.")] = tokens.OWNER,
@@ -60,13 +60,13 @@ async def link(
     return {"link": await sign_in.printed(services, name, onward)}
 
 
-@command(app, "list", show=_print_list, temporal=False)
+@command(app, "list", show=_print_list)
 async def list_(services: Services) -> list[Token]:
     """Every token, without its secret."""
     return await tokens.listed(services)
 
 
-@command(app, "webhook-secret", show=lambda made: _print_secret(made["webhook_secret"]), temporal=False)
+@command(app, "webhook-secret", show=lambda made: _print_secret(made["webhook_secret"]))
 async def webhook_secret(services: Services) -> dict[str, str]:
     """The secret that `POST /v1/hooks/contract-signed` is signed with (Standard Webhooks)."""
     return {"webhook_secret": await tokens.signing_secret(services)}

@@ -15,7 +15,7 @@ from rapport.rules import access
 from rapport.storage import access as access_storage, account as accounts, imports, timeline
 from rapport.storage.database import Connection
 from starters.rights import requires
-from starters.services import Actor, Services, submission, who_says
+from starters.services import Actor, Services, submission, who_acts, who_says
 
 
 class RightShown(WireModel):
@@ -158,8 +158,10 @@ async def record(services: Services, connection: Connection, kind: str, about: s
     """Put on record what whoever asks did to members or tokens, where nobody else is named."""
     caller = services.caller
     by = f"token {caller.token}" if caller.token is not None else caller.user
-    actor = Actor(email=caller.email or "", channel="cli" if caller.token is None else "api", entered_by=by)
-    await timeline.submit(connection, submission(caller.member or caller.kind, actor, kind, about, text))
+    email = caller.email or caller.named or ""
+    actor = Actor(email=email, channel="cli" if caller.token is None else "api", entered_by=by)
+    member = caller.member or (None if caller.named is None else (await who_acts(connection, actor)).id)
+    await timeline.submit(connection, submission(member or caller.kind, actor, kind, about, text))
 
 
 @asynccontextmanager

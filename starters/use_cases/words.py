@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from temporalio.client import WorkflowHandle
 from temporalio.workflow import UpdateMethodMultiParam
 
+from rapport import temporal
 from rapport.model.base import Refused, UserError, Word
 from rapport.model.meeting import Receipt
 from rapport.model.words import Left
 from rapport.storage import words
 from rapport.storage.timeline import Submission
 from starters import flows
-from starters.services import LATER, Services, WorkflowEndedError, answered, present, temporal_is_silent
+from starters.services import LATER, Services, WorkflowEndedError, answered, present
 
 W = TypeVar("W", bound=Word)
 
@@ -118,7 +119,7 @@ async def _told(services: Services, handle: Any, update: Any, word: Word, id_: s
             await answered(handle.signal(flows.AccountWorkflow.hear_later, left), subject)
         except UserError as refusal:
             # Temporal takes a signal whether or not a worker runs.
-            raise temporal_is_silent() if refusal.kind is Refused.UNREACHABLE else refusal from None
+            raise temporal.silent() if refusal.kind is Refused.UNREACHABLE else refusal from None
     except WorkflowEndedError:
         # It may have taken the word before it ended, with nobody left to hear the answer.
         async with services.store.reading() as connection:

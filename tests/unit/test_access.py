@@ -32,6 +32,7 @@ from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
 from starters.use_cases import (
     access as administration,
+    account,
     account_erasure,
     audit,
     mail_switch,
@@ -124,6 +125,29 @@ async def test_a_members_token_is_theirs_alone(services: Services) -> None:
     found = await refusal(own, Action.MAIL, TAM)
     assert found is not None
     assert (found.field, found.kind) == ("--as", Refused.FORBIDDEN)
+
+
+async def test_whom_a_command_names_bounds_what_it_may(services: Services) -> None:
+    """A command that takes nobody's word may what whom `--as` or `RAPPORT_AS` names may, an unknown one nothing."""
+    async with services.store.reading() as connection:
+        roles = {one.email: one.roles for one in await accounts.members(connection)}
+    on_host = {action for action in Action if not access.TABLE[action].roles}
+    for email in (*roles, "ghost@nowhere.example"):
+        named = replace(services, caller=replace(services.caller, named=email))
+        able = {action for action in Action if access.reach(action, roles.get(email, ())) is not None} | on_host
+        able |= {action for action in Action if not access.depends_on_who(action)}
+        assert {action for action in Action if await refusal(named, action) is None} == able, email
+    robin = replace(services, caller=replace(services.caller, named=TAM, user="root"))
+    vp = '[[members]]\nname = "M"\nemail = "m@evil.example"\nroles = ["ce_vp"]\nzone = "UTC"\n'
+    with pytest.raises(UserError, match="may not change members"):
+        await members.import_members(robin, read_toml(MembersFile, vp.encode(), "members.toml"))
+    with_it = read_toml(AccountFile, f"{EXAMPLE.read_text()}\n{vp}".encode(), "versayce.toml")
+    with pytest.raises(UserError, match="by administrators alone"):
+        await account.import_account(robin, with_it)
+    await administration.grant(services, TAM, by(""), "They look after members")
+    await members.import_members(robin, read_toml(MembersFile, vp.encode(), "members.toml"))
+    *_, added = await administration.log(services)
+    assert (added.kind, added.who, added.channel, added.entered_by) == ("member.added", "Robin Keller", "cli", "root")
 
 
 @pytest.mark.parametrize("email", [TAM, CE, SALES])

@@ -119,7 +119,9 @@ def faults(text: str) -> list[str]:
         if not elided(words):
             needed = {one for one in options if options[one].required} | NEEDED.get(name, frozenset())
             found += [f"lacks {one}: {command}" for one in sorted(needed - given)]
-        if "--as" in options and name not in READING and "--as" not in given:
+        # What whoever runs the host may do without a name is complete without one.
+        insists = getattr(end.callback, "names_somebody", False)
+        if insists and name not in READING and "--as" not in given:
             found.append(f"lacks --as: {command}")
     return found
 
