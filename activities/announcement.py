@@ -19,6 +19,7 @@ from rapport.model.announcement import Announce, Announced, AnnouncingStart
 from rapport.model.delivery import DeliveryState
 from rapport.model.ids import review_id
 from rapport.model.message import CHANNEL, AnnouncementFacts, MessageRequest, MessageState, Purpose
+from rapport.model.scenario import scenario_titles
 from rapport.model.tech_review_facts import Remark
 from rapport.rules import announcement as announcement_rules, tech_review as tech_review_rules
 from rapport.storage import account as accounts, announcement, tech_review, timeline
@@ -92,7 +93,9 @@ class Announcements:
             names = await accounts.names(connection, order.account)
             review = await tech_review.review(connection, order.ref)
             remarks = await tech_review.remarks(connection, order.ref)
-            text = announcement_rules.quoted(said.text if said else None, tech_review_mail.CHOSEN)
+            text = announcement_rules.quoted(
+                said.text if said else None, scenario_titles(self.messages.mail_settings.data)
+            )
             if review is not None:
                 zone = (await accounts.member(connection, review.submitter)).schedule.zone
                 more = await self._beside(connection, order, review, zone)

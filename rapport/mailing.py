@@ -19,4 +19,5 @@ def mail_settings(settings: Settings) -> MailSettings:
         secret=settings.secret_bytes,
         library=library(settings.data),
         channel=settings.review_channel_mail,
+        data=settings.data,
     )

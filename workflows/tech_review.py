@@ -170,10 +170,9 @@ class TechReview(AccountWorkflow):
         Args:
             silent: The sides that are waited for.
         """
-        title = f"{self.ref}: feedback of {seat(side)}"
-        result = await self._put(
-            f"{tech_review.FEEDBACK_OF}{side}", title, tech_review.feedback(side), deadline=deadline
-        )
+        step = f"{tech_review.FEEDBACK_OF}{side}"
+        title = f"{self.ref}: {tech_review.asked_for(step)}"
+        result = await self._put(step, title, tech_review.feedback(side), deadline=deadline)
         self._remember_all("feedback", result, seat=side)
         silent.remove(side)
         if silent and not self._is_interrupted():
@@ -489,7 +488,9 @@ class TechReview(AccountWorkflow):
     def say(self, word: ReviewWord) -> str:
         """What somebody says of their own accord; it stands on record."""
         self._remember("said", by=word.by, option=word.stance, submission=word.id, seat=word.side)
-        self._tell("tech_review.said", who=word.by, submission=word.id, about=word.stance)
+        about = f"{word.stance or '-'} {word.side or ''}".strip()
+        self.timeline.record(tech_review.OWN_VIEW, who=word.by, submission=word.id, about=about)
+        self.channel.hear(tech_review.OWN_VIEW, word.id, word.stance)
         return "said"
 
     say.validator(checks(_judge_word))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rapport.mail.compose import Person
@@ -23,6 +24,7 @@ class MailSettings:
 
     Attributes:
         channel: The mailbox of the review channel, if it has one.
+        data: The data directory, if there is one: what an installation calls things is read as a mail is written.
     """
 
     sender: str
@@ -30,6 +32,7 @@ class MailSettings:
     secret: bytes = field(repr=False)
     library: Library = field(default_factory=library, repr=False)
     channel: str | None = None
+    data: Path | None = None
 
     def link(self, token: str) -> str:
         """The address of a personal link; from the settings, never from a request's Host."""

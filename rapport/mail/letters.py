@@ -17,6 +17,7 @@ from rapport.model.account import Contact, ContactWork
 from rapport.model.base import UserError
 from rapport.model.commands import read_by
 from rapport.model.message import ErasureFacts, HandoverFacts, MeetingFacts, MessageRequest, Purpose, TaskFacts
+from rapport.model.scenario import scenario_titles
 from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
@@ -186,7 +187,8 @@ class MessageDraft:
         names = {id_: name for id_ in (facts.people() if facts else ()) if (name := self._name(id_))}
         if facts is None:
             return None
-        return tech_review.context(facts, self.said, names, self.mail_settings.public_url, self.person)
+        scenarios = scenario_titles(self.mail_settings.data)
+        return tech_review.context(facts, self.said, names, self.mail_settings.public_url, scenarios, self.person)
 
     def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
         former, until = self.company.members.get(handover.former), handover.until

@@ -6,74 +6,12 @@ import contextlib
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from rapport.model.tech_review_facts import Remark, TechReviewFacts
 from rapport.rules import tech_review as rules
+from rapport.rules.review_words import ASKS, NOTES, REMARKS, STAGES, answers_of, chosen
 from rapport.rules.wording import seat
-
-OPTIONS: Final = {
-    "in_favour": "support",
-    "in_favour_if": "support with conditions",
-    "against": "oppose",
-    "no_objection": "no objection",
-    "yes": "yes",
-    "no": "no",
-    "supported": "supported",
-    "supported_if": "supported with conditions",
-    "unsupported": "not supported",
-    "approved": "approved",
-    "declined": "declined",
-    "referred": "no recommendation",
-    "empty": "no vote",
-}
-NOTES: Final = {
-    "referred": "No one can recommend on behalf of the requester, so leadership decides.",
-    "empty": "No one can act for them, so the seat stays empty.",
-}
-"""Why a seat says nothing, where the rules say so."""
-WHAT: Final = {
-    "feedback": "feedback",
-    "said": "remark",
-    "recommendation": "recommendation",
-    "commitment": "commitment",
-    "vote": "vote",
-    "approval": "approval of the message",
-    "reading": "on the message",
-    "acknowledgement": "acknowledgment",
-    "meeting": "live meeting",
-    "withdrawal": "withdrawal",
-}
-"""What a remark is, by its kind: a recommendation is no vote."""
-STAGES: Final = {
-    "pre_trial": "before a trial",
-    "pre_production": "before production",
-    "post_sale": "after the sale",
-}
-ASKS: Final = {
-    "non_standard_requirement": "a non-standard requirement",
-    "unplanned_engineering": "unplanned engineering",
-    "best_practice_validation": "whether this is a supported practice",
-    "tradeoff_or_timeline": "a trade-off or a timeline",
-}
-CHOSEN: Final = {**STAGES, **ASKS}
-"""How people read what a request chose."""
-QUESTIONS: Final = {
-    "gap": "Gap",
-    "needed_why": "Why by then",
-    "why_not_caught": "Why it wasn't caught earlier",
-    "expectation": "Customer's expectation",
-    "if_not_met": "If not met",
-    "others": "Others affected",
-    "context": "Context",
-}
-"""What a request says in words, in the order in which it is read."""
-
-
-def answers_of(request: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a request says, each answer with its title: the scenarios that called for it first."""
-    called = [("What calls for it", ", ".join(map(str, request["scenarios"])))] if request.get("scenarios") else []
-    return [*called, *((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name))]
 
 
 def context(
@@ -81,6 +19,7 @@ def context(
     said: Mapping[str, str],
     names: Mapping[str, str],
     public_url: str,
+    scenarios: Mapping[str, str],
     reader: str | None = None,
 ) -> dict[str, Any]:
     """What a mail may say of a review.
@@ -88,6 +27,7 @@ def context(
     Args:
         said: What people wrote, by submission; what was erased says nothing.
         names: How to call members and contacts, by id.
+        scenarios: What each scenario is called.
         reader: Who reads it, by id: nobody is told of themselves as of somebody else.
     """
     request, message = read(said.get(facts.request)), read(said.get(facts.message or ""))
@@ -102,13 +42,13 @@ def context(
         "stage": STAGES.get(str(request.get("stage")), ""),
         "ask": ASKS.get(str(request.get("ask")), ""),
         "by": "You" if facts.by == reader else names.get(facts.by),
-        "asked": answers_of(request),
+        "asked": answers_of(request, scenarios),
         "design": design if isinstance(design, dict) else None,
         "needed_by": facts.needed_by,
         "overdue": facts.overdue,
         "deadline": facts.deadline,
         "verdict": facts.verdict,
-        "decision": OPTIONS.get(facts.verdict or "", ""),
+        "decision": chosen(facts.verdict or ""),
         "rule": rules.rule(str(request.get("ask")), [one.kind for one in facts.remarks]),
         "said": [spoken(one, said, names) for one in facts.remarks if one.kind not in ("verdict", "message")],
         "message": str(message.get("message", "")),
@@ -131,8 +71,8 @@ def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) ->
         "seat": words if remark.by else "",
         "who": names.get(remark.by) if remark.by else words,
         "kind": remark.kind,
-        "what": WHAT.get(remark.kind, ""),
-        "option": OPTIONS.get(remark.option or "", (remark.option or "").replace("_", " ")),
+        "what": REMARKS[remark.kind],
+        "option": chosen(remark.option or ""),
         "text": said.get(remark.submission or "") or NOTES.get(remark.option or ""),
     }
 

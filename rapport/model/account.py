@@ -81,9 +81,14 @@ def personas() -> dict[str, PersonaRules]:
         return {name: PersonaRules.model_validate(rules) for name, rules in tomllib.load(file).items()}
 
 
+def persona_titles() -> dict[str, str]:
+    """What each persona is called, by its name."""
+    return {name: one.title for name, one in personas().items()}
+
+
 def _known_persona(value: str) -> str:
     if value not in personas():
-        raise ValueError(f'"{value[:40]}" is not a persona; {suggestion(value, personas())}')
+        raise ValueError(f'"{value[:40]}" is not a persona; {suggestion(value, persona_titles())}')
     return value
 
 

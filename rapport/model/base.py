@@ -6,13 +6,13 @@ import difflib
 import re
 import unicodedata
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self, TypeVar
 
 import email_validator
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 # The machine's zone files and the pinned `tzdata` package disagree at times (America/Vancouver in 2027 did), and
 # a workflow's worker may run on any machine: only the package counts.
@@ -100,9 +100,41 @@ class Several(ValueError):  # noqa: N818 - as `UserError`
 
 
 def suggestion(value: str, known: Iterable[str]) -> str:
-    """What to write instead of a name that is none: the nearest one, and all that there are."""
+    """What to write instead of a name that is none: the nearest one, and all that there are; by titles, if it has any.
+
+    Args:
+        known: The names; or what each is called, by its name.
+    """
+    if isinstance(known, Mapping) and all(isinstance(title, str) for title in known.values()):
+        return f"{nearest(value, known)}choose {choices(known.items()) or 'none'}"
     names = list(known)
     return f"{nearest(value, names)}use one of {', '.join(names) or 'none'}"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """One or several names: "engineering, product and support"."""
+    *others, last = names or [""]
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def choices(titles: Iterable[tuple[str, str]]) -> str:
+    """What can be chosen, by its titles; with what to type in backticks, which a page leaves out.
+
+    Args:
+        titles: Each id with its title.
+    """
+    return listed([f"“{title}” (`{id_}`)" for id_, title in titles], "or")
+
+
+def one_of(titles: Mapping[str, str]) -> BeforeValidator:
+    """Refuses what is none of some ids, and names each by its title."""
+
+    def known(value: Any) -> Any:
+        if str(value) not in titles:
+            raise ValueError(f"has a value that is not allowed; choose {choices(titles.items())}")
+        return value
+
+    return BeforeValidator(known)
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

@@ -72,6 +72,19 @@ def scenarios(data: Path | None = None) -> dict[str, ReviewScenario]:
     return found
 
 
+def scenario_titles(data: Path | None = None) -> dict[str, str]:
+    """What each scenario is called. Where an installation's own file is wrong, the shipped ones': `doctor` tells that.
+
+    Args:
+        data: As in `scenarios`.
+    """
+    try:
+        known = scenarios(data)
+    except UserError:
+        known = scenarios()
+    return {name: one.title for name, one in known.items()}
+
+
 def read(raw: bytes, file: str) -> Mapping[str, ReviewScenario]:
     """Read scenarios, and tell all that is wrong with them, each fault on its line.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
@@ -17,9 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from rapport.model.account import personas
+from rapport.model.account import Persona
 from rapport.model.announcement import Announce
-from rapport.model.base import YEARS, InputModel, Instant, Several, Slug, WireModel, Word, plain, suggestion
+from rapport.model.base import YEARS, InputModel, Instant, Several, Slug, WireModel, Word, choices, one_of, plain
 from rapport.model.commands import in_name
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.projection import TimelineEvent, Wait
@@ -70,14 +70,7 @@ def _link(value: str) -> str:
     return text
 
 
-def _tell(value: str) -> str:
-    if value not in personas():
-        raise ValueError(f'"{value[:40]}" is no persona; {suggestion(value, personas())}')
-    return value
-
-
 WebLink = Annotated[str, StringConstraints(min_length=8, max_length=2000), AfterValidator(_link)]
-Persona = Annotated[str, AfterValidator(_tell)]
 
 
 class Design(InputModel):
@@ -87,17 +80,24 @@ class Design(InputModel):
     version: Line
 
 
+STAGES: Final[Mapping[str, str]] = {
+    ReviewStage.PRE_TRIAL: "before a trial",
+    ReviewStage.PRE_PRODUCTION: "before production",
+    ReviewStage.POST_SALE: "after the sale",
+}
+"""How people read where the customer is."""
+
+ASKS: Final[Mapping[str, str]] = {
+    Ask.NON_STANDARD_REQUIREMENT: "a non-standard requirement",
+    Ask.UNPLANNED_ENGINEERING: "unplanned engineering",
+    Ask.BEST_PRACTICE_VALIDATION: "whether this is a supported practice",
+    Ask.TRADEOFF_OR_TIMELINE: "a trade-off or a timeline",
+}
+"""How people read what is asked for."""
+
 ASKED: Final = {
-    "stage": (
-        "choose before a trial (`pre_trial`), before production (`pre_production`) or after the sale (`post_sale`)",
-        "it says who is heard",
-    ),
-    "ask": (
-        "choose a non-standard requirement (`non_standard_requirement`), unplanned engineering "
-        "(`unplanned_engineering`), whether this is a supported practice (`best_practice_validation`), or a trade-off "
-        "or a timeline (`tradeoff_or_timeline`)",
-        "it says whose yes is needed",
-    ),
+    "stage": (f"choose {choices(STAGES.items())}", "it says who is heard"),
+    "ask": (f"choose {choices(ASKS.items())}", "it says whose yes is needed"),
     "gap": (
         "say where the customer differs from best practice or documented limits",
         "without it nobody can tell what is to be decided",
@@ -157,8 +157,8 @@ class ReviewRequest(InputModel):
 
     account: Slug
     title: Line
-    stage: ReviewStage
-    ask: Ask
+    stage: Annotated[ReviewStage, one_of(STAGES)]
+    ask: Annotated[Ask, one_of(ASKS)]
     gap: Filled
     needed_by: Day
     needed_why: Filled

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.announcement import Word
 from rapport.rules.outcome_words import in_words
+from rapport.rules.review_words import whole
 from rapport.rules.wording import listed, seat
 
 LONGEST_QUOTE: Final = 2500
@@ -33,21 +34,9 @@ _TOLD: Final[dict[Word, str]] = {
     "withdrawn": "{who} withdrew it",
     "revisit": "the day has come to look at it again",
 }
-_OF_A_REQUEST: Final = {
-    "title": "Title",
-    "stage": "Stage",
-    "ask": "Request",
-    "gap": "Gap",
-    "needed_by": "Needed by",
-    "needed_why": "Why by then",
-    "requirement": "Requirement",
-    "why_not_caught": "Why it wasn't caught earlier",
-    "expectation": "Customer's expectation",
-    "if_not_met": "If not met",
-}
-"""What the channel reads of a request, its four answers among it; all of it is on the review's page."""
+_ON_THE_PAGE: Final = frozenset({"others", "context", "tell", "case"})
+"""What of a request the channel does not read; all of it is on the review's page."""
 
-_KEYS: Final = ("stage", "ask", "requirement")
 _NOBODY: Final = "someone"
 
 
@@ -117,11 +106,11 @@ def decision(rule: str, spoken: Sequence[Mapping[str, str | None]]) -> str:
     return "\n".join(lines)
 
 
-def quoted(text: str | None, words: Mapping[str, str] = MappingProxyType({})) -> str | None:
+def quoted(text: str | None, scenarios: Mapping[str, str] = MappingProxyType({})) -> str | None:
     """What was said, for people to read: answers that were asked for by name stand on a paragraph each.
 
     Args:
-        words: How people read what a request chose, such as its stage.
+        scenarios: What each scenario is called that a request can name.
     """
     if not text:
         return None
@@ -131,14 +120,8 @@ def quoted(text: str | None, words: Mapping[str, str] = MappingProxyType({})) ->
         answers = None
     if isinstance(answers, dict):
         if "gap" in answers:
-            design = answers.get("design")
-            answers = {
-                title: words.get(str(answers[name]), answers[name]) if name in _KEYS else answers[name]
-                for name, title in _OF_A_REQUEST.items()
-                if name in answers
-            }
-            if isinstance(design, dict) and design.get("link"):
-                answers["Design document"] = f"{design['link']} (version {design.get('version', '')})"
+            read = whole(answers, scenarios)
+            answers = {one.title: one.text for one in read if one.field not in _ON_THE_PAGE}
         named = {str(name): value for name, value in answers.items() if isinstance(value, str) and value}
         share = _share(named.values())
         told = (f"{name.replace('_', ' ').capitalize()}: {cut(value, share)}" for name, value in named.items())

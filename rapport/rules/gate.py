@@ -16,13 +16,17 @@ from rapport.model.account import Facts, Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.commands import in_name
 from rapport.model.step import Gate
+from rapport.model.tech_review import STAGES, ReviewStage
 from rapport.rules.condition import holds
 from rapport.rules.scenario import Call
 from rapport.rules.wording import listed
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
-REVIEW_STAGE: Final[dict[Gate, str]] = {"trial": "pre_trial", "production": "pre_production"}
+REVIEW_STAGE: Final[dict[Gate, ReviewStage]] = {
+    "trial": ReviewStage.PRE_TRIAL,
+    "production": ReviewStage.PRE_PRODUCTION,
+}
 """The stage of the reviews that open a gate."""
 
 _STAGES: Final[dict[Gate, frozenset[str]]] = {
@@ -112,7 +116,7 @@ def standing(
     looks = [_look(gate, demand, facts, reviews, concerned) for demand in demands]
     unmet = [(demand, look) for demand, look in zip(demands, looks, strict=True) if not look.open]
     if unmet:
-        found, further = unmet[0][1], [demand.scenario for demand, _ in unmet[1:] if demand.scenario]
+        found, further = unmet[0][1], [demand.call.title for demand, _ in unmet[1:] if demand.call]
         also = f"; a yes is needed for {listed(further)} as well" if further else ""
         found = replace(found, why=f"{found.why}{also}")
     elif looks:
@@ -140,7 +144,7 @@ class _Demand:
     """What a gate wants a yes to: the account as a whole, or one scenario."""
 
     why: str
-    scenario: str | None = None
+    call: Call | None = None
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,9 @@ def _demands(gate: Gate, facts: Facts, calls: Sequence[Call]) -> list[_Demand]:
     whole = ["a key prospect"] if holds("key_prospect", facts) and gate == "trial" else []
     whole += ["high-risk"] if holds("high_risk", facts) else []
     if gate == "production":
-        whole += [f"non-standard ({listed([call.scenario for call in calls])})"] if calls else []
+        whole += [f"non-standard ({listed([call.title for call in calls])})"] if calls else []
         calls = ()
-    each = [_Demand(f"non-standard ({call.scenario})", call.scenario) for call in calls]
+    each = [_Demand(f"non-standard ({call.title})", call) for call in calls]
     return [*([_Demand(" and ".join(whole))] if whole else []), *each]
 
 
@@ -170,11 +174,11 @@ def _look(
     gate: Gate, demand: _Demand, facts: Facts, reviews: Sequence[Reviewed], concerned: Sequence[Reviewed]
 ) -> _Look:
     """Whether the reviews of a gate's stage meet a demand, and if not, what is missing."""
-    stage, asking = REVIEW_STAGE[gate], (Role.CE.value, Role.TAM.value)
-    if demand.scenario is not None:
-        named = [review for review in concerned if demand.scenario in review.scenarios]
+    stage, asking = STAGES[REVIEW_STAGE[gate]], (Role.CE.value, Role.TAM.value)
+    if demand.call is not None:
+        named = [review for review in concerned if demand.call.scenario in review.scenarios]
         if concerned and not named:
-            why = f'{demand.why}, and no {stage} review names it: write scenarios = ["{demand.scenario}"] into one'
+            why = f"{demand.why}, and no review {stage} names it: add it to what calls for one"
             # What was decided stays as it was decided: the scenario is asked about in another one.
             open_ = [review for review in concerned if review.yes is None and not review.closed]
             newest = max(open_, key=lambda review: (review.since, review.ref)).ref if open_ else None
@@ -183,7 +187,7 @@ def _look(
             return _Look(False, why, newest, asking, way)
         concerned = named
     if not concerned:
-        why = f"{demand.why}, and no {stage} review was submitted"
+        why = f"{demand.why}, and no review {stage} was submitted"
         return _Look(False, why, None, asking, in_name("rapport review submit FILE"))
     undecided = [review for review in concerned if review.yes is None]
     if undecided:

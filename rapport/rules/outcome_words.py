@@ -66,6 +66,8 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "approved": "approved",
     "declined": "declined",
     "acknowledge": "confirmed",
+    "referred": "no recommendation",
+    "empty": "no vote",
     "not_held": "no longer needed",
 }
 """By its id."""

@@ -9,6 +9,7 @@ from rapport.model.base import WireModel
 from rapport.model.condition import fact
 from rapport.model.scenario import ReviewScenario
 from rapport.rules.condition import holds
+from rapport.rules.wording import listed
 
 
 class Call(WireModel):
@@ -55,4 +56,6 @@ def needs(facts: Facts, scenarios: Mapping[str, ReviewScenario]) -> Needs:
 
 def how_to_record(facts: tuple[str, ...]) -> str:
     """What to write where, so that these facts are known."""
-    return f"add {', '.join(facts)} to [account.facts] of the account's file, and import it again"
+    return (
+        f"add {listed([f'`{fact}`' for fact in facts])} to `[account.facts]` of the account's file, and import it again"
+    )

@@ -16,6 +16,7 @@ from rapport.model.step import AgendaItem, MeetingStep, Stage
 from rapport.model.task import TaskDefinition, TaskOption
 from rapport.model.tech_review import Ask, ReviewStage
 from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
+from rapport.rules import wording
 from rapport.rules.calendar import (
     add_business_days,
     add_working_time,
@@ -40,6 +41,9 @@ SIDES: Final[dict[str, tuple[str, ...]]] = {
     "account_team": ("tam", "role:sales"),
 }
 """Who is asked for feedback, and who can speak for each side."""
+
+OWN_VIEW: Final = "tech_review.said"
+"""The entry that tells what somebody said for themselves: about what they are for, or -, and whose they are."""
 
 FEEDBACK_OF: Final = "feedback_"
 """What a side's question is called, before the side."""
@@ -90,6 +94,12 @@ def heard(stage: ReviewStage) -> tuple[str, ...]:
     if stage is ReviewStage.PRE_PRODUCTION:
         return (ENGINEERING, "account_team")
     return tuple(SIDES)
+
+
+def asked_for(step: str) -> str:
+    """What a task of a review is for, in words: "feedback of account team", "recommendation"."""
+    side = step.removeprefix(FEEDBACK_OF)
+    return step.replace("_", " ") if side == step else f"feedback of {wording.seat(side)}"
 
 
 def side_of(roles: Collection[Role], *, is_tam: bool) -> str | None:
@@ -339,16 +349,24 @@ _FEEDBACK: Final = {
 }
 
 
+POSITIONS: Final = {
+    "in_favour": "Support",
+    "in_favour_if": "Support with conditions",
+    "against": "Oppose",
+    "no_objection": "No objection",
+}
+"""What a side can be for, and what that is called."""
+
+_NEED_REASONS: Final = frozenset({"in_favour_if", "against"})
+
+
 def feedback(side: str) -> TaskDefinition:
     """The task that asks one side for feedback."""
     return TaskDefinition(
         task="review",
         question=_FEEDBACK[side],
-        options=(
-            TaskOption(id="in_favour", title="Support"),
-            TaskOption(id="in_favour_if", title="Support with conditions", needs_reason=True),
-            TaskOption(id="against", title="Oppose", needs_reason=True),
-            TaskOption(id="no_objection", title="No objection"),
+        options=tuple(
+            TaskOption(id=id_, title=title, needs_reason=id_ in _NEED_REASONS) for id_, title in POSITIONS.items()
         ),
         assign=SIDES[side],
         on_timeout="silent",

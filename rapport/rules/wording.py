@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
+
+from rapport.model.base import choices as choices, listed as listed
 
 
 def amount(count: int, one: str, many: str | None = None) -> str:
@@ -16,28 +17,21 @@ def amount(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
-def listed(names: Sequence[str], word: str = "and") -> str:
-    """One or several names: "engineering, product and support"."""
-    *others, last = names
-    return f"{', '.join(others)} {word} {last}" if others else last
-
-
 def seat(name: str) -> str:
-    """A seat in words, whoever sits there: "VP of CE" of `ce_vp` or `role:ce_vp`, "account team" of `account_team`."""
+    """A seat, a side or a role in words: "VP of CE" of `ce_vp` or `role:ce_vp`, "account team" of `account_team`."""
     of = name.rpartition(":")[2]
     return _SEATS.get(of, of.replace("_", " "))
 
 
-_SEATS: Final = {"ce_vp": "VP of CE", "vp_engineering": "VP Engineering", "vp_sales": "VP of Sales"}
-
-
-def choices(titles: Iterable[tuple[str, str]]) -> str:
-    """What can be chosen, by its titles; with what to type in backticks, which a page leaves out.
-
-    Args:
-        titles: Each id with its title.
-    """
-    return listed([f"“{title}” (`{id_}`)" for id_, title in titles], "or")
+_SEATS: Final = {
+    "tam": "TAM",
+    "tam_manager": "TAM manager",
+    "ce": "CE",
+    "ce_vp": "VP of CE",
+    "ta": "TA",
+    "vp_engineering": "VP Engineering",
+    "vp_sales": "VP of Sales",
+}
 
 
 def noun(title: str) -> str:

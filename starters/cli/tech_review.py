@@ -9,10 +9,10 @@ from typing import Annotated, get_args
 import typer
 from rich.markup import escape
 
-from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
 from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check, read_instant
+from rapport.rules.review_words import ASKS, PHASES, REMARKS, STAGES, chosen
 from rapport.rules.wording import amount
 from starters.cli import tech_review_needs
 from starters.cli.common import command, out, print_checked, table, when
@@ -39,7 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(tech_review_needs.app)
 
-_POSITIONS = ", ".join(f"{one} ({OPTIONS[one]})" for one in get_args(Stance))
+_POSITIONS = ", ".join(f"{one} ({chosen(one)})" for one in get_args(Stance))
 
 Ref = Annotated[str, typer.Argument(help="What the review is called, such as TR-0007.", metavar="REF")]
 File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown with front matter.", metavar="FILE")]
@@ -68,12 +68,12 @@ def _print_lines(lines: Sequence[ReviewLine]) -> None:
 
 
 def _stands(line: ReviewLine) -> str:
-    outcome = (line.outcome or "").replace("_", " ")
+    outcome = chosen(line.outcome or "")
     if line.phase in ("closed", "acknowledgement"):
         return outcome
     if line.phase == "revisit":
         return f"{outcome}, comes back {when(line.revisit)}"
-    return str(line.phase)
+    return PHASES[line.phase]
 
 
 def _print(shown: ReviewShown) -> None:
@@ -94,12 +94,12 @@ def _print(shown: ReviewShown) -> None:
     if shown.remarks:
         rows = table("round", "who", "for", "said", "")
         for one in shown.remarks:
-            said = OPTIONS.get(one.option or "", _plain(one.option or ""))
+            said = chosen(one.option or "")
             where = f" ({one.link}, entered by {one.entered_by})" if one.link else ""
             rows.add_row(
                 str(one.round),
                 escape(one.who or ""),
-                one.seat or _plain(one.kind),
+                one.seat or REMARKS[one.kind],
                 said,
                 escape((one.text or "") + where),
             )
@@ -116,10 +116,6 @@ def _print(shown: ReviewShown) -> None:
     for asked in shown.asks:
         out.print(f"  {asked.title}: {', '.join(asked.waits_for) or 'nobody'}", markup=False)
         out.print(f"    rapport task show {asked.task}", markup=False, soft_wrap=True)
-
-
-def _plain(text: str) -> str:
-    return text.replace("_", " ")
 
 
 @command(app, show=_print_submit)

@@ -11,6 +11,8 @@ from rapport.model.base import Refused
 from rapport.model.reading import check
 from rapport.model.triage import MatterKind
 from rapport.rules.gate import GateStanding
+from rapport.rules.review_words import STAGES
+from rapport.rules.wording import listed, seat
 from starters.cli.common import command, out
 from starters.services import Actor, Services
 from starters.use_cases import tech_review_needs, triage as rules
@@ -47,7 +49,9 @@ async def needed(services: Services, account: str) -> ReviewNeeds:
 def _print_gate(found: GateStanding) -> None:
     out.print(f"{_open(found)}  {found.why}", soft_wrap=True)
     if found.unblock:
-        out.print(f"\nIt waits for {', '.join(found.on)}. Next:\n  {found.unblock}", soft_wrap=True)
+        out.print(
+            f"\nIt waits for {listed([seat(role) for role in found.on])}. Next:\n  {found.unblock}", soft_wrap=True
+        )
 
 
 @command(app, show=_print_gate, fault=lambda found: None if found.open else Refused.CONFLICT)
@@ -96,8 +100,11 @@ async def triage(
 
 
 def _print(call: CallShown) -> None:
-    out.print(f"[bold]{escape(call.title)}[/bold]  ({', '.join(stage.replace('_', ' ') for stage in call.stages)})")
+    out.print(f"[bold]{escape(call.title)}[/bold]  ({listed([STAGES[stage] for stage in call.stages])})")
     out.print(f"  {call.why}", soft_wrap=True, markup=False)
-    out.print(f"  because of: {', '.join(call.because)}", soft_wrap=True, markup=False)
+    out.print(f"  because of: {', '.join(f'`{one}`' for one in call.because)}", soft_wrap=True, markup=False)
     if call.reviews:
         out.print(f"  reviews that name it: {', '.join(call.reviews)}", soft_wrap=True)
+    else:
+        # By its id, as it is written.
+        out.print(f'  to name it in a request: scenarios = ["{call.scenario}"]', soft_wrap=True, markup=False)

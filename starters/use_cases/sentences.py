@@ -123,11 +123,11 @@ SENTENCES: Final[Mapping[str, str]] = {
     "tech_review.edited": "{step}: {who} changed the request; everybody is heard anew",
     "tech_review.revisit": "{step} comes back, as agreed; everybody is heard anew",
     "tech_review.silent": "{step}: no word of {words} in time",
-    "tech_review.said": "{step}: {who} said something",
-    "tech_review.said in_favour": "{step}: {who} supports it",
-    "tech_review.said in_favour_if": "{step}: {who} supports it with conditions",
-    "tech_review.said against": "{step}: {who} opposes it",
-    "tech_review.said no_objection": "{step}: {who} has no objection",
+    "tech_review.said": "{step}: {who}{side} commented",
+    "tech_review.said in_favour": "{step}: {who}{side} supports it",
+    "tech_review.said in_favour_if": "{step}: {who}{side} supports it with conditions",
+    "tech_review.said against": "{step}: {who}{side} opposes it",
+    "tech_review.said no_objection": "{step}: {who}{side} has no objection",
     "tech_review.recommended": "{step}: {who} recommends: {outcome}",
     "tech_review.referred": "{step}: no one can recommend on behalf of the requester, so leadership decides",
     "tech_review.decided": "{step} is decided: {outcome}",
@@ -267,7 +267,10 @@ def sentence(
         roles: What a contact is at the account, by id; said where they decide.
         offered: The answers that tasks offered.
     """
-    told = SENTENCES.get(f"{entry.kind} {entry.about or '-'}") or SENTENCES.get(entry.kind, entry.kind)
+    about = entry.about or "-"
+    if entry.kind == tech_review.OWN_VIEW:
+        about = about.partition(" ")[0]
+    told = SENTENCES.get(f"{entry.kind} {about}") or SENTENCES.get(entry.kind, entry.kind)
     return told.format_map(_Words(entry, names, titles, zone, roles or {}, offered or {}))
 
 
@@ -301,6 +304,12 @@ class _Words(dict[str, str]):
     def words(self) -> str:
         about = self.entry.about or ""
         return seat(about) if self.entry.kind in _OF_A_SEAT else about.replace("_", " ")
+
+    @property
+    def side(self) -> str:
+        """Whose they are who said something for themselves, where they are of a side."""
+        side = (self.entry.about or "").partition(" ")[2]
+        return f" ({seat(side)}, own view)" if side else ""
 
     @property
     def outcome(self) -> str:
@@ -389,7 +398,7 @@ class _Words(dict[str, str]):
         if title == name and name.endswith(_PREPARATION):
             title = f"Preparing {self.titles.get(name.removesuffix(_PREPARATION), 'the review')}"
         title = title.replace("_", " ") if title == name else title
-        return f"{title} ({_TODOS.get(todo, todo.replace('_', ' '))})" if todo else title
+        return f"{title} ({_TODOS.get(todo) or tech_review.asked_for(todo)})" if todo else title
 
     @property
     def ended(self) -> str:

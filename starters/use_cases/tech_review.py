@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints
@@ -21,13 +21,13 @@ from temporalio.service import RPCError
 from rapport.mail.tech_review import read
 from rapport.model.access import Action
 from rapport.model.account import Member
-from rapport.model.base import Email, InputModel, Refused, UserError, WireModel, WrittenInstant, suggestion
+from rapport.model.base import Email, InputModel, Refused, UserError, WireModel, WrittenInstant, one_of, suggestion
 from rapport.model.commands import in_name
 from rapport.model.ids import meeting_id, number_in, review_id
 from rapport.model.meeting import Book, MeetingResult, Receipt, Report
 from rapport.model.minutes import Filled
 from rapport.model.reading import together
-from rapport.model.scenario import scenarios
+from rapport.model.scenario import scenario_titles, scenarios
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import (
     ReviewEdit,
@@ -43,6 +43,7 @@ from rapport.model.tech_review import (
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
 from rapport.rules.gate import seen_for_the_trial
+from rapport.rules.review_words import chosen
 from rapport.rules.wording import choices
 from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, gate, support_case, sweep, task as task_records, tech_review, timeline
@@ -69,6 +70,8 @@ from starters.views import standstill
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
 
 Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
+Position = Annotated[Stance, one_of(policy.POSITIONS)]
+"""What a side can be for."""
 
 
 class Submitted(WireModel):
@@ -88,7 +91,7 @@ class Feedback(InputModel):
     """
 
     text: Filled
-    stance: Stance | None = None
+    stance: Position | None = None
     on_behalf_of: str | None = None
     link: WebLink | None = None
 
@@ -135,7 +138,7 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
     """
     member = await member_named(services, actor)
     now = present()
-    _refuse_unknown(services, request)
+    _refuse_unknown(services, request.scenarios)
     async with services.store.reading() as connection:
         await accounts.account(connection, request.account)
         await _refuse_unanswerable(connection)
@@ -157,12 +160,12 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
     return Submitted(ref=added, workflow_id=review_id(added))
 
 
-def _refuse_unknown(services: Services, request: ReviewRequest) -> None:
+def _refuse_unknown(services: Services, named: Sequence[str], field: str = "scenarios[{}]") -> None:
     """Refuse to name a scenario that there is none of: a gate would wait for it for ever."""
-    known = scenarios(services.settings.data)
+    known = {name: one.title for name, one in scenarios(services.settings.data).items()}
     faults = [
-        UserError(f'there is no scenario "{name[:40]}"', field=f"scenarios[{number}]", fix=suggestion(name, known))
-        for number, name in enumerate(request.scenarios)
+        UserError(f'there is no scenario "{name[:40]}"', field=field.format(number), fix=suggestion(name, known))
+        for number, name in enumerate(named)
         if name not in known
     ]
     if faults:
@@ -299,7 +302,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
 
     async def refuse() -> None:
         _refuse_over(found)
-        _refuse_unknown(services, request)
+        _refuse_unknown(services, request.scenarios)
         if request.account != found.account:
             raise UserError(
                 f"is {found.account} in {found.ref}", field="account", fix="submit another review for another account"
@@ -548,6 +551,11 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
 Outcome = Literal["open", "approved", "declined", "supported", "supported_if", "unsupported", "withdrawn"]
 """What a review can be looked for by: its outcome, or that there is none yet."""
 
+OUTCOME_TITLES: Final = {
+    name: "Not decided yet" if name == "open" else chosen(name).capitalize() for name in get_args(Outcome)
+}
+"""How people read them."""
+
 
 class ReviewSearch(InputModel):
     """Which reviews are looked for: all that is given has to hold.
@@ -562,7 +570,7 @@ class ReviewSearch(InputModel):
 
     account: str | None = None
     scenario: str | None = None
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome, one_of(OUTCOME_TITLES)] | None = None
     search: Annotated[str, StringConstraints(max_length=200)] = ""
     open: bool = False
 
@@ -588,10 +596,8 @@ async def page(services: Services, wanted: ReviewSearch | None = None, *, most: 
         UserError: As `listed`.
     """
     wanted = wanted or ReviewSearch()
-    if wanted.scenario is not None and wanted.scenario not in (known_ := scenarios(services.settings.data)):
-        raise UserError(
-            f'there is no scenario "{wanted.scenario[:40]}"', field="scenario", fix=suggestion(wanted.scenario, known_)
-        )
+    if wanted.scenario is not None:
+        _refuse_unknown(services, (wanted.scenario,), "scenario")
     asked: dict[str, Any] = {
         "open_only": wanted.open,
         "words": wanted.search.split()[:10],
@@ -631,13 +637,13 @@ async def show(services: Services, ref: str) -> ReviewShown:
         known = (await sweep.standing_still(connection)).get(review_id(found.ref))
     ended = await standstill.ended_now(services, review_id(found.ref), known) if found.is_open else None
     async with services.store.reading() as connection:
-        return await shown(connection, found, ended)
+        return await shown(connection, found, scenario_titles(services.settings.data), ended)
 
 
 def _refuse_over(found: KnownReview) -> None:
     if not found.is_open:
         raise UserError(
-            f"{found.ref} is over: {(found.outcome or '').replace('_', ' ')}",
+            f"{found.ref} is over: {chosen(found.outcome or '')}",
             field="ref",
             fix="submit another one, if there is something new",
             kind=Refused.CONFLICT,

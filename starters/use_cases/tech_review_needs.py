@@ -13,7 +13,7 @@ from rapport.model.base import UserError, WireModel, suggestion
 from rapport.model.commands import in_name
 from rapport.model.scenario import scenarios
 from rapport.rules import gate as gates
-from rapport.rules.gate import GATES, REVIEW_STAGE, GateStanding, Reviewed
+from rapport.rules.gate import GATES, GateStanding, Reviewed
 from rapport.rules.scenario import Call, how_to_record, needs
 from rapport.storage import account as accounts, contract as contracts, gate as records
 from starters.rights import requires
@@ -87,7 +87,7 @@ async def gate(services: Services, account: str, name: str) -> GateStanding:
     """
     known = next((one for one in GATES if one == name), None)
     if known is None:
-        raise UserError(f'there is no gate "{name[:40]}"', field="gate", fix=suggestion(name, REVIEW_STAGE))
+        raise UserError(f'there is no gate "{name[:40]}"', field="gate", fix=suggestion(name, GATES))
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         reviews = await records.reviewed(connection, account)

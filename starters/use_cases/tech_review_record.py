@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rapport.mail.markdown import safe_link
-from rapport.mail.tech_review import ASKS, OPTIONS, STAGES, answers_of
 from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
-from rapport.model.task import WITHDRAWN
 from rapport.rules import tech_review as policy
 from rapport.rules.record import seal
+from rapport.rules.review_words import ASKS, PHASES, STAGES, came_to, chosen
 from rapport.storage import tech_review as records
 from rapport.storage.signing import Signer
 from starters.rights import requires
@@ -113,11 +111,8 @@ def _by_round(shown: ReviewShown, kinds: tuple[str, ...]) -> list[tuple[RoundSho
 
 def _outcome(shown: ReviewShown) -> str:
     if shown.outcome is None:
-        return f"open: {shown.phase}"
-    outcome = shown.outcome.replace("_", " ")
-    if shown.outcome == WITHDRAWN and (verdict := _verdict(shown)) is not None:
-        return f"{outcome}, after it was decided: {verdict.replace('_', ' ')}"
-    return outcome
+        return f"open: {PHASES[shown.phase]}"
+    return came_to(shown.outcome, _verdict(shown))
 
 
 def _verdict(shown: ReviewShown) -> str | None:
@@ -134,10 +129,6 @@ def _rule(shown: ReviewShown) -> str | None:
 
 def _at(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _asked(request: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return answers_of(request)
 
 
 _MARKED: Final = str.maketrans({one: f"\\{one}" for one in "\\`*_[]#"} | {"<": "&lt;", ">": "&gt;"})
@@ -165,11 +156,10 @@ def _environment(*, html: bool) -> Environment:
     )
     environment.filters.update(
         at=_at,
-        asked=_asked,
         mark=_mark,
         quote=_quote,
         plain=lambda text: str(text).replace("_", " "),
-        option=lambda text: OPTIONS.get(text, str(text).replace("_", " ")),
+        option=chosen,
         safe_link=safe_link,
     )
     return environment

@@ -7,7 +7,9 @@ import json
 from rapport.model.access import Action
 from rapport.model.base import Instant, WireModel
 from rapport.model.reading import read_instant
+from rapport.model.scenario import scenario_titles
 from rapport.rules.case_words import told
+from rapport.rules.review_words import whole
 from rapport.storage import account as accounts, cadence, contract as contracts, task, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
@@ -61,19 +63,21 @@ async def timeline_of(
         entries = await timeline.tell(connection, account, by)
         recurring = await cadence.titles(connection, account)
         offered = await task.offered(connection, account)
-    titles = recurring | steps
+    titles, scenarios = recurring | steps, scenario_titles(services.settings.data)
     return [
         EntryShown.made_of(
             entry,
             what=sentence(entry, names, titles, zone, roles, offered),
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
-            said=_said(entry, names, titles, zone),
+            said=_said(entry, names, titles, zone, scenarios),
         )
         for entry in entries
     ]
 
 
-def _said(entry: TimelineRecord, names: dict[str, str], titles: dict[str, str], zone: str) -> str | None:
+def _said(
+    entry: TimelineRecord, names: dict[str, str], titles: dict[str, str], zone: str, scenarios: dict[str, str]
+) -> str | None:
     """What someone wrote; what was asked for by name, or minuted, stands on a line each."""
     if entry.text is not None and entry.kind in ("meeting.held", "meeting.minutes"):
         return minutes.told(entry.text, names, titles, zone)
@@ -81,24 +85,20 @@ def _said(entry: TimelineRecord, names: dict[str, str], titles: dict[str, str], 
         return told("escalate", entry.text)
     if entry.text is None or entry.kind not in _BY_NAME:
         return entry.text
-    return _by_name(entry.text)
+    return _by_name(entry.text, scenarios if entry.kind in _REQUESTS else None)
 
 
-def _by_name(text: str) -> str:
-    """What was asked for by name, a line each; what was left out has none."""
-    said = {name: _in_words(words) for name, words in json.loads(text).items()}
+def _by_name(text: str, scenarios: dict[str, str] | None) -> str:
+    """What was asked for by name, a line each; what was left out has none.
+
+    Args:
+        scenarios: What each scenario is called that a request of a review can name, where it is one.
+    """
+    said = json.loads(text)
+    if scenarios is not None:
+        return "\n".join(f"{one.title}: {one.text}" for one in whole(said, scenarios))
     return "\n".join(f"{name.replace('_', ' ')}: {words}" for name, words in said.items() if words)
 
 
-def _in_words(said: object) -> str:
-    """A value of a form: a text as it is, a link with its version, or several things, in one line."""
-    match said:
-        case dict():
-            return ", ".join(f"{name} {words}" for name, words in said.items() if words)
-        case list():
-            return ", ".join(str(one) for one in said)
-        case _:
-            return str(said or "")
-
-
-_BY_NAME = {"task.opened", "task.changed", "tech_review.submitted", "tech_review.edited", "tech_review.told"}
+_REQUESTS = {"tech_review.submitted", "tech_review.edited"}
+_BY_NAME = _REQUESTS | {"task.opened", "task.changed", "tech_review.told"}

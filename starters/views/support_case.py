@@ -13,6 +13,7 @@ from rapport.model.commands import in_name, read_by
 from rapport.model.ids import case_id
 from rapport.model.support_case import CaseState, CaseView
 from rapport.rules.case_words import CASE_WORDS, TEXT_ERASED, did, told
+from rapport.rules.review_words import chosen
 from rapport.rules.support_case import heading
 from rapport.storage import account as accounts, gap, search, support_case, sweep, tech_review
 from rapport.storage.support_case import Case, Said, Standing, Turn
@@ -275,7 +276,7 @@ def _of_reviews(asked: Sequence[KnownReview], names: Mapping[str, str]) -> Itera
         )
         ended = one.decided or one.closed
         if ended is not None and one.outcome is not None:
-            outcome = one.outcome.replace("_", " ")
+            outcome = chosen(one.outcome)
             yield WordShown(
                 at=ended, kind="review_ended", who="The tech review", what=f"ended: {outcome}", text=None, about=one.ref
             )

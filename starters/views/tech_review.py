@@ -8,13 +8,14 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from rapport.mail.tech_review import NOTES, answers_of, list_of, read, seat_of
+from rapport.mail.tech_review import list_of, read, seat_of
 from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import review_id
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import Ask, ReviewStage, is_web_link
-from rapport.model.tech_review_facts import Remark, ReviewPhase
+from rapport.model.tech_review_facts import Remark, RemarkKind, ReviewPhase
+from rapport.rules.review_words import NOTES, answers_of
 from rapport.storage import account as accounts, task as task_records, tech_review, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
@@ -37,7 +38,7 @@ class RemarkShown(WireModel):
     """
 
     round: int
-    kind: str
+    kind: RemarkKind
     seat: str | None
     who: str | None
     option: str | None
@@ -49,7 +50,7 @@ class RemarkShown(WireModel):
 
 
 class RoundShown(WireModel):
-    """A version of the request."""
+    """A version of the request, by field; `asked` the same with its questions, to be read."""
 
     round: int
     by: str
@@ -59,6 +60,7 @@ class RoundShown(WireModel):
     design_link: str | None
     design_version: str | None
     request: dict[str, Any]
+    asked: tuple[tuple[str, str], ...]
 
 
 class AskedShown(WireModel):
@@ -143,10 +145,13 @@ class ReviewShown(ReviewLine):
     zone: str
 
 
-async def shown(connection: Connection, found: KnownReview, ended: StandingStill | None = None) -> ReviewShown:
+async def shown(
+    connection: Connection, found: KnownReview, scenarios: Mapping[str, str], ended: StandingStill | None = None
+) -> ReviewShown:
     """A review with all that there is to see of it.
 
     Args:
+        scenarios: What each scenario is called.
         ended: How it is on record as ended in Temporal, if it is.
     """
     account = await accounts.account(connection, found.account)
@@ -169,12 +174,13 @@ async def shown(connection: Connection, found: KnownReview, ended: StandingStill
         by=names.get(versions[-1].by, GONE),
         submitted=found.submitted,
         request=request,
-        asked=tuple(answers_of(request)),
+        asked=tuple(answers_of(request, scenarios)),
         rounds=tuple(
             RoundShown(
                 **one.model_dump(exclude={"submission", "by"}),
                 by=names.get(one.by, GONE),
                 request=read(texts.get(one.submission)),
+                asked=tuple(answers_of(read(texts.get(one.submission)), scenarios)),
             )
             for one in versions
         ),

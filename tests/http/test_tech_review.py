@@ -74,7 +74,7 @@ async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Instal
         entries = await timeline.timeline_of(here.services, key)
         [words] = [one.said for one in entries if one.kind == "tech_review.submitted"]
         assert words is not None
-        assert "gap: " in words
+        assert "Gap: " in words
         assert not set("{}[]") & set(words), "a form is told in words"
         gone = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
         assert gone.status_code == 200
@@ -145,7 +145,7 @@ async def test_the_trial_of_an_account_to_which_a_scenario_applies_waits_for_a_r
         gate = f"/v1/accounts/{key}/gates/trial"
         shut = (await api.get(gate)).json()
         assert (shut["open"], shut["unblock"]) == (False, "rapport review submit FILE --as EMAIL")
-        assert "air_gapped" in shut["why"]
+        assert "Air-gapped instance" in shut["why"]
         wrong = await api.post("/v1/reviews", json=body | {"scenarios": ["air_gaped"]})
         [error] = wrong.json()["errors"]
         assert (wrong.status_code, error["field"], "air_gapped" in error["fix"]) == (422, "scenarios[0]", True)
@@ -160,7 +160,7 @@ async def test_the_trial_of_an_account_to_which_a_scenario_applies_waits_for_a_r
         shut = (await api.get(gate)).json()
         assert (shut["open"], shut["review"]) == (False, ref)
         asked_for = (await api.get(f"/v1/reviews/{ref}")).json()["asked"]
-        assert ["What calls for it", "air_gapped"] in asked_for
+        assert ["What calls for it", "Air-gapped instance"] in asked_for
 
 
 async def test_the_page_of_a_live_meeting_shows_its_times_and_then_the_booked_one(here: Installation) -> None:

@@ -32,7 +32,7 @@ def test_what_calls_for_a_review_is_told_with_what_nobody_knows(data: Path) -> N
     before = asked(data / "data", "review", "needed", "versayce")
     assert before["needed"] == []
     assert {call["scenario"] for call in before["unsure"]} >= {"air_gapped", "compose_batch_changes"}
-    assert "air_gapped to [account.facts]" in rapport(data / "data", "review", "needed", "versayce").stdout
+    assert "`air_gapped` to `[account.facts]`" in rapport(data / "data", "review", "needed", "versayce").stdout
     assert rapport(data / "data", "review", "gate", "versayce", "trial").exit_code == 0
 
     rapport(data / "data", "account", "import", str(data / "known.toml"))

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import SecretStr, ValidationError
 
-from rapport.mail import tech_review
 from rapport.model.announcement import Word
 from rapport.model.base import UserError
 from rapport.rules import announcement
@@ -46,8 +45,8 @@ def test_answers_by_name_are_told_by_name(answers: dict[str, str]) -> None:
 def test_a_request_is_told_by_what_it_is_about() -> None:
     """The channel reads title, stage, date and the four answers; the rest is on the page."""
     request = {"account": "versayce", "title": "No way out", "stage": "pre_trial", "gap": "None", "context": "Secret"}
-    told = announcement.quoted(json.dumps(request), tech_review.CHOSEN)
-    assert told == "Title: No way out\nStage: before a trial\nGap: None"
+    told = announcement.quoted(json.dumps(request | {"scenarios": ["x_y"]}), {"x_y": "Two of them"})
+    assert told == "Title: No way out\nStage: before a trial\nWhat calls for it: Two of them\nGap: None"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["long ", "長", "x"]), st.integers(1, 5000)), min_size=1, max_size=9))

@@ -31,12 +31,12 @@ reviews_ = st.builds(
     scenarios=st.frozensets(st.sampled_from(["air_gapped", "executors"])),
     closed=st.booleans(),
 )
+TITLES = {"air_gapped": "Without a way out", "executors": "Work beside it", "late": "One more"}
+
 calls_ = st.lists(
     st.builds(
-        Call,
-        scenario=st.sampled_from(["air_gapped", "executors", "late"]),
-        title=st.just("One"),
-        why=st.just("So."),
+        lambda scenario, stages: Call(scenario=scenario, title=TITLES[scenario], why="So.", stages=stages),
+        scenario=st.sampled_from(list(TITLES)),
         stages=st.sampled_from([("pre_trial",), ("pre_trial", "pre_production"), ("pre_production",), ("post_sale",)]),
     ),
     max_size=3,
@@ -105,7 +105,7 @@ def test_a_scenario_opens_a_trial_by_a_yes_of_a_review_that_names_it(
     unmet = [call.scenario for call in asking if call.scenario not in met]
     assert found.open is (alone.open and not unmet)
     if alone.open and unmet:
-        assert all(name in found.why for name in unmet)
+        assert all(TITLES[name] in found.why for name in unmet)
         assert found.unblock
         assert found.on
 
@@ -121,7 +121,7 @@ def test_a_scenario_shuts_production_as_high_risk_does(
         "versayce", "production", facts.model_copy(update={"high_risk": bool(asking) or facts.high_risk}), reviews
     )
     assert (found.open, found.review, found.on) == (risky.open, risky.review, risky.on)
-    assert all(name in found.why for name in asking)
+    assert all(TITLES[name] in found.why for name in asking)
 
 
 @given(gates_, facts_, several, calls_)

@@ -9,12 +9,12 @@ from typing import Final, get_args
 import pytest
 from hypothesis import given, strategies as st
 
-from rapport.mail.tech_review import OPTIONS
 from rapport.model.account import personas
 from rapport.model.step import Gate, Stage, TaskStep
 from rapport.playbooks import load
 from rapport.rules import tech_review, todo_template
 from rapport.rules.outcome_words import OUTCOMES, in_words
+from rapport.rules.review_words import chosen
 from rapport.rules.todo_template import TodoTemplate
 from rapport.storage.timeline import TimelineRecord
 from starters.cli import tech_review as reviews
@@ -174,5 +174,27 @@ _ABOUT: Final = [
 def test_a_position_has_one_name(id_: str) -> None:
     """A side's position reads the same as a choice, in emails and lists, as an outcome, and beside the id to type."""
     choice = next(one.title for one in tech_review.feedback("support").options if one.id == id_)
-    assert {choice.lower(), OPTIONS[id_], in_words(id_)} == {OPTIONS[id_]}
-    assert f"{id_} ({OPTIONS[id_]})" in reviews._POSITIONS
+    assert {choice.lower(), chosen(id_), in_words(id_)} == {chosen(id_)}
+    assert f"{id_} ({chosen(id_)})" in reviews._POSITIONS
+
+
+@pytest.mark.parametrize(
+    ("about", "told"),
+    [
+        ("- engineering", "TR-1: Ada (engineering, own view) commented"),
+        ("against account_team", "TR-1: Ada (account team, own view) opposes it"),
+        ("in_favour_if support", "TR-1: Ada (support, own view) supports it with conditions"),
+        ("in_favour", "TR-1: Ada supports it"),
+        ("-", "TR-1: Ada commented"),
+    ],
+)
+def test_a_remark_is_told_with_the_side_of_whoever_made_it(about: str, told: str) -> None:
+    """What somebody says for themselves names whose they are, and what they are for; both only where they are known."""
+    assert sentence(entry(tech_review.OWN_VIEW, about, "TR-1"), {"m_1": "Ada"}, {}, "UTC") == told
+
+
+@pytest.mark.parametrize("side", tech_review.SIDES)
+def test_a_question_to_a_side_is_told_by_the_sides_name(side: str) -> None:
+    """The timeline calls a review's question by what it asks for."""
+    told = sentence(entry("task.opened", None, f"TR-1.feedback_{side}"), {}, {}, "UTC")
+    assert told.startswith(f"TR-1 (feedback of {side.replace('_', ' ')})")

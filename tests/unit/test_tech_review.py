@@ -566,5 +566,5 @@ def test_a_requester_is_told_of_themselves_as_you() -> None:
     """Nobody reads of themselves as of somebody else; everyone else reads the name."""
     facts = TechReviewFacts(ref="TR-0001", round=1, request="s_1", by="m_1", needed_by=MONDAY)
     names = {"m_1": "Tomas Novak"}
-    assert context(facts, {}, names, "https://rapport.example", "m_1")["by"] == "You"
-    assert context(facts, {}, names, "https://rapport.example", "m_2")["by"] == "Tomas Novak"
+    assert context(facts, {}, names, "https://rapport.example", {}, "m_1")["by"] == "You"
+    assert context(facts, {}, names, "https://rapport.example", {}, "m_2")["by"] == "Tomas Novak"

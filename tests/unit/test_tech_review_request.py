@@ -75,7 +75,7 @@ def test_what_is_wrong_is_named_beside_what_is_missing() -> None:
         ("needed_by", "9999-12-31", "is in the year 9999"),
         ("stage", "later", "has a value that is not allowed"),
         ("ask", "please", "has a value that is not allowed"),
-        ("tell", "boss", "is no persona"),
+        ("tell", "boss", "is not a persona"),
         ("design", {"link": "javascript:alert(1)", "version": "1"}, "is not a link"),
         ("design", {"link": "https://x.example"}, "is missing"),
         ("design", {"link": "https://x.example/> <script>", "version": "1"}, "is not a link"),

@@ -26,9 +26,9 @@ from rapport.model.base import Refused, UserError
 from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
 from rapport.model.reading import NULL
-from rapport.rules import figures
+from rapport.rules import figures, review_words
 from rapport.rules.outcome_words import in_words
-from rapport.rules.wording import amount
+from rapport.rules.wording import amount, seat
 from rapport.storage.faults import DatabaseFault
 from starters.http.auth import Session, services_of, session_of
 from starters.http.limits import TooManyRequestsError
@@ -317,10 +317,7 @@ def role(name: str) -> str:
     known = personas()
     if name in known:
         return known[name].title[0].lower() + known[name].title[1:]
-    return _ROLES.get(name, name.replace("_", " "))
-
-
-_ROLES: Final = {"tam": "TAM", "tam_manager": "TAM manager", "ce": "CE", "ce_vp": "VP of CE", "ta": "TA"}
+    return seat(name)
 
 
 def listing(names: Sequence[str]) -> str:
@@ -427,6 +424,8 @@ def _environment() -> Environment:
         stale=is_stale,
         together=together,
         outcome=in_words,
+        chosen=review_words.chosen,
+        standing=review_words.standing,
         span=span,
         role=role,
         listing=listing,

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse
 
-from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
-from rapport.model.account import personas
+from rapport.model.account import persona_titles
 from rapport.model.base import UserError
 from rapport.model.meeting import MeetingPhase, Receipt
 from rapport.model.reading import check
-from rapport.model.scenario import scenarios
+from rapport.model.scenario import scenario_titles
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.model.triage import MatterKind
+from rapport.rules.review_words import ASKS, PHASES, STAGES
 from starters.http.auth import TheServices, signed_in
 from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import MAIL_POLICY, done_of
@@ -26,33 +26,19 @@ from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import account as accounts, support_case, tech_review, tech_review_record, triage
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.tech_review import (
+    OUTCOME_TITLES,
     Feedback,
     MeetingNotes,
     MeetingTime,
-    Outcome,
     Reason,
     ReviewSearch,
+    Stance,
     WantedMeeting,
 )
 from starters.use_cases.triage import Matter
 from starters.views.tech_review import ReviewShown
 
 router = APIRouter()
-
-PHASES: Final = {
-    ReviewPhase.FEEDBACK: "Feedback",
-    ReviewPhase.RECOMMENDATION: "Recommendation",
-    ReviewPhase.LEADERSHIP: "Leadership",
-    ReviewPhase.MESSAGE: "Message",
-    ReviewPhase.ACKNOWLEDGEMENT: "Customer",
-}
-
-
-OUTCOME_TITLES: Final = {
-    name: {"open": "Not decided yet", "withdrawn": "Withdrawn"}.get(name) or OPTIONS[name].capitalize()
-    for name in get_args(Outcome)
-}
-"""What a list of reviews can be narrowed to, in words."""
 
 
 class PhaseMark(NamedTuple):
@@ -79,7 +65,7 @@ async def listed(
         typed=typed,
         asks=ASKS,
         accounts=[(line.account, line.name) for line in await accounts.portfolio(visit.services)],
-        scenarios={name: one.title for name, one in scenarios(visit.services.settings.data).items()},
+        scenarios=scenario_titles(visit.services.settings.data),
         outcomes=OUTCOME_TITLES,
     )
 
@@ -172,8 +158,10 @@ async def _form(
         typed=typed,
         ref=ref,
         accounts=[(line.account, line.name) for line in await accounts.portfolio(visit.services)],
-        personas={name: one.title for name, one in personas().items()},
-        scenarios={name: one.title for name, one in scenarios(visit.services.settings.data).items()},
+        personas=persona_titles(),
+        stages=STAGES,
+        asks=ASKS,
+        scenarios=scenario_titles(visit.services.settings.data),
         severity=triage.BROKEN,
         key=support_case.new_key(),
     )
@@ -186,7 +174,7 @@ async def _page(visit: Visit, shown: ReviewShown, failed: RefusedForm | None = N
         about=shown.account,
         review=shown,
         marks=_marks(shown),
-        options=OPTIONS,
+        positions=get_args(Stance),
         asks=ASKS,
         stages=STAGES,
         zone=shown.zone,
@@ -296,7 +284,7 @@ def _reason(typed: Mapping[str, str]) -> Reason:
 
 def _marks(shown: ReviewShown) -> list[PhaseMark]:
     """How far a review is; leadership is asked only where it has to be."""
-    order = list(PHASES)
+    order = list(ReviewPhase)[: list(ReviewPhase).index(ReviewPhase.ACKNOWLEDGEMENT) + 1]
     here = order.index(shown.phase) if shown.phase in order else len(order)
     of_round = [one for one in shown.remarks if one.round == shown.round]
     asked = any(one.kind in ("vote", "commitment") for one in of_round) or shown.phase is ReviewPhase.LEADERSHIP
@@ -311,5 +299,5 @@ def _marks(shown: ReviewShown) -> list[PhaseMark]:
             state = "ahead"
         else:
             state = "absent" if phase is ReviewPhase.LEADERSHIP and not asked else "reached"
-        marks.append(PhaseMark(PHASES[phase], state))
+        marks.append(PhaseMark(PHASES[phase].capitalize(), state))
     return marks
