@@ -103,17 +103,15 @@ class Book(Word):
     if_free: bool = False
 
 
-class Cancel(WireModel):
+class Cancel(Word):
     """A member's word that the meeting does not take place; why stands in the submission."""
 
-    id: str
     by: str
 
 
-class AskAgain(WireModel):
+class AskAgain(Word):
     """A member's word that everyone is asked for other times, whatever was voted or booked."""
 
-    id: str
     by: str
 
 

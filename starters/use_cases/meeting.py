@@ -479,7 +479,7 @@ async def reschedule(
     member = await member_named(services, actor)
     account, _, handle, _ = await _find(services, account, step)
     said = await once(services, submission(member.id, actor, "ask_again", handle.id, reason), by_state=True)
-    word = AskAgain(id=said.id, by=member.id)
+    word = AskAgain(id=said.id, at=said.at, by=member.id)
     return await hand_over(services, handle, flows.Meeting.ask_again, word, f'meeting "{step}" of {account}')
 
 
@@ -504,7 +504,7 @@ async def cancel(
     member = await member_named(services, actor)
     account, _, handle, _ = await _find(services, account, step)
     said = await once(services, submission(member.id, actor, "cancel", handle.id, reason), by_state=True)
-    word = Cancel(id=said.id, by=member.id)
+    word = Cancel(id=said.id, at=said.at, by=member.id)
     return await hand_over(services, handle, flows.Meeting.cancel, word, f'meeting "{step}" of {account}')
 
 

@@ -198,7 +198,7 @@ async def test_of_further_dates_of_a_series_those_are_told_on_which_the_tam_has_
     question = PlanSync(account="versayce", step=step, standing=standing, after=dates[0], number=1, now=NOW)
     rhythms = Cadences(store, Planning(store, httpx.AsyncClient()))
     assert (await rhythms.plan(question)).taken == (dates[3],)
-    wanted = SetRhythm(id="s", by=tam, step="weekly", weekday=NOW.weekday(), at=time(10))
+    wanted = SetRhythm(id="s", at=NOW, by=tam, step="weekly", weekday=NOW.weekday(), clock=time(10))
     by_hand = question.model_copy(update={"wanted": wanted})
     assert (await rhythms.plan(by_hand)).taken == ()
 

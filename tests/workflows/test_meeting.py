@@ -224,7 +224,9 @@ async def test_a_vote_bears_the_date_at_which_it_was_given(skipping: Installatio
     """However much later its meeting takes it, as no worker was there."""
     await begin(skipping)
     await in_phase(skipping, "voting")
-    handle = skipping.client.get_workflow_handle_for(Meeting.run, meeting_id("versayce", "kickoff", 1))
+    handle: WorkflowHandle[Meeting, MeetingResult] = skipping.client.get_workflow_handle_for(
+        Meeting.run, meeting_id("versayce", "kickoff", 1)
+    )
     view = await handle.query(Meeting.view)
     assert view.proposal is not None
     given = await skipping.now() + timedelta(minutes=5)
