@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from rapport.model.access import Action, Reach
 from rapport.model.account import Member
@@ -41,6 +41,7 @@ def requires(
     *,
     for_customers: bool = False,
     everywhere: bool = False,
+    one: str = "",
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
     """Have a use case begin only for those who may do this.
 
@@ -49,6 +50,7 @@ def requires(
         of: How to find that, where the argument is no account's key.
         for_customers: Whether a customer's own people may be named as those who act: what they said is entered.
         everywhere: Whether it is about every account where none is named.
+        one: How one is named there, on every side.
     """
 
     def decorate(work: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -59,8 +61,7 @@ def requires(
             if not _GRANTED.get():
                 given = signature.bind(*args, **kwargs).arguments
                 services, actor, thing = given["services"], given.get("actor"), given.get(about or "")
-                named: Literal["one", "none"] = "one" if about in signature.parameters else "none"
-                wide = named if everywhere else None
+                wide = one if everywhere else None
                 await ask(services, action, actor, thing, of=of, for_customers=for_customers, everywhere=wide)
             with _granted():
                 return await work(*args, **kwargs)
@@ -101,12 +102,12 @@ async def ask(
     *,
     of: Of | None = None,
     for_customers: bool = False,
-    everywhere: Literal["one", "none"] | None = None,
+    everywhere: str | None = None,
 ) -> None:
     """Refuse whoever may not do this.
 
     Args:
-        everywhere: It is about every account where none is named, and whether `one` can be named.
+        everywhere: It is about every account where none is named, and how one is named, where it can be.
 
     Raises:
         UserError: They may not (`forbidden`); or who acts is nobody known here, or has left.
@@ -160,24 +161,25 @@ async def _refuse_role(
     action: Action,
     account: str | None,
     *,
-    everywhere: Literal["one", "none"] | None,
+    everywhere: str | None,
 ) -> None:
     far = access.reach(action, member.roles)
     if account is None:
-        near = Reach.ALL if everywhere else Reach.OWN
+        near = Reach.OWN if everywhere is None else Reach.ALL
     else:
         near = await _near(connection, member, account) if far not in (None, Reach.ALL) else Reach.OWN
     if far is not None and far >= near:
         return
-    where = "" if far is None or account is None else f" of {account}"
+    field, where = "--as", "" if far is None or account is None else f" of {account}"
     fix = f"ask one of: {access.allowed_to(action)}"
     if far is not None and account is None:
         # They may, but not to all: nobody is sent to ask somebody like themselves.
         where, fix = " of every account", f"ask one of: {access.allowed_to(action, everywhere=True)}"
-        fix = f"name an account of yours; for all of them, {fix}" if everywhere == "one" else fix
+        if everywhere:
+            field, fix = "account", f"name an account of yours: {everywhere}; for all of them, {fix}"
     raise UserError(
         f"may not {action.replace('_', ' ')}{where}",
-        field="--as",
+        field=field,
         fix=fix,
         kind=Refused.FORBIDDEN,
     )

@@ -78,7 +78,7 @@ class Key(WireModel):
     earlier: tuple[str, ...] = ()
 
 
-@requires(Action.READ_AUDIT, everywhere=True)
+@requires(Action.READ_AUDIT, everywhere=True, one="`rapport audit verify ACCOUNT`, or `/v1/audit?account=ACCOUNT`")
 async def verify(services: Services, account: str | None = None, *, again: bool = False) -> Verified:
     """Find every altered, missing, reordered or added entry, and every receipt that is not of its decision.
 

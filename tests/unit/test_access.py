@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 from dataclasses import replace
@@ -51,6 +52,7 @@ from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.support_case import Say
 from tests.conftest import ROOT
 from tests.mail_fixtures import EXAMPLE
+from tests.support import rights
 
 TAM, MANAGER = "robin.keller@foobar.example", "ines.moreau@foobar.example"
 CE, SALES, LEAD = "tomas.novak@foobar.example", "sam.ortega@foobar.example", "priya.raman@foobar.example"
@@ -350,12 +352,18 @@ async def test_approvals_are_not_entered_where_several_share_an_installation(ser
 
 
 async def test_whoever_may_for_their_own_alone_is_told_to_name_an_account(services: Services) -> None:
-    """Of every account's audit a TAM hears who may see it, who is nobody like them, and that they can name theirs."""
+    """Of every account's audit a TAM hears who may see it, who is nobody like them, and how they can name theirs."""
     robin = await holder(services, TAM)
     with pytest.raises(UserError) as caught:
         await audit.verify(robin)
     assert (caught.value.kind, caught.value.problem) == (Refused.FORBIDDEN, "may not read audit of every account")
-    assert caught.value.fix == "name an account of yours; for all of them, ask one of: tam_manager, administrator"
+    name, _, others = caught.value.fix.partition("; for all of them, ")
+    assert others == "ask one of: tam_manager, administrator"
+    route = rights.api_entries()["GET /v1/audit"][0]
+    assert caught.value.field == "account"
+    assert name.endswith("or `/v1/audit?account=ACCOUNT`")
+    assert "account" in inspect.signature(route).parameters
+    assert (await audit.verify(robin, account="versayce")).whole
     with pytest.raises(UserError) as caught:
         await administration.log(robin)
     assert caught.value.fix == "ask one of: tam_manager, administrator"
