@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from temporalio import activity
 
+from rapport.model.access import Action
 from rapport.model.account import Availability, Contact, Fact, Role, Schedule
 from rapport.model.base import Instant, WireModel
 from rapport.model.task import (
@@ -168,10 +169,10 @@ class Tasks:
                 question.now,
                 asked_before=question.asked_before,
                 entitled=question.entitled,
+                needs=_needs(question),
+                # What the TAM has to answer, they asked for as the TAM.
+                tam=tam if "tam" in question.assign or question.rule == "answers" else None,
             )
-            # What the TAM has to answer, they asked for as the TAM.
-            if "tam" in question.assign or question.rule == "answers":
-                seats = tuple(seat.model_copy(update={"of_tam": True}) if seat.id == tam else seat for seat in seats)
             return await self._seated(connection, question, seats, seats, company)
 
     @activity.defn(name="tasks.reseat")
@@ -194,6 +195,7 @@ class Tasks:
                 asked_before=question.asked_before,
                 decided=question.decided,
                 entitled=question.entitled,
+                needs=_needs(question),
             )
             if question.backup is not None:
                 seats = delegation.add_backup(
@@ -203,6 +205,7 @@ class Tasks:
                     question.requester,
                     question.now,
                     asked_before=question.asked_before,
+                    needs=_needs(question),
                 )
             moved = _moved(question.seats, seats)
             return await self._seated(connection, question, seats, moved, company, question.decided)
@@ -282,6 +285,7 @@ class Tasks:
             asked_before=question.asked_before,
             decided=decided,
             entitled=question.entitled,
+            needs=_needs(question),
         )
         due = escalation.due(rule, present, deadline, first) if first is not None else None
         return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change, due=due)
@@ -326,6 +330,11 @@ def _assigned(assignee: str, tam: str, company: dict[str, Availability]) -> str:
         known = company[tam].manager if tam in company else None
         return known or f"{delegation.ROLE_PREFIX}{Role.TAM_MANAGER}"
     return assignee
+
+
+def _needs(question: Seating | Reseating) -> Action:
+    """What whoever stands in has to be allowed to do, beside what a TAM's own seat takes."""
+    return Action.SPEAK if question.rule in ("review", "panel") else Action.DECIDE
 
 
 def _manager(seat: Seat, company: dict[str, Availability], question: Seating | Reseating) -> str | None:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from rapport.model.access import Action
 from rapport.model.account import Availability, Role
 from rapport.model.task import Holder, Seat
+from rapport.rules import access
 from rapport.rules.task import match
 
 MANAGER_ROLE: Final[Mapping[Role, Role]] = {
@@ -36,6 +38,7 @@ _SILENT: Final = "no answer so far"
 _NO_ROLE: Final = "nobody who may decide has this role"
 _NO_MANAGER: Final = ", and no manager is there"
 _NOBODY: Final = ", and nobody is there"
+_MAY_NOT: Final = ", and whoever would stand in first may not do this"
 
 
 def resolve(
@@ -60,6 +63,18 @@ def resolve(
     return _Company(people, _askers(requester), at, depth).act_for(owner)
 
 
+def comes_by_delegates(owner: str, to: str, people: Mapping[str, Availability], at: datetime) -> bool:
+    """Whether a matter of a member's comes to another at an instant because somebody named them, and not from above."""
+    return any(_is_named(owner, to, _Company(people, (), at, needs=needs)) for needs in (Action.DECIDE, Action.ACT))
+
+
+def _is_named(owner: str, to: str, company: _Company) -> bool:
+    holder = company.act_for(owner)
+    if holder is None or holder.member != to or to == owner or to in company._upwards(owner):
+        return False
+    return any(company._delegate(member) == to for member in (owner, *holder.chain))
+
+
 def seats_for(
     assignees: Sequence[str],
     people: Mapping[str, Availability],
@@ -68,6 +83,8 @@ def seats_for(
     *,
     asked_before: Collection[str] = (),
     entitled: bool = False,
+    needs: Action = Action.DECIDE,
+    tam: str | None = None,
 ) -> tuple[Seat, ...]:
     """The seats of a task that opens, in the order of its assignees.
 
@@ -79,12 +96,14 @@ def seats_for(
     Args:
         asked_before: Who asked in an earlier version: they are passed over as well.
         entitled: As `TaskDefinition.entitled`: where no one entitled is there, a seat stays empty.
+        needs: What is asked: who may not do that stands in for nobody.
+        tam: Whose seat is the TAM's, by id: who may not act on accounts does not stand in for them.
 
     Raises:
         ValueError: A role is unknown.
     """
-    company = _Company(people, _askers(requester, asked_before), at, entitled=entitled)
-    seats = _all_moved([_seat(assignee) for assignee in dict.fromkeys(assignees)], company)
+    company = _Company(people, _askers(requester, asked_before), at, entitled=entitled, needs=needs)
+    seats = _all_moved([_seat(assignee, tam) for assignee in dict.fromkeys(assignees)], company)
     named = {seat.owner for seat in seats if seat.owner is not None and company.able(seat.owner)}
     fillers = {seat.id: company.fillers(seat) for seat in seats if seat.owner not in named}
     # Each of these seats has to find somebody else who has none yet.
@@ -102,6 +121,7 @@ def refresh(
     asked_before: Collection[str] = (),
     decided: Collection[str] = (),
     entitled: bool = False,
+    needs: Action = Action.DECIDE,
 ) -> tuple[Seat, ...]:
     """These seats, with those who hold them now: away means on to the delegate, and back means back to the owner.
 
@@ -109,9 +129,9 @@ def refresh(
 
     Args:
         decided: The ids of the seats that are filled already (`human_task.votes`). They stay as they are.
-        asked_before, entitled: As in `seats_for`.
+        asked_before, entitled, needs: As in `seats_for`.
     """
-    company = _Company(people, _askers(requester, asked_before), at, entitled=entitled)
+    company = _Company(people, _askers(requester, asked_before), at, entitled=entitled, needs=needs)
     return _all_moved(seats, company, decided)
 
 
@@ -142,11 +162,21 @@ def next_change(
     asked_before: Collection[str] = (),
     decided: Collection[str] = (),
     entitled: bool = False,
+    needs: Action = Action.DECIDE,
 ) -> datetime | None:
     """The next instant after `at` at which `refresh` would move a seat, as far as absences are known by now."""
 
     def then(instant: datetime) -> tuple[Seat, ...]:
-        return refresh(seats, people, requester, instant, asked_before=asked_before, decided=decided, entitled=entitled)
+        return refresh(
+            seats,
+            people,
+            requester,
+            instant,
+            asked_before=asked_before,
+            decided=decided,
+            entitled=entitled,
+            needs=needs,
+        )
 
     now = then(at)
     edges = {edge for person in people.values() for away in person.absences for edge in (away.starts, away.ends)}
@@ -162,13 +192,14 @@ def add_backup(
     at: datetime,
     *,
     asked_before: Collection[str] = (),
+    needs: Action = Action.DECIDE,
 ) -> tuple[Seat, ...]:
     """The seats, with someone more who can fill a silent one: the backup of whom it belongs to or of who holds it.
 
     If they cannot, it is the usual delegate of one of these, else a colleague of the same role. Among those who are
     there, people without another seat come first, as each person counts once. If there is nobody, nothing changes.
     """
-    company = _Company(people, _askers(requester, asked_before), at)
+    company = _Company(people, _askers(requester, asked_before), at, needs=needs)
     return _escalated(seats, seat_id, "backup", company, company.backups)
 
 
@@ -200,6 +231,7 @@ class _Company(NamedTuple):
         askers: Who asks for it, and who did in an earlier version of it.
         entitled: Whoever stands in has to be named for that, or above; anyone who is there is not enough.
         seated: Those who sit elsewhere already; where only who is entitled counts, they fill no second seat.
+        needs: What whoever stands in has to be allowed to do.
     """
 
     people: Mapping[str, Availability]
@@ -208,6 +240,7 @@ class _Company(NamedTuple):
     depth: int = 5
     entitled: bool = False
     seated: frozenset[str] = frozenset()
+    needs: Action = Action.DECIDE
 
     def able(self, member: str) -> bool:
         """Whether they may act at all, now or once they are back."""
@@ -217,11 +250,15 @@ class _Company(NamedTuple):
         """Whether a member may act, and is not away now."""
         return self.able(member) and not any(a.starts <= self.at < a.ends for a in self.people[member].absences)
 
+    def may(self, member: str) -> bool:
+        """Whether a member may do what is asked, at least where an account is their own."""
+        return access.reach(self.needs, sorted(self.people[member].roles)) is not None
+
     def stands_in(self, member: str) -> bool:
-        """Whether a member is there to act instead of somebody else."""
-        if not self.entitled:
-            return self.there(member)
-        return self.there(member) and member not in self.seated and not self._reports_to_askers(member)
+        """Whether a member is there to act instead of somebody else, and may."""
+        if not self.there(member) or not self.may(member):
+            return False
+        return not self.entitled or (member not in self.seated and not self._reports_to_askers(member))
 
     def of_role(self, role: Role) -> list[str]:
         """The members of a role who may act, by id, those who are there first."""
@@ -233,17 +270,19 @@ class _Company(NamedTuple):
         if self.there(owner):
             return Holder(member=owner)
         found, passed, end = self._along(owner)
+        why, barred = self._why(owner), self._barred(passed)
         if found is not None:
-            return Holder(member=found, on_behalf_of=owner, via="delegate", chain=passed, reason=self._why(owner))
-        reason = self._why(owner) + end
+            return Holder(member=found, on_behalf_of=owner, via="delegate", chain=passed, reason=why + barred)
+        why += "" if barred else end
         chain = dict.fromkeys(passed)
         for superior in self._upwards(owner):
             found, passed, _ = self._along(superior)
             if found is not None:
                 before = tuple(member for member in (*chain, *passed) if member != found)
+                reason = why + self._barred(before)
                 return Holder(member=found, on_behalf_of=owner, via="manager", chain=before, reason=reason)
             chain |= dict.fromkeys(passed)
-        return self._anyone(owner, tuple(chain), reason)
+        return self._anyone(owner, tuple(chain), why + self._barred(chain))
 
     def act_as(self, role: Role) -> tuple[Holder, ...]:
         """Who acts as a role: all of its members who are there, else their delegates, else who is above them."""
@@ -363,7 +402,7 @@ class _Company(NamedTuple):
         if self.entitled:
             return None
         able = sorted(
-            filter(self.able, self.people),
+            (member for member in self.people if self.able(member) and self.may(member)),
             key=lambda member: (self._reports_to_askers(member), self._resort(member), member),
         )
         there = next(filter(self.there, able), None)
@@ -382,15 +421,19 @@ class _Company(NamedTuple):
     def _resort(self, member: str) -> int:
         return min((_LAST_RESORT.index(role) for role in self.people[member].roles if role in _LAST_RESORT), default=9)
 
+    def _barred(self, passed: Iterable[str]) -> str:
+        """That somebody was passed over who is there, where so it was."""
+        return _MAY_NOT if any(self.there(member) and not self.may(member) for member in passed) else ""
+
     def _why(self, member: str) -> str:
         if member in self.askers:
             return "the assignee asked for it"
         return "away" if self.able(member) else "no longer here"
 
 
-def _seat(assignee: str) -> Seat:
+def _seat(assignee: str, tam: str | None) -> Seat:
     if not assignee.startswith(ROLE_PREFIX):
-        return Seat(id=assignee, owner=assignee)
+        return Seat(id=assignee, owner=assignee, of_tam=assignee == tam)
     role = assignee.removeprefix(ROLE_PREFIX)
     if role not in tuple(Role):
         raise ValueError(f'"{assignee[:40]}" names no role; write {ROLE_PREFIX} and one of {", ".join(Role)}')
@@ -420,8 +463,14 @@ def _roles_above(roles: Iterable[Role]) -> frozenset[Role]:
     return frozenset(above)
 
 
+def _needing(seat: Seat, company: _Company) -> _Company:
+    """Everyone, as seen for one seat: what a TAM is asked to do takes somebody who may act on accounts."""
+    return company._replace(needs=Action.ACT) if seat.of_tam else company
+
+
 def _moved(seat: Seat, company: _Company) -> Seat:
     """A seat with those who hold it now. A helper who would hold it in another way too keeps the place of a helper."""
+    company = _needing(seat, company)
     stay = tuple(holder for holder in seat.holders if holder.escalated and company.able(holder.member))
     if seat.role is not None:
         now = company.act_as(Role(seat.role))
@@ -444,7 +493,8 @@ def _escalated(
 
     def helped(seat: Seat) -> Seat:
         here = {seat.owner, *(holder.member for holder in seat.holders)}
-        ready = [member for member in helpers(seat) if member not in here and company.there(member)]
+        there = _needing(seat, company)
+        ready = [member for member in helpers(seat) if member not in here and there.there(member) and there.may(member)]
         if not ready:
             return seat
         member = min(ready, key=lambda member: member in elsewhere)

@@ -14,11 +14,12 @@ from pydantic import AfterValidator
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.access import Action, Reach
-from rapport.model.account import Member, MembersFile, Role, WrittenAbsence
+from rapport.model.account import Absence, Availability, Member, MembersFile, Role, WrittenAbsence
 from rapport.model.base import InputModel, Instant, Prose, Refused, UserError, WireModel
 from rapport.model.ids import cadence_id, case_id, desk_id, new_id
 from rapport.model.support_case import DESK
 from rapport.rules import access, calendar
+from rapport.rules.delegation import comes_by_delegates
 from rapport.storage import account as people, imports, session, succession, support_case, task, timeline
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
@@ -214,6 +215,7 @@ async def add_absence(services: Services, written: WrittenAbsence, actor: Actor)
         found = await _member(connection, written.member)
         delegate = await _delegate(connection, written.delegate, found)
         known = {one.id: one for one in await people.members(connection)}
+        company = await people.availability(connection, since=now)
     by = await _speaker(services, actor, found)
     _refuse_stand_in(by, found, delegate, known)
     if found.left_at is not None:
@@ -222,6 +224,7 @@ async def add_absence(services: Services, written: WrittenAbsence, actor: Actor)
     if ends <= now:
         raise UserError("is in the past", field="until", fix="write a day from today on, or a later instant")
     absence = KnownAbsence(id=new_id("a"), member=found.id, starts=starts, ends=ends, delegate=delegate)
+    _refuse_vote(by, absence, company, known)
     said = submission(by.id, actor, "absence.add", absence.id, written.reason)
     async with services.store.writing() as connection:
         await timeline.submit(connection, said)
@@ -365,6 +368,34 @@ def _refuse_stand_in(by: Member, member: Member, delegate: str | None, known: Ma
             fix="leave it out: their usual delegate stands in",
             kind=Refused.FORBIDDEN,
         )
+
+
+def _refuse_vote(
+    by: Member, absence: KnownAbsence, company: Mapping[str, Availability], known: Mapping[str, Member]
+) -> None:
+    """Refuse to whoever leads an absence by which they come to decide for somebody, along whatever chain of delegates.
+
+    What comes to them from below is theirs anyway.
+    """
+    if by.id == absence.member:
+        return
+    away = company[absence.member]
+    others = tuple(one for one in away.absences if one.starts >= absence.ends or one.ends <= absence.starts)
+    new = Absence(starts=absence.starts, ends=absence.ends, delegate=absence.delegate)
+    after = {**company, absence.member: away.model_copy(update={"absences": (*others, new)})}
+    edges = {edge for one in after.values() for other in one.absences for edge in (other.starts, other.ends)}
+    instants = [absence.starts, *sorted(edge for edge in edges if absence.starts < edge < absence.ends)]
+    for owner in company:
+        if owner == by.id or access.is_above(by, known[owner], known):
+            continue
+        for at in instants:
+            if comes_by_delegates(owner, by.id, after, at) and not comes_by_delegates(owner, by.id, company, at):
+                raise UserError(
+                    f"would have you decide for {known[owner].name}",
+                    field="delegate",
+                    fix="have them announce it, or somebody else who may; or name another delegate, where you may",
+                    kind=Refused.FORBIDDEN,
+                )
 
 
 def _span(written: WrittenAbsence, zone: str) -> tuple[datetime, datetime]:

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from rapport.model.access import Action
 from rapport.model.account import Absence, Availability, Role
 from rapport.model.task import Holder, Seat
+from rapport.rules import access
 from rapport.rules.delegation import (
     MANAGER_ROLE,
     add_backup,
     add_manager,
+    comes_by_delegates,
     next_change,
     refresh,
     resolve,
@@ -472,6 +475,52 @@ def test_nobody_stands_in_who_sits_there_or_reports_to_whoever_asks(
         assert people[one.member].manager != requester
         assert not any(one.member in own[other.id] - {requester} for other in seats if other.id != seat.id)
     assert len({one.member for _, one in instead}) == len(instead)
+
+
+@settings(deadline=None)
+@given(companies(), ids, ids | st.none(), hours, st.booleans())
+def test_whoever_stands_in_may_do_what_is_asked(
+    people: dict[str, Availability], owner: str, requester: str | None, at: datetime, is_tams: bool
+) -> None:
+    """Whatever absences, delegates, backups and managers there are, nobody comes to do what they may do nowhere."""
+    needed = Action.ACT if is_tams else Action.SPEAK
+    seats = seats_for([owner], people, requester, at, needs=Action.SPEAK, tam=owner if is_tams else None)
+    later = refresh(seats, people, requester, at + DAY, needs=Action.SPEAK)
+    backed = add_backup(seats, owner, people, requester, at, needs=Action.SPEAK)
+    for one in (holder for made in (seats, later, backed) for seat in made for holder in seat.holders):
+        assert one.member == owner or access.reach(needed, people[one.member].roles) is not None
+
+
+@pytest.mark.parametrize("role", [Role.SALES, Role.ADMINISTRATOR])
+def test_who_may_not_act_is_passed_over_and_that_is_said(role: Role) -> None:
+    """A TAM's delegate who may not act on accounts is passed over, for who stands in for them or is above the TAM."""
+
+    def holder(*members: Availability) -> tuple[str, str | None, tuple[str, ...]]:
+        [seat] = seats_for(["ann"], company(*members), None, NOW, tam="ann")
+        [one] = seat.holders
+        return one.member, one.reason, one.chain
+
+    said = "away, and whoever would stand in first may not do this"
+    ann = who("ann", away=True, delegate="bob", manager="eva")
+    boss = who("eva", Role.TAM_MANAGER)
+    assert holder(ann, who("bob", role, delegate="cem"), who("cem"), boss) == ("cem", said, ("ann", "bob"))
+    assert holder(ann, who("bob", role), boss) == ("eva", said, ("ann", "bob"))
+    assert holder(ann, who("bob", role), who("eva", role)) == ("ann", "away, but nobody else is there", ())
+    # Of what every role may, they are asked as before.
+    [seat] = seats_for(["ann"], company(ann, who("bob", role), boss), None, NOW)
+    assert [one.member for one in seat.holders] == ["bob"]
+
+
+def test_whom_a_matter_comes_to_by_having_been_named() -> None:
+    """Along every chain of delegates, a superior's too; not to who is above, nor to whom it belongs."""
+    boss = who("eva", Role.TAM_MANAGER, away=True, delegate="cem")
+    people = company(who("ann", away=True, delegate="bob"), who("bob", away=True, meanwhile="cem"), who("cem"))
+    assert comes_by_delegates("ann", "cem", people, NOW)
+    assert not comes_by_delegates("ann", "cem", {**people, "bob": who("bob")}, NOW)
+    alone = company(who("ann", away=True, manager="eva"), boss, who("cem"))
+    assert comes_by_delegates("ann", "cem", alone, NOW)
+    assert not comes_by_delegates("ann", "eva", {**alone, "eva": who("eva", Role.TAM_MANAGER)}, NOW)
+    assert not comes_by_delegates("cem", "cem", people, NOW)
 
 
 def _distinct(choices: list[list[str]], taken: frozenset[str] = frozenset()) -> bool:

@@ -453,6 +453,26 @@ async def test_others_speak_for_nobody_else(services: Services, speaker: str, ki
 # --- leaving
 
 
+async def test_nobody_takes_a_vote_along_a_chain_of_delegates(services: Services) -> None:
+    """In whichever order they send away whom it passes: the absence by which it would come to them is refused."""
+    people = members_file(
+        person("vic", roles=["ce_vp"], delegate="dan@foobar.example"),
+        person("dan", roles=["ce"], delegate="lea@foobar.example", manager="lea@foobar.example"),
+        person("lea", roles=["tam_manager"]),
+    )
+    await members.import_members(services, people)
+    vic, dan, lea = (f"{name}@foobar.example" for name in ("vic", "dan", "lea"))
+    for first, then in ((vic, dan), (dan, vic)):
+        absence = await members.add_absence(services, away(first), by(lea))
+        refusal = await refused(members.add_absence(services, away(then), by(lea)))
+        assert (refusal.field, refusal.kind) == ("delegate", Refused.FORBIDDEN)
+        assert refusal.problem == "would have you decide for vic"
+        await members.end_absence(services, absence.id, by(lea))
+    # Where they say it themselves, or it does not come to her, nothing is in the way.
+    await members.add_absence(services, away(vic), by(lea))
+    await members.add_absence(services, away(dan), by(dan))
+
+
 async def test_nobody_takes_a_vote_by_sending_its_holder_away(services: Services) -> None:
     """Who leads may announce anybody's absence, and names a stand-in only for those below them."""
     for who, whose, stand_in in ((MANAGER, VP, MANAGER), (MANAGER, LEAD, TAM), (LEAD, VP, TAM)):
