@@ -262,22 +262,24 @@ async def enter_by_provider(services: Services, begun: Begun, code: str, issuer:
         member = await account.member_by_email(connection, identity.email)
         if member is None or member.left_at is not None:
             raise NotSignedIn(f"{identity.email} is no member who works here", fix="ask an administrator to add you")
-        await _follow_groups(services, connection, member, identity.groups)
+        has_role = await _follow_groups(services, connection, member, identity.groups)
+    if not has_role:
+        raise NotSignedIn("none of your groups has a role here", fix="ask whoever looks after your groups")
     return member.id
 
 
-async def _follow_groups(services: Services, connection: Connection, member: Member, groups: frozenset[str]) -> None:
+async def _follow_groups(services: Services, connection: Connection, member: Member, groups: frozenset[str]) -> bool:
+    """Give a member the roles of their groups, and take those of other groups, also the last; whether one is left."""
     pairs = services.settings.oidc_roles
     kept = member.roles - {role for _, role in pairs}
     roles = kept | {role for group, role in pairs if group in groups}
-    if not roles:
-        raise NotSignedIn("none of your groups has a role here", fix="ask whoever looks after your groups")
     if roles == member.roles:
-        return
+        return bool(roles)
     await access.put_roles(connection, member.id, roles)
     by = Actor(email=member.email, channel="page", entered_by="groups of the provider")
-    said = submission(member.id, by, "member.roles_changed", member.id, ", ".join(sorted(roles)))
+    said = submission(member.id, by, "member.roles_changed", member.id, ", ".join(sorted(roles)) or "none")
     await timeline.submit(connection, said)
+    return bool(roles)
 
 
 def _provider(services: Services) -> Provider:

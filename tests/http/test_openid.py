@@ -19,7 +19,8 @@ from rapport.storage import account as accounts
 from rapport.storage.database import Store
 from starters.http.app import create_app
 from starters.http.auth import BEGUN_COOKIE, SESSION_COOKIE
-from starters.services import Services
+from starters.rights import allowed
+from starters.services import Caller, Services
 from starters.use_cases import access, member as members
 from starters.use_cases.member import Leaving
 from tests.conftest import HOST, free_port
@@ -193,7 +194,7 @@ async def test_without_a_provider_there_is_the_link_alone(house: House) -> None:
 
 async def test_groups_give_roles(house: House) -> None:
     """Those of their groups come, those of other groups go, what no group gives stays; it is on record. Whom no group
-    gives a role, and who has no other, does not come in."""
+    gives a role, and who has no other, has none any longer and does not come in, by whatever way."""
     pairs = (("tams", Role.TAM), ("leads", Role.TAM_MANAGER), ("engineers", Role.CE), ("heads", Role.CE_VP))
     async with house.services.store.reading() as connection:
         before = {one.email: one.roles for one in await accounts.members(connection)}
@@ -206,7 +207,14 @@ async def test_groups_give_roles(house: House) -> None:
     assert (refused.status_code, "none of your groups has a role" in refused.text) == (403, True)
     async with house.services.store.reading() as connection:
         after = {one.email: one.roles for one in await accounts.members(connection)}
-    assert after == before | {ROBIN: {Role.TAM, Role.TAM_MANAGER}}
-    [entry] = await access.log(house.services)
-    assert (entry.kind, entry.about, entry.said) == ("member.roles_changed", "Robin Keller", "tam, tam_manager")
-    assert entry.entered_by == "groups of the provider"
+    assert after == before | {ROBIN: {Role.TAM, Role.TAM_MANAGER}, TOMAS: frozenset()}
+    entries = await access.log(house.services)
+    assert [(one.kind, one.about, one.said, one.entered_by) for one in entries] == [
+        ("member.roles_changed", "Robin Keller", "tam, tam_manager", "groups of the provider"),
+        ("member.roles_changed", "Tomas Novak", "none", "groups of the provider"),
+    ]
+    async with house.services.store.reading() as connection:
+        tomas = await accounts.member_by_email(connection, TOMAS)
+    assert tomas is not None
+    caller = Caller("member", member=tomas.id, email=TOMAS)
+    assert await allowed(replace(house.services, caller=caller)) == frozenset()
