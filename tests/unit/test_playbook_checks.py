@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from typer.testing import CliRunner, Result
 
-from rapport.model.account import personas
-from rapport.model.base import UserError
+from rapport.model.account import persona_titles, personas
+from rapport.model.base import UserError, choices
 from rapport.model.condition import FLAGS
 from rapport.playbooks import load, shipped
 from rapport.playbooks.checks import PlaybookProblem, examine
@@ -101,8 +101,8 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
         (
             '"primary_champion"]\nemail',
             '"primary_champoin"]\nemail',
-            '42: note.to[0]: "primary_champoin" is not a persona; did you mean "primary_champion"? use one of '
-            + ", ".join(personas()),
+            '42: note.to[0]: "primary_champoin" is not a persona; did you mean "primary_champion"? choose '
+            + choices(persona_titles().items()),
         ),
         (
             '"large_account"',
