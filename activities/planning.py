@@ -6,7 +6,7 @@ It is done here and not in workflows, so that an update of the zone or holiday d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -279,7 +279,10 @@ class Planning:
         return onsite.days_asked(text, at.astimezone(ZoneInfo(customer.zone)).date())
 
     async def _among(self, question: Propose, asked: Colleagues) -> Proposal:
-        """Times from the calendars of all who meet; where they share none, those of the host that suit most of them."""
+        """Times from the calendars of all who meet; where they share none, the host's that are least hard on anyone.
+
+        Of each time it is noted outside of whose working hours it lies: they and the host are told.
+        """
         step, present = question.step, question.now
         async with self.store.reading() as connection:
             found = {one.id: one for one in await accounts.members(connection, (asked.host, *asked.members))}
@@ -307,7 +310,9 @@ class Planning:
                     latest=latest,
                     limit=step.options,
                     elsewhere=await self._offered(host, present, horizon),
+                    gentle=True,
                 )
+        slots = [_outside(slot, {one.id: one.schedule for one in (host, *others)}) for slot in slots]
         await self._offer(host, slots)
         return Proposal(
             round=question.round,
@@ -479,6 +484,12 @@ def _asking() -> str:
     asking = activity.info().workflow_id
     assert asking is not None
     return asking
+
+
+def _outside(slot: Slot, people: Mapping[str, Schedule]) -> Slot:
+    """A time with those outside of whose working hours it lies."""
+    late = tuple(id_ for id_, who in people.items() if calendar.beyond(who, slot.start, slot.end))
+    return slot.model_copy(update={"outside": late})
 
 
 def _works(member: Member, slot: Slot) -> bool:

@@ -177,6 +177,11 @@ class Meeting(AccountWorkflow):
         proposal = self._current
         self.timeline.record("meeting.proposed", about=str(len(proposal.slots)))
         to = tuple(invitee.id for invitee in proposal.invitees)
+        for id_ in proposal.hard_on:
+            self.timeline.record("meeting.outside_hours", who=id_)
+        if proposal.hard_on and proposal.tam not in to:
+            # The host knows when they meet, and has to know on whom it is hard.
+            to = (proposal.tam, *to)
         reviewed = proposal.review != "auto"
         writing = self.messages.write(
             self._occasion(self._proposal_mail, Purpose.PROPOSAL, to), "Write to everyone invited", reviewed=reviewed

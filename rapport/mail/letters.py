@@ -13,6 +13,7 @@ from rapport.mail import cadence, compose, emails, invite, support_case, tech_re
 from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, MailWords, Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
+from rapport.mail.filters import city, clock
 from rapport.model.account import Contact, ContactWork
 from rapport.model.base import UserError
 from rapport.model.commands import read_by
@@ -325,7 +326,24 @@ class MessageDraft:
             "people": [person.name for person in people_ if person],
             "silent": [person.name for person in silent if person],
             "reason": meeting.reason,
+            "outside": self._outside(meeting),
         }
+
+    def _outside(self, meeting: MeetingFacts) -> list[tuple[datetime, list[str]]]:
+        """The times on offer outside of somebody's working hours: the reader's own, and to the host everyone's."""
+        found = []
+        for slot in meeting.proposal.slots if meeting.proposal else ():
+            late = [one for id_ in slot.outside if (one := self.company.members.get(id_)) is not None]
+            whose = ["your"] if any(one.id == self.person for one in late) else []
+            if meeting.proposal is not None and self.person == meeting.proposal.tam:
+                whose += [
+                    f"{one.name}’s ({clock(slot.start, one.schedule.zone)} in {city(one.schedule.zone)})"
+                    for one in late
+                    if one.id != self.person
+                ]
+            if whose:
+                found.append((slot.start, whose))
+        return found
 
     def _reply_by(self, meeting: MeetingFacts) -> datetime | None:
         """Until when somebody can answer a poll: one among us, whose people are all over the world, in their hours."""

@@ -12,11 +12,16 @@ from rapport.model.tech_review_facts import TechReviewFacts
 
 
 class Slot(WireModel):
-    """One time on offer. The id is stable within a round: "1", "2", …"""
+    """One time on offer. The id is stable within a round: "1", "2", …
+
+    Attributes:
+        outside: Those of our own people, by id, outside of whose working hours it lies.
+    """
 
     id: str
     start: Instant
     end: Instant
+    outside: tuple[str, ...] = ()
 
 
 class Invitee(WireModel):
@@ -71,6 +76,11 @@ class Proposal(WireModel):
     review: Review = "auto"
     stale_at: Instant
     calendar_read: bool = True
+
+    @property
+    def hard_on(self) -> tuple[str, ...]:
+        """Those of our own people outside of whose working hours a time on offer lies, each once."""
+        return tuple(dict.fromkeys(id_ for slot in self.slots for id_ in slot.outside))
 
 
 class Vote(Word):

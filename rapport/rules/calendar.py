@@ -33,6 +33,7 @@ MAX_IDLE_DAYS: Final = 400
 
 _SATURDAY_AND_SUNDAY: Final = frozenset({5, 6})
 _DAY: Final = timedelta(days=1)
+_NONE: Final = timedelta(0)
 _MINUTE: Final = timedelta(minutes=1)
 _GRID: Final = tuple(time(hour, minute) for hour in range(24) for minute in (0, 30))
 _NOON: Final = 12
@@ -153,6 +154,17 @@ def free(party: Party, span: Interval) -> list[Interval]:
         days = (first + n * _DAY for n in range((last - first).days + 1))
         lunches = [Interval(wall(day, begins, who.zone), wall(day, ends, who.zone)) for day in days]
     return subtract(working_windows(who, first, last), [*party.busy, *lunches])
+
+
+def beyond(who: Schedule, start: datetime, end: datetime) -> timedelta:
+    """How far a time lies outside of somebody's nearest working hours; nothing where it lies within them."""
+    day = _clock(start, ZoneInfo(who.zone)).date()
+    near = working_windows(who, day - _NEARBY * _DAY, day + _NEARBY * _DAY)
+    return min((max(one.start - start, _NONE) + max(end - one.end, _NONE) for one in near), default=_NEARBY * _DAY)
+
+
+_NEARBY: Final = 4
+"""How many days around a time are looked at for somebody's working hours."""
 
 
 def next_working_instant(at: datetime, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
@@ -348,6 +360,7 @@ def propose_slots(
     limit: int,
     only: Collection[date] | None = None,
     elsewhere: Sequence[Interval] = (),
+    gentle: bool = False,
 ) -> list[Slot]:
     """The times to put to the vote, sorted, with the ids "1", "2", …
 
@@ -370,6 +383,8 @@ def propose_slots(
         limit: How many times are offered at most.
         only: The dates of the customer's that are wanted at all, where somebody named them.
         elsewhere: What is on offer to others, sorted and disjoint; it is offered only where there is nothing else.
+        gentle: Whether the times come first that lie least outside of the working hours of whoever in `nice` they are
+            hardest on: no time suits everyone, and one person's night is worse than another's longer day.
 
     Returns:
         The slots, or none at all: then no time suits everyone, which is an answer of its own and no error.
@@ -402,7 +417,8 @@ def propose_slots(
         filled = all(any(covers(one, start, end) for one in group) for group in places)
         if start >= now and filled and covers(open_, start, end):
             liked = sum(covers(wish, start, end) for wish in wishes)
-            candidates.append(_Candidate(start, end, clock, liked, intersects(elsewhere, start, end)))
+            harm = max((beyond(party.schedule, start, end) for party in nice), default=_NONE) if gentle else _NONE
+            candidates.append(_Candidate(start, end, clock, liked, intersects(elsewhere, start, end), harm))
     spread = sorted(_spread(candidates, limit))
     return [Slot(id=str(number), start=slot.start, end=slot.end) for number, slot in enumerate(spread, 1)]
 
@@ -503,6 +519,7 @@ class _Candidate(NamedTuple):
 
     Attributes:
         elsewhere: Whether a part of it is on offer to others.
+        harm: How far it lies outside of the working hours of whoever it is hardest on, where that counts.
     """
 
     start: datetime
@@ -510,6 +527,7 @@ class _Candidate(NamedTuple):
     clock: datetime
     liked: int
     elsewhere: bool
+    harm: timedelta
 
     @property
     def day(self) -> date:
@@ -527,7 +545,9 @@ def _spread(candidates: Sequence[_Candidate], limit: int) -> list[_Candidate]:
         by_day[candidate.day].append(candidate)
     chosen: list[_Candidate] = []
     while by_day and len(chosen) < limit:
-        best = sorted(by_day, key=lambda day: (min((slot.elsewhere, -slot.liked) for slot in by_day[day]), day))
+        best = sorted(
+            by_day, key=lambda day: (min((slot.elsewhere, slot.harm, -slot.liked) for slot in by_day[day]), day)
+        )
         for day in sorted(best[: limit - len(chosen)]):
             pick = min(by_day[day], key=lambda slot: _rank(slot, chosen))
             chosen.append(pick)
@@ -537,12 +557,15 @@ def _spread(candidates: Sequence[_Candidate], limit: int) -> list[_Candidate]:
     return chosen
 
 
-def _rank(slot: _Candidate, chosen: Sequence[_Candidate]) -> tuple[bool, int, bool, int, bool, timedelta, datetime]:
+def _rank(
+    slot: _Candidate, chosen: Sequence[_Candidate]
+) -> tuple[bool, timedelta, int, bool, int, bool, timedelta, datetime]:
     """How late a time's turn comes among those of its day: the smallest is taken next."""
     same_day = [other for other in chosen if other.day == slot.day]
     since_midnight = slot.clock - datetime.combine(slot.day, time())
     return (
         slot.elsewhere,
+        slot.harm,
         -slot.liked,
         any(other.start < slot.end and slot.start < other.end for other in same_day),
         sum(other.afternoon == slot.afternoon for other in same_day),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from rapport.model.meeting import Receipt
 from rapport.model.reading import read_day, read_instant
+from rapport.rules.wording import listed
 from starters.cli.common import command, out, table, when
 from starters.cli.minutes import Note, Written, print_minutes
 from starters.services import Actor, Services, member_named
@@ -49,7 +51,8 @@ def print_meeting(shown: MeetingShown) -> None:
         out.print(f"Booked for [bold]{when(shown.booked)}[/bold], by {shown.booked_by}.")
     rows = table("", "time", "works for")
     for slot in shown.slots:
-        rows.add_row(slot.id, when(slot.start), ", ".join(slot.suits) or "–")
+        late = f" (outside the working hours of {listed(slot.outside)})" if slot.outside else ""
+        rows.add_row(slot.id, f"{when(slot.start)}{escape(late)}", ", ".join(slot.suits) or "–")
     out.print(rows)
     silent = [answer.who for answer in shown.answers if not answer.answered]
     if silent:

@@ -78,12 +78,13 @@ class AnswerShown(WireModel):
 
 
 class SlotShown(WireModel):
-    """One time on offer, and whom it suits."""
+    """One time on offer, whom it suits, and outside of whose working hours it lies, by name."""
 
     id: str
     start: Instant
     end: Instant
     suits: tuple[str, ...]
+    outside: tuple[str, ...] = ()
 
 
 class MeetingShown(WireModel):
@@ -125,6 +126,7 @@ class Poll(WireModel):
 
     Attributes:
         ended: What became of the meeting, once it has ended; nothing else is asked then.
+        late: The times that lie outside of the reader's working hours, by id.
     """
 
     account: str
@@ -143,6 +145,7 @@ class Poll(WireModel):
     stale: bool
     ended: EndShown | None = None
     ours: bool = False
+    late: tuple[str, ...] = ()
 
 
 class DepartedError(UserError):
@@ -205,7 +208,9 @@ def meeting_shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
         view,
         slots=tuple(
             SlotShown.made_of(
-                slot, suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes))
+                slot,
+                suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes)),
+                outside=tuple(names.get(id_, id_) for id_ in slot.outside),
             )
             for slot in proposal.slots
         )
@@ -354,6 +359,7 @@ async def poll(services: Services, token: str) -> Poll:
         ours=ours,
         slots=tuple(slot for slot in shown.slots if slot.start not in gone),
         chosen=mine.slots if mine else (),
+        late=tuple(slot.id for slot in slots if link.person in slot.outside),
         answered=mine is not None,
         deadline=_reply_by(view, reader.schedule if ours else None),
         booked=shown.booked,

@@ -54,6 +54,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "meeting.undecided": "{step}: everyone is welcomed; times follow once it is known how it is held",
     "meeting.proposed": "{step}: {count} times proposed",
     "meeting.proposed 0": "{step}: no time works for everyone who is required",
+    "meeting.outside_hours": "{step}: the proposed times include some outside {who}’s working hours",
     "meeting.stuck": "{step}: no time agreed ({about}); the TAM was told",
     "meeting.time_taken": "{step}: the TAM is no longer free on {when}; that time is off the table",
     "meeting.booked": "{step} booked for {when} by {who}",

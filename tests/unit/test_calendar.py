@@ -22,6 +22,7 @@ from rapport.rules.calendar import (
     Party,
     add_business_days,
     apply_offset,
+    beyond,
     intersect,
     is_business_day,
     merge,
@@ -589,6 +590,39 @@ def offer(
 
 def shown(slots: list[Slot], zone: str = "Europe/Zurich") -> list[str]:
     return [clock(slot.start, zone).strftime("%m-%d %H:%M") for slot in slots]
+
+
+@given(instants, schedules(), schedules(), schedules())
+def test_where_no_hour_is_everyones_the_least_hard_is_offered(
+    now: datetime, host: Schedule, one: Schedule, other: Schedule
+) -> None:
+    """Of the host's hours of a day none is less far outside of the hours of whoever the offered one is hardest on."""
+    people = [Party(who) for who in (host, one, other)]
+    given_ = {
+        "now": now,
+        "minutes": 30,
+        "must": people[:1],
+        "nice": people,
+        "customer": host,
+        "earliest": 1,
+        "latest": 1,
+    }
+    (every, least) = (propose_slots(**given_, limit=most, gentle=most == 1) for most in (200, 1))  # type: ignore[arg-type]
+
+    def harm(slot: Slot) -> timedelta:
+        return max(beyond(party.schedule, slot.start, slot.end) for party in people)
+
+    assert [harm(slot) for slot in least] == [min(map(harm, every))] if every else not least
+
+
+@given(instants, schedules())
+def test_nobodys_working_hours_are_beyond_themselves(at_: datetime, who: Schedule) -> None:
+    """A time is beyond somebody's hours exactly where it is not within them."""
+    place = ZoneInfo(who.zone)
+    day = at_.astimezone(place).date()
+    end = at_ + timedelta(minutes=30)
+    within = any(one.start <= at_ and end <= one.end for one in working_windows(who, day - DAY, day + DAY))
+    assert (beyond(who, at_, end) == timedelta(0)) is within
 
 
 def test_a_usual_offer() -> None:

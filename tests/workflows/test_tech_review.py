@@ -8,6 +8,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -733,6 +734,32 @@ async def test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks(skipp
 async def invitations(installation: Installation, who: str) -> list[EmailMessage]:
     """The invitations to the live meeting that somebody got."""
     return [one for one in await installation.mailed(1, who) if str(one["Subject"]).startswith("Booked: live meeting")]
+
+
+async def test_a_live_meeting_outside_somebodys_hours_says_so_to_them_and_to_its_host(skipping: Installation) -> None:
+    """Where no hour is everyone's, the least hard are offered; whoever they are hard on reads it, and the host."""
+    ref = await submitted(skipping)
+    await say(skipping, ref, "engineering", "against")
+    await wants_to_talk(skipping, ref, CE_VP)
+    shown = await live(skipping, ref, lambda one: bool(one.slots))
+    assert {slot.outside for slot in shown.slots} == {("Jun Sato",)}, "Copenhagen begins as Tokyo ends"
+    assert {f"{slot.start.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M}" for slot in shown.slots} == {"17:00"}
+    told = {}
+    for reader in (ENGINEER, CE, CE_VP):
+
+        async def there(reader: str = reader) -> EmailMessage | None:
+            return next((one for one in skipping.mails(reader) if "Pick a time" in one["Subject"]), None)
+
+        told[reader] = " ".join(text_of(await until(there, f"the times for {reader}")).split())
+    assert "outside your working hours" in told[ENGINEER]
+    assert "outside Jun Sato’s (17:00 in Tokyo) working hours" in told[CE]
+    assert "working hours" not in told[CE_VP]
+    poll = await meeting.poll(
+        skipping.services, link_of(next(one for one in skipping.mails(ENGINEER) if "Pick a time" in one["Subject"]))
+    )
+    assert poll.late == tuple(slot.id for slot in poll.slots)
+    entries = [one.what for one in await timeline.timeline_of(skipping.services, "versayce")]
+    assert any("outside Jun Sato’s working hours" in one for one in entries)
 
 
 async def test_where_no_time_is_left_the_host_finds_one(skipping: Installation) -> None:
