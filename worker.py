@@ -38,6 +38,7 @@ from activities.children import Children
 from activities.delivery import Policy
 from activities.gap import Gaps
 from activities.gate import Gates
+from activities.meeting import Meetings
 from activities.message import Messages
 from activities.morning import Reports
 from activities.planning import Planning
@@ -263,6 +264,7 @@ async def build(
         recall = Recall(store, client)
         missing = Missing(store, client, settings.task_queue)
         records = Projections(store)
+        meetings = Meetings(store)
         gates = Gates(store, settings.data)
         gaps = Gaps(store, hooks, _crm(settings))
         tasks = Tasks(store)
@@ -322,6 +324,7 @@ async def build(
                 tasks.project,
                 records.project,
                 records.tell_step,
+                meetings.beside,
                 records.tell_cadence,
                 reviews.lay_out,
                 reviews.deadline,

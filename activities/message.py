@@ -60,6 +60,7 @@ from rapport.storage import (
     attachment,
     cadence,
     contract as contracts,
+    meeting as meetings,
     support_case,
     task as tasks,
     timeline,
@@ -345,6 +346,7 @@ class Messages:
             UserError: A mail cannot be written.
         """
         async with self.store.reading() as connection:
+            occasion = await _in_full(connection, occasion)
             task, also = occasion.task, [*occasion.to]
             also += task.people() if task else ()
             also += [meeting.proposal.tam] if (meeting := occasion.meeting) and meeting.proposal else []
@@ -581,7 +583,9 @@ class Messages:
         if to is None:
             return None
         if order.meeting is not None and occasion.purpose in (Purpose.PROPOSAL, Purpose.REMINDER):
-            occasion = occasion.model_copy(update={"meeting": order.meeting})
+            title = occasion.meeting.title if occasion.meeting is not None else order.meeting.title
+            meeting = order.meeting.model_copy(update={"title": title})
+            occasion = occasion.model_copy(update={"meeting": meeting})
         found, left_out = known.spoken_of.get(draft.key), known.left_out.get(draft.key, ())
         return MessageDraft(
             self.mail_settings,
@@ -717,6 +721,16 @@ class _Known(NamedTuple):
 
 def _asked(draft: outbox.Draft, present: datetime) -> ClaimingMail:
     return ClaimingMail(MessageRequest.model_validate(draft.occasion), draft.person, draft.created_at, present)
+
+
+async def _in_full(connection: Connection, occasion: MessageRequest) -> MessageRequest:
+    """What a meeting beside the playbook is called, which its workflow does not know."""
+    facts = occasion.meeting
+    title = await meetings.in_full(connection, occasion.contract, occasion.step, occasion.title)
+    if title == occasion.title:
+        return occasion
+    named = facts.model_copy(update={"title": title}) if facts is not None else None
+    return occasion.model_copy(update={"title": title, "meeting": named})
 
 
 def _is_stale(occasion: MessageRequest, at: datetime) -> bool:

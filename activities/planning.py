@@ -23,7 +23,7 @@ from rapport.model.account import Member, Schedule
 from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import COLLEAGUE, Booking, Colleagues, Invitee, Nudge, Proposal, Slot
 from rapport.model.projection import HeldHour
-from rapport.model.step import MeetingStep, Offset
+from rapport.model.step import AdHocMeeting, AnyMeeting, Offset
 from rapport.rules import audience, calendar, onsite, operation, quorum
 from rapport.rules.calendar import Interval, Party
 from rapport.rules.hour import closed
@@ -62,7 +62,7 @@ class Propose(WireModel):
     """
 
     account: str
-    step: MeetingStep
+    step: AnyMeeting
     round: int
     now: Instant
     without_calendar: bool = False
@@ -74,7 +74,7 @@ class Reopen(WireModel):
     """The proposal goes out only now: until when is the vote open, and when are people reminded?"""
 
     account: str
-    step: MeetingStep
+    step: AnyMeeting
     proposal: Proposal
     now: Instant
 
@@ -104,7 +104,7 @@ class Gather(WireModel):
     """
 
     account: str
-    step: MeetingStep
+    step: AnyMeeting
     proposal: Proposal | None
     booked: Instant | None
     voting: bool
@@ -228,7 +228,8 @@ class Planning:
             return await self._among(question, question.colleagues)
         company = await self._company(question.account)
         step, present = question.step, question.now
-        customer = company.champion.schedule
+        invited = audience.invitees(step, company.contacts.values())
+        customer = _whose_days(step, invited, company)
         earliest, latest = step.earliest, step.latest
         if question.opens is not None:
             earliest = max(earliest, calendar.business_days_until(present, question.opens, customer))
@@ -241,11 +242,12 @@ class Planning:
             latest = max(earliest, latest)
         horizon = calendar.add_business_days(present, latest + 1, customer)
         busy = await self._taken(company.tam, present, horizon, without_calendar=question.without_calendar)
-        invited = audience.invitees(step, company.contacts.values())
+        ours = Party(company.tam.schedule, tuple(busy))
         slots = calendar.propose_slots(
             now=present,
             minutes=step.minutes,
-            must=[Party(company.tam.schedule, tuple(busy)), Party(customer)],
+            # A champion counts where they are asked; in a step of a playbook they always are.
+            must=[ours] if isinstance(step, AdHocMeeting) else [ours, Party(customer)],
             nice=[Party(company.contacts[invitee.id].schedule) for invitee in invited],
             groups=_groups(invited, company),
             customer=customer,
@@ -405,7 +407,7 @@ class Planning:
             ask_again=calendar.add_business_days(question.now, TODO_DAYS[1], company.tam.schedule),
         )
 
-    def _opened(self, company: AccountContext, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
+    def _opened(self, company: AccountContext, step: AnyMeeting, proposal: Proposal, opened: datetime) -> Proposal:
         """A proposal whose vote opens at this instant: its deadline, and each person's reminders in their own day."""
         deadline = calendar.voting_deadline(opened, step.voting_days, company.champion.schedule)
         at: dict[datetime, list[str]] = {}
@@ -490,6 +492,13 @@ def _outside(slot: Slot, people: Mapping[str, Schedule]) -> Slot:
     """A time with those outside of whose working hours it lies."""
     late = tuple(id_ for id_, who in people.items() if calendar.beyond(who, slot.start, slot.end))
     return slot.model_copy(update={"outside": late})
+
+
+def _whose_days(step: AnyMeeting, invited: tuple[Invitee, ...], company: AccountContext) -> Schedule:
+    """In whose business days and wall clock times are offered: the champion's, or where they aren't asked a guest's."""
+    asked = [company.contacts[one.id] for one in invited if one.required]
+    beside = isinstance(step, AdHocMeeting) and asked and company.champion not in asked
+    return audience.lead(asked).schedule if beside else company.champion.schedule
 
 
 def _works(member: Member, slot: Slot) -> bool:

@@ -9,7 +9,7 @@ from temporalio import activity
 from rapport.model.cadence import CadenceNews
 from rapport.model.projection import Projection, StepNews
 from rapport.model.succession import HandBack, HandedBack
-from rapport.storage import cadence, contract, hour, minutes, succession
+from rapport.storage import cadence, contract, hour, meeting, minutes, succession
 from rapport.storage.database import Store
 
 
@@ -32,6 +32,8 @@ class Projections:
             await contract.tell_step(connection, news)
             if news.meeting is not None:
                 await hour.hold(connection, news.meeting, news.hour)
+            if news.outcome is not None:
+                await meeting.end(connection, news.contract, news.step, news.outcome, news.now)
             for entry in news.entries:
                 await minutes.keep_reported(connection, entry)
 

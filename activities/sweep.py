@@ -25,9 +25,10 @@ from rapport.model.ids import (
     desk_id,
     ended_outside_id,
     gap_id,
+    step_of_meeting,
     undelivered_id,
 )
-from rapport.model.meeting import TimesTaken
+from rapport.model.meeting import TimesTaken, is_ad_hoc
 from rapport.model.operation import Control, ControlKind
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import DESK
@@ -274,7 +275,8 @@ async def _about(connection: Connection, workflow_id: str) -> str | None:
 async def _whose(connection: Connection, workflow_id: str, since: datetime) -> Gone | None:
     """Whose a workflow is that is gone; nothing for what has a parent."""
     kind, _, ref = workflow_id.partition("/")
-    if kind in ("onboarding", "cadence", "hand-over"):
+    beside = kind == "meeting" and is_ad_hoc(step_of_meeting(workflow_id))
+    if beside or kind in ("onboarding", "cadence", "hand-over"):
         account = account_of(ref.partition("/")[0])
         return Gone(account=account, subject=account, workflow_id=workflow_id, since=since, assign=("tam",))
     if kind == "case":

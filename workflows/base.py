@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.meeting import BesideAsked, Meetings
     from activities.message import Messages
     from rapport.model.cadence import CadenceNews
     from rapport.model.commands import in_name
@@ -181,6 +182,13 @@ class AccountWorkflow:
         for todo in list(self.todos):
             await control(todo, ControlKind.RESUME)
         return since
+
+    async def control_beside(self, word: Control | ControlKind, contract: str) -> None:
+        """Pass on to the meetings beside the playbook what all that goes on with the account has to know."""
+        asked = BesideAsked(account=self.account, contract=contract)
+        found = await done(Meetings.beside, asked, "Find meetings beside the playbook", RECORDS)
+        for id_ in found.ids:
+            await control(id_, word)
 
     async def write_down(self) -> None:
         """Write down what is new."""

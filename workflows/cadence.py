@@ -121,7 +121,7 @@ class Cadence(AccountWorkflow):
         self.gone: list[str] = []
         self.recurring = Recurring(start.account, start.contract, state.mails)
         self.alarm = Alarm()
-        self.review_over = False
+        self.review_over = self.canceled = False
         self._open: list[str] = []
         self._asked: Counter[str] = Counter()
         self._seeing_to: set[asyncio.Task[None]] = set()
@@ -157,7 +157,10 @@ class Cadence(AccountWorkflow):
         """While it is paused nothing goes out, and what is open stands still too; what was due meanwhile is missed."""
         if self.paused_at is not None:
             await self.write_down()
+            await self.control_beside(ControlKind.PAUSE, self.contract)
             await self.while_paused()
+            if not self.closing:
+                await self.control_beside(ControlKind.RESUME, self.contract)
 
     async def follow_the_playbook(self) -> None:
         """Do as an adopted playbook says, from the next brief or offer on; with nothing left, come to an end."""
@@ -290,6 +293,8 @@ class Cadence(AccountWorkflow):
         await self.messages.drop_drafts(CADENCE_IS_OVER)
         for id_ in list(self._open):
             await control(id_, ControlKind.CLOSE)
+        if self.canceled:
+            await self.control_beside(ControlKind.CLOSE, self.contract)
         # One of them may have been ended from outside, and left an invitation that nobody else takes back.
         await workflow.wait_condition(lambda: not self.is_seeing_to)
         self.timeline.record("cadence.ended")
@@ -803,7 +808,7 @@ class Cadence(AccountWorkflow):
                 # So that SQL knows of each which word on it was the last.
                 self.stale |= {*self.syncs, *self.reviews}
             case _:
-                self.closing = True
+                self.closing = self.canceled = True
         return OPERATIONS[operation.kind]
 
     operate.validator(checks(_judge_operation))

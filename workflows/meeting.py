@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.message import MeetingFacts, MessageRequest, MessageState, Purpose
     from rapport.model.projection import HeldHour, StepNews, Wait
+    from rapport.model.step import AdHocMeeting
     from rapport.model.workflows import MEETING
     from rapport.rules import audience, details, quorum
     from rapport.rules.todo_template import (
@@ -102,6 +103,7 @@ class Meeting(AccountWorkflow):
         self.wanted: list[Book] = []
         self.booking: Booking | None = None
         self.held: HeldHour | None = None
+        self.end_told = False
         self.report: Report | None = None
         self.why_stuck: str | None = None
         self.outcome: str | None = None
@@ -1019,6 +1021,11 @@ class Meeting(AccountWorkflow):
         """What it waits for, what has happened, and which hour it has: if it has another than before, or has ended."""
         before, self.held = self.held, self._hour
         has_news = self.timeline.turn_to(self.wait)
+        if isinstance(self.step, AdHocMeeting) and self.phase is MeetingPhase.ENDED and not self.end_told:
+            # No onboarding waits for it, to write down how it ended.
+            self.end_told = True
+            ended = {"meeting": workflow.info().workflow_id, "hour": None, "outcome": self.outcome or "closed"}
+            return self.timeline.page().model_copy(update=ended)
         if before == self.held and (self.phase is not MeetingPhase.ENDED or not has_news):
             return self.timeline.page() if has_news else None
         moved = {"meeting": workflow.info().workflow_id, "hour": self.held}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final, Literal
 
 from rapport.model.account import personas
 from rapport.model.base import Instant, WireModel, Word
-from rapport.model.step import MeetingStep, Review
+from rapport.model.step import AnyMeeting, Review
 from rapport.model.tech_review_facts import TechReviewFacts
 
 
@@ -169,6 +170,32 @@ class Booking(WireModel):
     called_off: bool = False
 
 
+AD_HOC: Final = "ad_hoc"
+"""Where a meeting stands that a member proposed beside the playbook, in place of a stage."""
+
+_AD_HOC_STEP: Final = re.compile(r"adhoc_(\d{1,6})", re.ASCII)
+
+
+def ad_hoc_step(number: int) -> str:
+    """What such a meeting is called in ids and commands."""
+    return f"adhoc_{number}"
+
+
+def is_ad_hoc(step: str) -> bool:
+    """Whether a step is such a meeting, by its name."""
+    return _AD_HOC_STEP.fullmatch(step) is not None
+
+
+def ad_hoc_number(step: str) -> int:
+    """The number in such a meeting's name."""
+    return int(step.removeprefix("adhoc_"))
+
+
+def untitled(number: int) -> str:
+    """What such a meeting is called where its title may not stand, as in histories."""
+    return f"Ad hoc meeting {number}"
+
+
 class MeetingPhase(StrEnum):
     """Where a meeting stands."""
 
@@ -225,7 +252,7 @@ class MeetingStart(WireModel):
 
     account: str
     contract: str
-    step: MeetingStep
+    step: AnyMeeting
     attempt: int = 1
     undecided: bool = False
     booked: Instant | None = None

@@ -102,6 +102,7 @@ class StepNews(WireModel):
         wait: What the step waits for; nothing where several work at it, and the onboarding itself says that.
         meeting: The workflow's id of a meeting that has another hour than before, or none any more.
         hour: That hour.
+        outcome: How a meeting ended that stands beside the playbook; a step's onboarding tells for that.
     """
 
     contract: str
@@ -111,3 +112,4 @@ class StepNews(WireModel):
     entries: tuple[TimelineEvent, ...] = ()
     meeting: str | None = None
     hour: HeldHour | None = None
+    outcome: str | None = None

@@ -197,6 +197,7 @@ class Gathering(StepBase):
     """
 
     personas_in = "invite"
+    needs_champion: ClassVar[bool] = True
 
     minutes: int
     agenda: tuple[AgendaItem, ...] = Field(min_length=1)
@@ -227,7 +228,7 @@ class Gathering(StepBase):
         for group in self.require:
             if not set(group) <= set(self.invite):
                 yield ("require: names a persona that is not invited; add it to invite")
-        if CHAMPION not in self.invite:
+        if self.needs_champion and CHAMPION not in self.invite:
             yield (f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
 
     def places(self, left_out: Collection[str]) -> tuple[str, ...]:  # noqa: ARG002 - only a meeting's approval asks
@@ -325,6 +326,26 @@ class MeetingStep(Gathering):
         """Minutes, where, the proposal."""
         onsite = (f"or {self.onsite.minutes} min onsite",) if self.onsite else ()
         return (f"{self.minutes} min {self.where}", *onsite, self.email, f"({self.review})")
+
+
+class AdHocMeeting(MeetingStep):
+    """A meeting that a member proposes beside the playbook, such as a training of one of the customer's teams.
+
+    Attributes:
+        guests: Who is asked by name: contacts' ids. Each has to be there, as one of each group in `require` has to.
+    """
+
+    needs_champion = False
+
+    kind: Literal["ad_hoc"] = "ad_hoc"  # type: ignore[assignment]
+    agenda: tuple[AgendaItem, ...] = ()
+    invite: tuple[Persona, ...] = ()
+    require: tuple[tuple[Persona, ...], ...] = ()
+    guests: tuple[str, ...] = ()
+
+
+AnyMeeting = Annotated[MeetingStep | AdHocMeeting, Field(discriminator="kind")]
+"""A meeting of a playbook, or one beside it."""
 
 
 class TaskStep(TaskDefinition, StepBase):

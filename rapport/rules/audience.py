@@ -19,7 +19,7 @@ from rapport.model.account import (
 from rapport.model.commands import in_name
 from rapport.model.meeting import Invitee
 from rapport.model.projection import Wait
-from rapport.model.step import Gathering, Review, StepBase
+from rapport.model.step import AdHocMeeting, Gathering, Review, StepBase
 
 
 def holding(chosen: Iterable[str], contacts: Iterable[Contact]) -> tuple[Contact, ...]:
@@ -47,14 +47,21 @@ def lead(contacts: Sequence[Contact]) -> Contact:
 
 def invitees(step: Gathering, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
     """The contacts that a meeting asks, each with the required groups that they can fill."""
-    invited = holding(step.invite, contacts)
+    guests = step.guests if isinstance(step, AdHocMeeting) else ()
+    people = list(contacts)
+    asked = {contact.id for contact in holding(step.invite, people)} | set(guests)
+    invited = [contact for contact in people if contact.id in asked]
+    named = [contact.id for contact in invited if contact.id in guests]
     # Somebody is required as far as somebody holds the persona; of those who are there, else, any one.
-    groups = [group for group in step.require if holding(group, invited)] or [step.invite]
+    groups = [group for group in step.require if holding(group, invited)] or ([] if named else [step.invite])
     return tuple(
         Invitee(
             id=contact.id,
-            personas=tuple(persona for persona in contact.asked_as if persona in step.invite),
-            groups=tuple(index for index, group in enumerate(groups) if holding(group, [contact])),
+            personas=tuple(persona for persona in contact.asked_as if persona in step.invite) or contact.personas,
+            groups=(
+                *(index for index, group in enumerate(groups) if holding(group, [contact])),
+                *(len(groups) + index for index, id_ in enumerate(named) if id_ == contact.id),
+            ),
         )
         for contact in invited
     )

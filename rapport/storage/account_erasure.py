@@ -13,7 +13,7 @@ from rapport.model.base import WireModel
 from rapport.model.ids import cadence_id, case_id, onboarding_id, review_id
 from rapport.model.message import MessageState
 from rapport.rules.erasure import ERASED, ERASED_DOMAIN, Naming, is_erased
-from rapport.storage import erasure, search, timeline
+from rapport.storage import erasure, meeting, search, timeline
 from rapport.storage.cadence import every as every_rhythm
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import CaseTextRow
@@ -82,6 +82,7 @@ async def still_runs(connection: Connection, account: str) -> list[str]:
     return [
         *await connection.scalars(open_ones),
         *sorted(recurring),
+        *await meeting.beside(connection, account),
         *(case_id(ref) for ref in await connection.scalars(cases)),
         *(review_id(ref) for ref in await connection.scalars(reviews)),
         *await connection.scalars(select(TaskRow.id).where(TaskRow.account == account, ALL_OPEN)),
@@ -121,6 +122,7 @@ async def erase(connection: Connection, account: str, now: datetime) -> AccountE
         table = Base.metadata.tables[name]
         if (scope := erasure.scope_of(table, account)) is not None:
             await connection.execute(delete(table).where(scope))
+    await meeting.forget_titles(connection, account)
     await connection.execute(delete(CaseTextRow).where(CaseTextRow.account == account))
     await connection.execute(delete(LinkRow).where(LinkRow.account == account))
     for table in Base.metadata.sorted_tables:

@@ -17,7 +17,7 @@ from rapport.model.step import DoneBy, kinds
 from rapport.model.task import MEMBER_PREFIX, TaskDefinition, TaskPhase, TaskRecord
 from rapport.rules.delegation import ROLE_PREFIX
 from rapport.rules.wording import amount
-from rapport.storage import account as accounts, cadence, task as tasks
+from rapport.storage import account as accounts, cadence, meeting, task as tasks
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
     AccountRow,
@@ -243,6 +243,7 @@ async def listeners(connection: Connection, account: str) -> list[str]:
     recurring = await cadence.of_account(connection, account)
     found = [cadence_id(account)] if recurring else []
     found += [meeting_id(account, one.step, one.period) for one in recurring if one.open and one.period]
+    found += await meeting.beside(connection, account)
     contracts = await connection.execute(
         # Also of one that has told nothing of itself yet: it tells those that it has begun.
         select(ContractRow.id, ContractRow.workflow_id).where(

@@ -17,7 +17,7 @@ from rapport.model.projection import Wait
 from rapport.model.task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
 from rapport.rules import delegation, details
 from rapport.rules.todo_template import OF_MEETINGS
-from rapport.storage import account as accounts, upserts
+from rapport.storage import account as accounts, meeting, upserts
 from rapport.storage.contract import tell_step
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
@@ -58,7 +58,9 @@ _HOLDERS = insert(TaskHolderRow)
 
 async def project(connection: Connection, projection: TaskProjection) -> None:
     """Write down what a human task says of itself."""
-    await put(connection, projection, projection.closed or projection.now)
+    title = await meeting.in_full(connection, projection.contract, projection.step, projection.title)
+    named = projection.model_copy(update={"title": title})
+    await put(connection, named, projection.closed or projection.now)
     await tell_step(connection, projection.news)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, not_, select
+from sqlalchemy import Row, not_, or_, select
 
 from rapport.model.account import Role, personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import BOOKS, cadence_id, case_id, handover_id, meeting_id, review_id, scope_of, step_workflow
+from rapport.model.meeting import AD_HOC
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import CaseState, CaseStatus
 from rapport.rules import support_case
@@ -108,7 +109,10 @@ _STEPS: Final = (
     .where(ContractRow.run_id.is_not(None))
     .order_by(ContractRow.account, MilestoneRow.position)
 )
-_RUNNING: Final = _STEPS.where(ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
+# A meeting beside the playbook is none of the onboarding's steps, and may be held when that is over.
+_RUNNING: Final = _STEPS.where(
+    or_(ContractRow.ended_at.is_(None), MilestoneRow.stage == AD_HOC), MilestoneRow.state == "running"
+)
 # What recurs goes on after its step, and after the onboarding.
 _RECURRING: Final = _STEPS.where(MilestoneRow.kind.in_(kinds(DoneBy.CADENCE)), MilestoneRow.state == "done")
 

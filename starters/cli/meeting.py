@@ -8,13 +8,15 @@ import typer
 from rich.markup import escape
 
 from rapport.model.meeting import Receipt
-from rapport.model.reading import read_day, read_instant
+from rapport.model.reading import check, read_day, read_instant
+from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import listed
 from starters.cli.common import command, out, table, when
 from starters.cli.minutes import Note, Written, print_minutes
 from starters.services import Actor, Services, member_named
-from starters.use_cases import meeting
+from starters.use_cases import meeting, meeting_proposals
 from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.meeting_proposals import MeetingLine, MeetingProposed, MeetingWanted
 from starters.use_cases.minutes import MinutesShown
 
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
@@ -74,6 +76,50 @@ def _print_way_on(shown: MeetingShown) -> None:
         out.print(f"\nWaiting for {shown.waiting_for}{due}.", markup=False, soft_wrap=True)
     if shown.unblock:
         out.print(f"Next:\n  {shown.unblock}", soft_wrap=True, markup=False)
+
+
+def _print_proposed(proposed: MeetingProposed) -> None:
+    """What was proposed, and where to look."""
+    out.print(f"{proposed.step} ({proposed.title}): times are being found.", markup=False, soft_wrap=True)
+    out.print(f"Next:\n  rapport meeting show {proposed.account} {proposed.step}", soft_wrap=True, markup=False)
+
+
+def _print_list(lines: list[MeetingLine]) -> None:
+    """Every meeting, one a line."""
+    if not lines:
+        out.print("No meetings yet.")
+        return
+    rows = table("account", "step", "meeting", "state", "waiting for")
+    for line in lines:
+        state = line.state if line.outcome is None else f"{line.state}: {in_words(line.outcome)}"
+        rows.add_row(line.name, line.step, line.title, state, line.waiting_for or "")
+    out.print(rows)
+
+
+@command(app, show=_print_proposed)
+async def propose(
+    services: Services,
+    actor: Actor,
+    account: str,
+    title: Annotated[str, typer.Option("--title", help="What it is called in emails and calendars.")],
+    people: Annotated[
+        list[str], typer.Option("--with", help="Whom it asks: an address or a persona.", metavar="EMAIL|PERSONA")
+    ],
+    minutes: Annotated[int, typer.Option("--minutes", help="How long it is.")],
+    days: Annotated[
+        str,
+        typer.Option("--days", help="Between which business days from now times are offered.", metavar="FIRST-LAST"),
+    ] = f"{meeting_proposals.EARLIEST}-{meeting_proposals.LATEST}",
+) -> MeetingProposed:
+    """Propose a meeting beside the playbook, such as a training: times, a poll, invitations, minutes."""
+    typed = {"title": title, "with": tuple(people), "minutes": minutes, "days": days}
+    return await meeting_proposals.propose(services, account, check(MeetingWanted, typed, ""), actor)
+
+
+@command(app, "list", show=_print_list, temporal=False)
+async def list_(services: Services, account: str) -> list[MeetingLine]:
+    """List the meetings of an account: those of its playbook, and those that were proposed beside it."""
+    return await meeting_proposals.listed(services, account)
 
 
 @command(app, show=print_meeting)

@@ -171,6 +171,8 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         tam = await accounts.member(connection, (await accounts.account(connection, account)).tam)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     shown = meeting_shown(view, names)
+    # One beside the playbook has its title here, and nowhere else.
+    shown = shown.model_copy(update={"title": next((one.title for one in steps if one.step == step), shown.title)})
     if ended is not None and ended.became == "closed":
         gone = await standstill.ended_now(services, handle.id)
         if gone is not None:

@@ -46,7 +46,7 @@ async def end_of(connection: Connection, account: str, workflow_id: str) -> EndS
         match entry.kind, entry.about:
             case ("meeting.held", _):
                 became = "held"
-            case ("meeting.called_off", _):
+            case ("meeting.called_off" | "meeting.canceled", _):
                 became = "called_off"
             case ("meeting.given_up", about):
                 became = "no_time" if about == NO_TIME else "unreported"

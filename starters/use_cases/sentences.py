@@ -65,6 +65,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "meeting.held": "{step} was held, says {who}",
     "meeting.given_up": "{step}: nobody ever said how it went",
     f"meeting.given_up {NO_TIME}": "{step}: no time was found",
+    "meeting.wanted": "{who} proposed a meeting: {step}",
     "meeting.canceled": "{who} canceled {step}",
     "meeting.asked_again": "{step}: {who} asked for new times",
     "meeting.called_off": "{step} on {when} is called off",

@@ -263,7 +263,8 @@ FORM: Final = {
 
 
 LONG_FORMS: Final = frozenset({
-    "POST /accounts/{key}/drafts", "POST /accounts/{key}/meetings/{step}/minutes", "POST /reviews/new",
+    "POST /accounts/{key}/drafts", "POST /accounts/{key}/meetings", "POST /accounts/{key}/meetings/{step}/minutes",
+    "POST /reviews/new",
     "POST /reviews/new/case", "POST /support/open",
 })  # fmt: skip
 """Forms of many fields: what they ask for stands above, and the API has the same use cases."""

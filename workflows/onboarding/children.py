@@ -28,6 +28,7 @@ class ChildWorkflows:
     Attributes:
         open: The ids of those that run, by the step that they do.
         controls: What the workflows of a step have to be told, by step.
+        beside: What the meetings beside the playbook have to be told.
         moves: How often it was heard that somebody came, left or took over.
     """
 
@@ -36,6 +37,7 @@ class ChildWorkflows:
         self.state = state
         self.open: dict[str, list[str]] = {}
         self.controls: dict[str, Control] = {}
+        self.beside: ControlKind | None = None
         self.moves = self._told = 0
 
     async def tell_of_people(self) -> None:
@@ -47,6 +49,9 @@ class ChildWorkflows:
 
     async def send_controls(self) -> None:
         """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
+        beside, self.beside = self.beside, None
+        if beside is not None:
+            await self.state.control_beside(beside, self.state.start.contract)
         controls, self.controls = self.controls, {}
         for name, word in controls.items():
             for id_ in list(self.open.get(name, ())):

@@ -28,6 +28,7 @@ class OnboardingState:
     Attributes:
         scope: What the ids of its steps' workflows name: the account, or one of its contracts.
         messages: What the onboarding writes to people.
+        control_beside: Passes something on to the meetings beside the playbook.
         pending_projection: Takes what SQL does not know yet, for an activity that does something anyway.
         playbook: The plan that the account follows.
         began: Since when it runs, or from when it is to: nothing of it begins before.
@@ -41,6 +42,7 @@ class OnboardingState:
         self.start = start
         self.scope = owner.scope
         self._owner = owner
+        self.control_beside = owner.control_beside
         self.messages = owner.messages
         self.pending_projection = owner.pending_projection
         self.playbook = start.playbook

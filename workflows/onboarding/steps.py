@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.cadence import CadenceStart
     from rapport.model.ids import cadence_id, meeting_id
     from rapport.model.meeting import MeetingResult, MeetingStart, Receipt
-    from rapport.model.operation import Operate, Operation
+    from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.projection import Projection, Wait
     from rapport.model.step import (
         CadenceStep,
@@ -45,6 +45,11 @@ from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
 from workflows.outcomes import RUNS, Denied, Known, done, started
 from workflows.waiting import Alarm
+
+BESIDE: Final = MappingProxyType(
+    {Operate.PAUSE: ControlKind.PAUSE, Operate.RESUME: ControlKind.RESUME, Operate.CANCEL: ControlKind.CLOSE}
+)
+"""What the meetings beside the playbook are told of what is done with the whole."""
 
 
 class Steps:
@@ -115,6 +120,7 @@ class Steps:
                 self.state.stale.add(name)
         self.state.progress, self.state.paused_at = applied.steps, applied.paused_at
         self.children.controls.update(applied.controls)
+        self.children.beside = BESIDE.get(operation.kind, self.children.beside)
         self._staggers = self._staggers or applied.staggers
         if operation.kind is Operate.RESUME:
             self._paused_since = self._paused_since or paused_at

@@ -18,6 +18,7 @@ from starters.use_cases import (
     audit,
     mail_switch,
     meeting,
+    meeting_proposals,
     message,
     onboarding,
     timeline,
@@ -27,6 +28,7 @@ from starters.use_cases.account import AccountLine, AccountShown, ContactEdited
 from starters.use_cases.audit import Export
 from starters.use_cases.mail_switch import MailStatus
 from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.meeting_proposals import MeetingLine, MeetingProposed, MeetingWanted
 from starters.use_cases.message import Edit, MessageLine, MessageShown
 from starters.use_cases.onboarding import Started, StartRequest, Status
 from starters.use_cases.timeline import EntryShown
@@ -150,6 +152,20 @@ async def list_messages(
 ) -> list[MessageLine]:
     """An account's messages, oldest first."""
     return await message.listed(services, account, state)
+
+
+@router.get("/accounts/{account}/meetings")
+async def list_meetings(account: str, services: TheServices) -> list[MeetingLine]:
+    """An account's meetings, those of its playbook and those beside it."""
+    return await meeting_proposals.listed(services, account)
+
+
+@router.post("/accounts/{account}/meetings", status_code=201)
+async def propose_meeting(
+    account: str, said: By[MeetingWanted], services: TheServices, token: Bearer
+) -> MeetingProposed:
+    """Propose a meeting beside the playbook, such as a training."""
+    return await meeting_proposals.propose(services, account, said.body, said.by(services, token))
 
 
 @router.get("/accounts/{account}/meetings/{step}")

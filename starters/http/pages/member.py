@@ -29,6 +29,7 @@ from starters.use_cases import (
     cadence,
     gap,
     meeting,
+    meeting_proposals,
     message,
     onboarding,
     tech_review,
@@ -37,6 +38,7 @@ from starters.use_cases import (
 from starters.use_cases.account_erasure import ErasureWritten
 from starters.use_cases.cadence import CadenceShown
 from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.meeting_proposals import MeetingWanted
 from starters.use_cases.onboarding import MilestoneShown, Status
 from starters.use_cases.timeline import EntryShown
 from starters.views import support_case
@@ -147,6 +149,25 @@ async def account_page(
         reviews=await tech_review.listed(visit.services, tech_review.ReviewSearch(account=key)),
         gaps=await gap.listed(visit.services, account=key),
     )
+
+
+_ASKED: Final = "with-"
+"""What the boxes begin with by which people are asked to a meeting; what follows is their address."""
+
+
+@form(router, "/accounts/{key}/meetings", again=account_page, name="propose")
+async def propose_meeting(visit: TheVisit, key: str, typed: Typed) -> str:
+    """Propose a meeting beside the playbook."""
+    tam = (await accounts.show(visit.services, key)).tam
+    asked = tuple(name.removeprefix(_ASKED) for name in typed if name.startswith(_ASKED))
+    if not asked:
+        raise UserError("nobody is asked", field="with", fix="tick at least one person")
+    said = {name: typed.get(name, "") for name in ("title", "minutes", "days")}
+    if not said["minutes"].isascii() or not said["minutes"].isdecimal():
+        raise UserError("is no number of minutes", field="minutes", fix="write it as 60")
+    wanted = check(MeetingWanted, {**said, "minutes": int(said["minutes"][:5]), "with": asked}, "")
+    proposed = await meeting_proposals.propose(visit.services, key, wanted, visit.acting(tam.email))
+    return f"/accounts/{key}?done=proposed#{proposed.step}"
 
 
 @form(router, "/accounts/{key}/meetings/{step}/book", again=account_page)

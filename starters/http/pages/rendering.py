@@ -41,6 +41,7 @@ from starters.views.task import together
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
+    "proposed": "Meeting proposed. Times are being found; the emails wait for you as drafts.",
     "new_times": "New times go out to everyone who is invited.",
     "meeting_canceled": "Meeting canceled. Everyone who was invited or asked is told.",
     "held": "Noted: it was held.",
