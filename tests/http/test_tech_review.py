@@ -9,13 +9,18 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from rapport.model.access import Action
+from rapport.model.account import MembersFile, Role
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
 from rapport.model.tech_review import ReviewRequest
+from rapport.rules import access
+from rapport.storage import account as known, session
 from rapport.storage.database import Store
 from starters.http.app import create_app
-from starters.services import Services
-from starters.use_cases import account as accounts, tech_review, timeline, token
+from starters.http.auth import SESSION_COOKIE
+from starters.services import Services, present
+from starters.use_cases import account as accounts, member as members, tech_review, timeline, token
 from starters.use_cases.tech_review import MeetingTime, ReviewSearch
 from tests.conftest import Installation, account, by
 from tests.http.test_flow import signed_in
@@ -185,3 +190,35 @@ async def test_the_page_of_a_live_meeting_shows_its_times_and_then_the_booked_on
         assert "Invited: Jun Sato" in booked.text
         for narrowed in ({"outcome": "open"}, {"search": "nowhere at all"}, {"account": key}):
             assert (await browser.get("/reviews", params=narrowed)).status_code == 200
+
+
+OFFERED = {
+    Action.REQUEST_REVIEW: 'href="/reviews/{}/edit"',
+    Action.SPEAK: 'action="/reviews/{}/feedback"',
+    Action.WITHDRAW_REVIEW: 'action="/reviews/{}/withdraw"',
+}
+"""What the page of a review offers, by the right that it takes."""
+
+
+async def test_the_page_of_a_review_offers_each_role_what_it_may_do_and_nothing_else(here: Installation) -> None:
+    """Changing the request, giving feedback and withdrawing are drawn for whoever may, and for nobody else."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    ref = (await tech_review.submit(here.services, request(datetime.now(UTC).date(), account=key), by(CE))).ref
+    emails = {role: f"{new_id('m').replace('_', '-')}@roles.example" for role in Role}
+    given = [{"name": "Ola", "email": email, "roles": [role], "zone": "UTC"} for role, email in emails.items()]
+    await members.import_members(here.services, MembersFile.model_validate({"members": given}))
+    transport = httpx.ASGITransport(app=create_app(here.services))
+    for role, email in emails.items():
+        async with here.services.store.writing() as connection:
+            found = await known.member_by_email(connection, email)
+            assert found is not None
+            cookie = await session.begin(connection, present(), member=found.id)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1:8700", cookies={SESSION_COOKIE: cookie}
+        ) as browser:
+            page = (await browser.get(f"/reviews/{ref}")).text
+            form = (await browser.get(f"/reviews/{ref}/edit")).text
+        may = {action: access.reach(action, [role]) is not None for action in OFFERED}
+        assert {action: mark.format(ref) in page for action, mark in OFFERED.items()} == may, role
+        assert (f'action="/reviews/{ref}/edit"' in form) is may[Action.REQUEST_REVIEW], role
