@@ -102,6 +102,8 @@ class Announcements:
                 text = "\n".join(one for one in (text, more) if one) or None
             if order.what == "decided" and review is not None:
                 text = await self._reasons(connection, review, remarks, names)
+            if said is not None and said.verified == "reported":
+                text = "\n".join(filter(None, (text, f"Entered by {said.entered_by}")))
         spoke = next((one for one in remarks if one.submission == order.submission and one.by), None)
         who = names.get(said.actor) if said else None
         on_behalf_of = names.get(said.on_behalf_of) if said and said.on_behalf_of else None

@@ -123,6 +123,11 @@ class Services:
     caller: Caller = ON_HOST
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several people work with this installation: it has a database of its own, which is production."""
+        return self.settings.database_url is not None
+
+    @property
     def reader(self) -> str | None:
         """In whose name the commands act that whoever asks is shown: their own, or that of the settings, if any."""
         return self.caller.email or self.caller.named or self.settings.as_
@@ -240,7 +245,7 @@ async def who_says(services: Services, actor: Actor) -> str:
 
 def is_entered(services: Services, actor: Actor) -> bool:
     """Whether somebody else's hands enter what a person is to say, unless it is one person's installation."""
-    return services.settings.database_url is not None and actor.verified in ("operator", "reported")
+    return services.is_shared and actor.verified in ("operator", "reported")
 
 
 def refuse_entered(services: Services, actor: Actor, what: str) -> None:

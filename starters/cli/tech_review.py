@@ -95,7 +95,8 @@ def _print(shown: ReviewShown) -> None:
         rows = table("round", "who", "for", "said", "")
         for one in shown.remarks:
             said = chosen(one.option or "")
-            where = f" ({one.link}, entered by {one.entered_by})" if one.link else ""
+            beside = [one.link, f"entered by {one.entered_by}" if one.entered_by else None]
+            where = f" ({', '.join(filter(None, beside))})" if any(beside) else ""
             rows.add_row(
                 str(one.round),
                 escape(one.who or ""),

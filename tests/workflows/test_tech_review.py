@@ -23,6 +23,8 @@ from rapport.model.tech_review import Ask, Design, ReviewStage
 from rapport.storage import account as accounts, tech_review as records
 from rapport.storage.tables import MemberRow
 from rapport.storage.tech_review_tables import ReviewRemarkRow
+from starters.cli import tech_review as printing
+from starters.cli.common import out
 from starters.services import Actor, Services
 from starters.use_cases import (
     audit,
@@ -612,8 +614,12 @@ async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: I
     one = shown.remarks[0]
     assert (one.who, one.seat, one.text, one.link) == ("Jun Sato", "engineering", "We can carry that", link)
     assert (one.entered_by, one.verified) == (CE, "reported")
-    markdown = (await tech_review_record.record(skipping.services, ref)).markdown
-    assert f"[said in the channel](<{link}>)" in markdown, "nothing in a link is markup"
+    with out.capture() as printed:
+        printing._print(shown)
+    record_ = await tech_review_record.record(skipping.services, ref)
+    for told in (record_.markdown, record_.html, " ".join(printed.get().split())):
+        assert f"entered by {CE}" in told.replace("\\", "")
+    assert f"[said in the channel](<{link}>)" in record_.markdown, "nothing in a link is markup"
 
 
 async def test_what_others_enter_in_production_is_no_answer_of_a_side(skipping: Installation) -> None:

@@ -175,6 +175,7 @@ async def _page(visit: Visit, shown: ReviewShown, failed: RefusedForm | None = N
         review=shown,
         marks=_marks(shown),
         positions=get_args(Stance),
+        shared=visit.services.is_shared,
         asks=ASKS,
         stages=STAGES,
         zone=shown.zone,
