@@ -700,7 +700,7 @@ class TechReview(AccountWorkflow):
 
     def _wait_for_sides(self, sides: Sequence[str], deadline: datetime) -> None:
         self._wait_for(
-            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(tech_review.SIDES[side]))),
+            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(tech_review.SIDES[side].speakers))),
             what=f"feedback of {listed([seat(side) for side in sides])}",
             unblock=in_name(f"rapport review feedback {self.ref} --text …"),
             deadline=deadline,

@@ -19,7 +19,8 @@ from rapport.model.step import Gate
 from rapport.model.tech_review import STAGES, ReviewStage
 from rapport.rules.condition import holds
 from rapport.rules.scenario import Call
-from rapport.rules.wording import listed
+from rapport.rules.tech_review import SIDES, heard_for
+from rapport.rules.wording import listed, seat
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
@@ -36,15 +37,6 @@ _STAGES: Final[dict[Gate, frozenset[str]]] = {
 """The stages of the scenarios for which a gate shuts."""
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-
-HEARD: Final[dict[Gate, tuple[Role, ...]]] = {
-    "trial": (Role.ENGINEERING, Role.PRODUCT, Role.SUPPORT_LEAD),
-    "production": (Role.ENGINEERING,),
-}
-"""Who has to have answered in a review for it to open a gate; silence is no answer."""
-
-_SEATS: Final = {Role.SUPPORT_LEAD: "support"}
-"""What a seat is called where it is not called by its role: support's is filled by anybody of support's."""
 
 
 class Reviewed(WireModel):
@@ -194,9 +186,9 @@ def _look(
         waiting = min(undecided, key=lambda review: (review.since, review.ref))
         silent = unheard(gate, waiting)
         why = f"{waiting.ref} is not decided" + (
-            f", and {listed(silent)} {_have(silent)} not answered" if silent else ""
+            f", and {listed([seat(side) for side in silent])} {_have(silent)} not answered" if silent else ""
         )
-        on = [role for role in HEARD[gate] if seat(role) in silent] or [Role.CE_VP]
+        on = [role for side in silent if (role := SIDES[side].needed) is not None] or [Role.CE_VP]
         return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
     if (fault := _fault(gate, last, facts, reviews)) is not None:
@@ -204,8 +196,9 @@ def _look(
         edit = in_name(f"rapport review edit {last.ref} FILE")
         way = in_name("rapport review submit FILE") if is_over else edit
         return _Look(False, f"{demand.why}: {fault}", last.ref, asking, way)
-    seats = [seat(role) for role in HEARD[gate]]
-    heard = listed([f"{one} (entered by someone else)" if one in last.entered else one for one in seats])
+    heard = listed(
+        [f"{seat(one)} (entered by someone else)" if one in last.entered else seat(one) for one in heard_for(gate)]
+    )
     why = f"{demand.why}: {last.ref} was decided with a yes, with {heard} heard"
     return _Look(True, why, last.ref, since=last.decided or last.since)
 
@@ -215,18 +208,13 @@ def _fault(gate: Gate, last: Reviewed, facts: Facts, reviews: Sequence[Reviewed]
     if not last.yes:
         return f"{last.ref} was decided with a no"
     if silent := unheard(gate, last):
-        return f"{last.ref} was decided without {listed(silent)}; a new round asks them"
+        return f"{last.ref} was decided without {listed([seat(side) for side in silent])}; a new round asks them"
     return _of_the_design(last, facts, reviews) if gate == "production" else None
 
 
 def unheard(gate: Gate, review: Reviewed) -> tuple[str, ...]:
-    """Whose answer a review lacks to open a gate."""
-    return tuple(seat(role) for role in HEARD[gate] if seat(role) not in review.heard)
-
-
-def seat(role: Role) -> str:
-    """What the seat of a role is called in a review."""
-    return _SEATS.get(role, role.value)
+    """The sides whose answer a review lacks to open a gate."""
+    return tuple(side for side in heard_for(gate) if side not in review.heard)
 
 
 def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) -> str | None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.account import CHAMPION, Role, Schedule
 from rapport.model.ids import number_in
-from rapport.model.step import AgendaItem, MeetingStep, Stage
+from rapport.model.step import AgendaItem, Gate, MeetingStep, Stage
 from rapport.model.task import TaskDefinition, TaskOption
 from rapport.model.tech_review import Ask, ReviewStage
 from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
@@ -34,13 +34,55 @@ YES: Final = "yes"
 NO: Final = "no"
 
 ENGINEERING: Final = "engineering"
-SIDES: Final[dict[str, tuple[str, ...]]] = {
-    "engineering": ("role:engineering",),
-    "product": ("role:product",),
-    "support": ("role:support_lead", "role:support_engineer"),
-    "account_team": ("tam", "role:sales"),
+
+
+class Side(NamedTuple):
+    """One of those who are asked for feedback.
+
+    Attributes:
+        question: What it is asked.
+        speakers: Who can speak for it.
+        needed: The role without which nobody could answer for it, and whose turn it is where its answer is missing.
+        stages: The stages whose reviews it is heard in.
+        gates: The gates that a review opens only with its answer.
+    """
+
+    question: str
+    speakers: tuple[str, ...]
+    needed: Role | None = None
+    stages: tuple[ReviewStage, ...] = tuple(ReviewStage)
+    gates: tuple[Gate, ...] = ()
+
+
+_BUT_PRODUCTION: Final = (ReviewStage.PRE_TRIAL, ReviewStage.POST_SALE)
+
+SIDES: Final[dict[str, Side]] = {
+    ENGINEERING: Side(
+        "Can engineering stand behind this, and what would it take?",
+        ("role:engineering",),
+        needed=Role.ENGINEERING,
+        gates=("trial", "production"),
+    ),
+    "product": Side(
+        "Does this fit where the product is going, and is it a gap to be logged?",
+        ("role:product",),
+        needed=Role.PRODUCT,
+        stages=_BUT_PRODUCTION,
+        gates=("trial",),
+    ),
+    "support": Side(
+        "Can support carry this customer with what is asked for?",
+        ("role:support_lead", "role:support_engineer"),
+        needed=Role.SUPPORT_LEAD,
+        stages=_BUT_PRODUCTION,
+        gates=("trial",),
+    ),
+    "account_team": Side(
+        "What does the account team know that those who decide should hear?",
+        ("tam", "role:sales"),
+    ),
 }
-"""Who is asked for feedback, and who can speak for each side."""
+"""All that there is to say of a side, by its id; what it is called is its id in words. Everything else follows."""
 
 OWN_VIEW: Final = "tech_review.said"
 """The entry that tells what somebody said for themselves: about what they are for, or -, and whose they are."""
@@ -63,16 +105,6 @@ REFERRED: Final = "referred"
 EMPTY_SEAT: Final = "empty"
 """What stands for the vote of a seat of leadership that nobody is entitled to fill."""
 
-NEEDED_ROLES: Final = (
-    Role.CE_VP,
-    Role.VP_ENGINEERING,
-    Role.VP_SALES,
-    Role.ENGINEERING,
-    Role.PRODUCT,
-    Role.SUPPORT_LEAD,
-)
-"""The roles without which nobody entitled could answer."""
-
 FIVE_DAYS: Final = 5
 """How many business days before the date leadership is told once more."""
 
@@ -91,9 +123,22 @@ _AFTER: Final = {ReviewPhase.FEEDBACK: 8, ReviewPhase.RECOMMENDATION: 6, ReviewP
 
 def heard(stage: ReviewStage) -> tuple[str, ...]:
     """The sides that are asked for feedback: before production engineering reviews the design, else all of them."""
-    if stage is ReviewStage.PRE_PRODUCTION:
-        return (ENGINEERING, "account_team")
-    return tuple(SIDES)
+    return tuple(side for side, one in SIDES.items() if stage in one.stages)
+
+
+def heard_for(gate: Gate) -> tuple[str, ...]:
+    """The sides that have to have answered in a review for it to open a gate; silence is no answer."""
+    return tuple(side for side, one in SIDES.items() if gate in one.gates)
+
+
+def needed_roles() -> tuple[Role, ...]:
+    """The roles without which nobody entitled could answer."""
+    return (
+        Role.CE_VP,
+        Role.VP_ENGINEERING,
+        Role.VP_SALES,
+        *(one.needed for one in SIDES.values() if one.needed is not None),
+    )
 
 
 def asked_for(step: str) -> str:
@@ -105,7 +150,7 @@ def asked_for(step: str) -> str:
 def side_of(roles: Collection[Role], *, is_tam: bool) -> str | None:
     """The side to which somebody belongs: the first that one of their roles, or being the account's TAM, speaks for."""
     mine = {f"role:{role}" for role in roles} | ({"tam"} if is_tam else set())
-    return next((side for side, speakers in SIDES.items() if mine.intersection(speakers)), None)
+    return next((side for side, one in SIDES.items() if mine.intersection(one.speakers)), None)
 
 
 # When
@@ -341,14 +386,6 @@ def rule(ask: str, kinds: Collection[str]) -> str:
 
 # What the customer is told
 
-_FEEDBACK: Final = {
-    "engineering": "Can engineering stand behind this, and what would it take?",
-    "product": "Does this fit where the product is going, and is it a gap to be logged?",
-    "support": "Can support carry this customer with what is asked for?",
-    "account_team": "What does the account team know that those who decide should hear?",
-}
-
-
 POSITIONS: Final = {
     "in_favour": "Support",
     "in_favour_if": "Support with conditions",
@@ -364,11 +401,11 @@ def feedback(side: str) -> TaskDefinition:
     """The task that asks one side for feedback."""
     return TaskDefinition(
         task="review",
-        question=_FEEDBACK[side],
+        question=SIDES[side].question,
         options=tuple(
             TaskOption(id=id_, title=title, needs_reason=id_ in _NEED_REASONS) for id_, title in POSITIONS.items()
         ),
-        assign=SIDES[side],
+        assign=SIDES[side].speakers,
         on_timeout="silent",
     )
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from rapport.model.message import NOT_DELIVERED
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import ReviewRequest
 from rapport.rules import claims
+from rapport.rules.tech_review import SIDES
 from rapport.storage import access, account
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import CaseRow
@@ -49,12 +50,19 @@ TASK_LOOK_SECONDS: Final = 0.3
 TAM: Final = "robin.keller@foobar.example"
 MANAGER: Final = "ines.moreau@foobar.example"
 CE: Final = "tomas.novak@foobar.example"
-SIDE_SPEAKERS: Final = {
-    "engineering": "jun.sato@foobar.example",
-    "product": "leila.haddad@foobar.example",
-    "support": "priya.raman@foobar.example",
-    "account_team": TAM,
-}
+
+
+def speakers(members: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Who speaks for each side of a review, by address: the account's TAM, or the first of these who may."""
+    return {
+        side: TAM
+        if "tam" in one.speakers
+        else next(
+            who["email"] for who in members if {f"role:{role}" for role in who["roles"]}.intersection(one.speakers)
+        )
+        for side, one in SIDES.items()
+    }
+
 
 AT_ANY_HOUR: Final = {"start": "00:00:00", "end": "23:59:00", "days": list(WEEKDAYS)}
 
@@ -124,6 +132,7 @@ class Crowd:
         for person in (*self._example["members"], *self._example["contacts"], *self._members["members"]):
             # At work at any hour: what is drilled is the product, not the hour.
             person |= {"hours": AT_ANY_HOUR, "country": None, "subdivision": None}
+        self._speakers = speakers([*self._example["members"], *self._members["members"]])
         self._http = httpx.AsyncClient(
             base_url=self.private.settings.public_url,
             headers={"Authorization": f"Bearer {self.private.token}"},
@@ -358,7 +367,7 @@ class Crowd:
                 return ["the review is not on record"]
             if not review.projected:
                 return ["its review was never begun"]
-            tasks = {side: task_id(review.ref, f"feedback_{side}", 1) for side in SIDE_SPEAKERS}
+            tasks = {side: task_id(review.ref, f"feedback_{side}", 1) for side in self._speakers}
             unasked = [side for side, task in tasks.items() if not records.of_workflow(task, "review_asked")]
             found = [f"{side} was not asked" for side in unasked]
             return found + ([] if records.of_email(key, "review_submitted") else ["nobody was told of it"])
@@ -368,7 +377,7 @@ class Crowd:
             return
         opened |= answer
         ref = answer["ref"]
-        sides = list(SIDE_SPEAKERS)
+        sides = list(self._speakers)
         dice.shuffle(sides)
         for side in sides:
             await self._feedback(ref, side)
@@ -378,7 +387,7 @@ class Crowd:
     async def _feedback(self, ref: str, side: str) -> None:
         task = task_id(ref, f"feedback_{side}", 1)
         await self._task(task, "open")
-        email = SIDE_SPEAKERS[side]
+        email = self._speakers[side]
         who = await self._member(email)
 
         def missing(records: DrillRecords) -> list[str]:

@@ -280,7 +280,7 @@ def _round(request: ReviewRequest, said: str, member: Member, number: int) -> Re
 async def _refuse_unanswerable(connection: Connection) -> None:
     """Refuse a review that nobody entitled could answer."""
     there = {role for one in await accounts.members(connection) if one.left_at is None for role in one.roles}
-    missing = [role for role in policy.NEEDED_ROLES if role not in there]
+    missing = [role for role in policy.needed_roles() if role not in there]
     if missing:
         raise UserError(
             f"nobody here has the role {' or '.join(missing)}, and a review needs their word",

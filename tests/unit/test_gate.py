@@ -9,8 +9,9 @@ from hypothesis import example, given, strategies as st
 from rapport.model.account import Facts
 from rapport.model.commands import in_name
 from rapport.model.step import Gate
-from rapport.rules.gate import GATES, HEARD, REVIEW_STAGE, Reviewed, seat, standing
+from rapport.rules.gate import GATES, REVIEW_STAGE, Reviewed, standing
 from rapport.rules.scenario import Call
+from rapport.rules.tech_review import heard_for
 from starters.use_cases.tech_review_needs import _shown
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -68,7 +69,7 @@ def test_a_gate_that_needs_a_review_opens_by_a_yes_of_one_that_heard_everybody_a
         assert opened.yes
         assert not opened.withdrawn
         assert opened.stage == REVIEW_STAGE[gate]
-        assert {seat(role) for role in HEARD[gate]} <= opened.heard
+        assert {*heard_for(gate)} <= opened.heard
         assert all(one.yes is not None for one in reviews if one.stage == REVIEW_STAGE[gate] and not one.withdrawn)
         noes = [one for one in reviews if one.stage == REVIEW_STAGE[gate] and one.yes is False]
         assert all((one.decided, one.ref) <= (opened.decided, opened.ref) for one in noes), "also one that is withdrawn"

@@ -12,14 +12,27 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rapport.mail.tech_review import context
-from rapport.model.account import Absence, Availability, Role, Schedule, WorkingHours
+from rapport.model.account import (
+    Absence,
+    AccountFile,
+    Availability,
+    Facts,
+    MembersFile,
+    Role,
+    Schedule,
+    WorkingHours,
+)
+from rapport.model.reading import read_toml
 from rapport.model.task import Decision, Holder, Seat
 from rapport.model.tech_review import Ask, ReviewStage
 from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict, TechReviewFacts
 from rapport.rules import receipt, task, tech_review
 from rapport.rules.calendar import business_days_until, next_working_instant, working_time
 from rapport.rules.delegation import seats_for
+from rapport.rules.gate import Reviewed, standing
 from rapport.rules.tech_review import Spoken
+from starters.drill.load import TAM, speakers
+from tests.conftest import ROOT
 
 PRAGUE = Schedule(zone="Europe/Prague")
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -568,3 +581,50 @@ def test_a_requester_is_told_of_themselves_as_you() -> None:
     names = {"m_1": "Tomas Novak"}
     assert context(facts, {}, names, "https://rapport.example", {}, "m_1")["by"] == "You"
     assert context(facts, {}, names, "https://rapport.example", {}, "m_2")["by"] == "Tomas Novak"
+
+
+EXAMPLES = [
+    one
+    for file, model in (("versayce.toml", AccountFile), ("reviews/members.toml", MembersFile))
+    for one in read_toml(model, (ROOT / "examples" / file).read_bytes(), file).model_dump(mode="json")["members"]
+]
+"""The people of the examples."""
+
+
+def test_each_side_is_answered_for_in_a_drill_by_who_may() -> None:
+    """Whoever is asked for feedback is answered for, side by side."""
+    found = speakers(EXAMPLES)
+    assert list(found) == list(tech_review.SIDES)
+    roles = {one["email"]: one["roles"] for one in EXAMPLES}
+    assert {side: tech_review.side_of(roles[email], is_tam=email == TAM) for side, email in found.items()} == {
+        side: side for side in tech_review.SIDES
+    }
+
+
+def test_one_table_makes_a_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more side is asked, heard, called, needed and waited for at its gate, and answered for in a drill."""
+    side = tech_review.Side("Is it safe?", ("role:ta",), needed=Role.TA, gates=("production",))
+    monkeypatch.setitem(tech_review.SIDES, "site_security", side)
+    assert all("site_security" in tech_review.heard(stage) for stage in ReviewStage)
+    assert Role.TA in tech_review.needed_roles()
+    assert tech_review.side_of([Role.TA], is_tam=False) == "site_security"
+    asked = tech_review.feedback("site_security")
+    assert (asked.question, asked.assign) == ("Is it safe?", ("role:ta",))
+    assert tech_review.asked_for("feedback_site_security") == "feedback of site security"
+    assert speakers(EXAMPLES)["site_security"] == "marco.rossi@foobar.example"
+    review = Reviewed(
+        ref="TR-0001", stage="pre_production", heard=frozenset({"engineering"}), yes=None, design="2", since=MONDAY
+    )
+    shut = standing("versayce", "production", Facts(high_risk=True), [review])
+    assert "site security has not answered" in shut.why
+    assert shut.on == (Role.TA,)
+    heard = review.model_copy(update={"heard": review.heard | {"site_security"}, "yes": True})
+    assert standing("versayce", "production", Facts(high_risk=True), [heard]).open
+
+
+def test_no_code_but_its_table_names_a_side() -> None:
+    """Whoever adds one touches its table, and the roles where it has one of its own."""
+    parts = [
+        path for part in ("rapport", "activities", "workflows", "starters") for path in (ROOT / part).rglob("*.py")
+    ]
+    assert [path.name for path in parts if '"account_team"' in path.read_text()] == ["tech_review.py"]

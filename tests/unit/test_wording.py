@@ -12,7 +12,6 @@ import pytest
 from rapport.model.tech_review import ASKED
 from rapport.rules import tech_review, wording
 from rapport.rules.wording import amount, choices
-from starters.drill.load import SIDE_SPEAKERS
 from starters.http.pages.rendering import coded
 from starters.use_cases import doctor
 
@@ -74,8 +73,3 @@ def test_a_seat_is_called_the_same_wherever_it_is_told() -> None:
     assert {wording.seat(name) for name in ("ce_vp", "role:ce_vp")} == {"VP of CE"}
     assert [wording.seat(one) for one in tech_review.LEADERSHIP] == ["VP Engineering", "VP of CE", "VP of Sales"]
     assert [wording.seat(side) for side in tech_review.SIDES] == ["engineering", "product", "support", "account team"]
-
-
-def test_the_load_of_a_drill_has_somebody_speak_for_each_side() -> None:
-    """Whoever is asked for feedback is answered for in a drill, side by side."""
-    assert list(SIDE_SPEAKERS) == list(tech_review.SIDES)

@@ -17,7 +17,9 @@ from rapport.model.scenario import scenario_titles
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.model.triage import MatterKind
+from rapport.rules import tech_review as policy
 from rapport.rules.review_words import ASKS, PHASES, STAGES
+from rapport.rules.wording import seat
 from starters.http.auth import TheServices, signed_in
 from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import MAIL_POLICY, done_of
@@ -159,6 +161,7 @@ async def _form(
         ref=ref,
         accounts=[(line.account, line.name) for line in await accounts.portfolio(visit.services)],
         personas=persona_titles(),
+        sides=[seat(side) for side in policy.SIDES],
         stages=STAGES,
         asks=ASKS,
         scenarios=scenario_titles(visit.services.settings.data),
