@@ -25,7 +25,15 @@ from rapport.rules.claims import CaseNow, MeetingNow, ReviewNow, StepNow, TaskNo
 from rapport.rules.erasure import is_erased
 from rapport.rules.onboarding import StepState
 from rapport.rules.operation import ELSEWHERE
-from rapport.storage import account as accounts, account_erasure, contract, support_case, task as tasks, tech_review
+from rapport.storage import (
+    account as accounts,
+    account_erasure,
+    cadence,
+    contract,
+    support_case,
+    task as tasks,
+    tech_review,
+)
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import CaseLogRow
 from rapport.storage.tables import MessageRow, TimelineRow
@@ -33,6 +41,7 @@ from rapport.storage.tables import MessageRow, TimelineRow
 _OF_A_STEP: Final = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.MESSAGE)
 _BY_MAIL: Final = kinds(DoneBy.ONBOARDING, DoneBy.WORKFLOW)
 _SETTLED: Final = ("meeting.booked", "meeting.moved", "meeting.given_up")
+_PROPOSED: Final = ("meeting.proposed", "meeting.booked")
 _CANCELED: Final = ("meeting.canceled", "meeting.called_off", "invitation.called_off")
 _REPORTED: Final = ("meeting.held", "meeting.no_show", "meeting.given_up")
 _ANSWERS: Final = (ActKind.ANSWER, ActKind.WAIT_CUSTOMER, ActKind.RESOLVE)
@@ -249,6 +258,26 @@ async def _date(_: Connection, asked: ClaimingMail) -> bool | None:
     return not (brief and facts.until is not None and facts.until < (now - _LAST_ZONE).date())
 
 
+async def _unproposed(connection: Connection, asked: ClaimingMail) -> bool | None:
+    """A welcome says that times follow, for as long as none did."""
+    facts = asked.occasion.meeting
+    if facts is None or facts.where != "undecided":
+        return None
+    return not await _told(connection, asked, _PROPOSED)
+
+
+async def _next_date(connection: Connection, asked: ClaimingMail) -> bool | None:
+    """A summary names the next date, which is over for whoever lets the mail go late, or was changed meanwhile."""
+    facts, account = asked.occasion.rhythm, asked.occasion.account
+    if facts is None or facts.occurrence is None or account is None:
+        return None
+    named = facts.occurrence
+    rhythms = [one for one in await cadence.of_account(connection, account) if one.step == facts.step]
+    planned = [one for rhythm in rhythms for one in rhythm.coming if one.original == named.original]
+    # What is not on record yet speaks against nothing.
+    return named.start > asked.now and all(one.off is None and one.start == named.start for one in planned)
+
+
 async def _account(connection: Connection, asked: ClaimingMail) -> bool | None:
     """That an account is somebody's is told to whose it is."""
     if asked.occasion.handover is None or asked.occasion.account is None:
@@ -274,6 +303,8 @@ _FACTS: Final[dict[str, Callable[[Connection, ClaimingMail], Awaitable[Any]]]] =
     "case": _case,
     "review": _review,
     "date": _date,
+    "unproposed": _unproposed,
+    "next_date": _next_date,
     "account": _account,
     "erasure": _erasure,
 }

@@ -20,6 +20,8 @@ MEETING_OVER: Final = "the meeting has passed"
 REPORTED: Final = "someone has already reported on the meeting"
 REPLIED: Final = "they have already replied"
 NEWER: Final = "a newer email has replaced it"
+TIMES_PROPOSED: Final = "times have been proposed since"
+DATE_GONE: Final = "that date has passed, or it was canceled or moved"
 NOT_HELD: Final = "the kickoff wasn't held"
 STEP_OVER: Final = "the step has ended"
 CASE_SOLVED: Final = "the case is resolved"
@@ -165,6 +167,8 @@ CLAIMS: Final[Mapping[str, Claim]] = {
     "review_unchanged": _review(lambda now: not now.changed, TASK_CHANGED),
     "review_undecided": _review(lambda now: not now.decided, REVIEW_DECIDED),
     "review_newest": _review(lambda now: not now.replaced, NEWER),
+    "not_proposed": _flag("unproposed", TIMES_PROPOSED),
+    "next_date": _flag("next_date", DATE_GONE),
     "date_ahead": _flag("date", MEETING_OVER),
     "account_theirs": _flag("account", HANDED_ON),
     "erasure_asked": _flag("erasure", ERASURE_OVER),

@@ -116,7 +116,7 @@ async def propose(
     return await meeting_proposals.propose(services, account, check(MeetingWanted, typed, ""), actor)
 
 
-@command(app, "list", show=_print_list, temporal=False)
+@command(app, "list", show=_print_list)
 async def list_(services: Services, account: str) -> list[MeetingLine]:
     """List the meetings of an account: those of its playbook, and those that were proposed beside it."""
     return await meeting_proposals.listed(services, account)

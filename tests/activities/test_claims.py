@@ -21,7 +21,7 @@ from rapport.rules import claims
 from rapport.storage import contract
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mend
-from rapport.storage.tables import AccountRow, MemberRow, MessageRow, MilestoneRow, TimelineRow
+from rapport.storage.tables import AccountRow, MemberRow, MessageRow, MilestoneRow, RhythmRow, TimelineRow
 from rapport.storage.timeline import append
 from tests.activities.test_message import T0, one as any_mail, rows, send
 from tests.conftest import example
@@ -399,3 +399,49 @@ async def test_a_kickoff_is_held_if_that_is_its_outcome(
         if state == "running":
             await told("meeting.held")(connection, what)
             assert await mail_claims._kickoff(connection, asked)
+
+
+async def test_a_welcome_says_that_times_follow_until_they_did(store: Store) -> None:
+    """A draft that was read late goes without that sentence: its reader has the times."""
+    base = await one(store, Purpose.PROPOSAL)
+    assert base.meeting is not None
+    undecided = base.meeting.model_copy(update={"where": "undecided", "proposal": None})
+    what = base.model_copy(update={"purpose": Purpose.MESSAGE, "email": "welcome", "meeting": undecided})
+    asked = mail_claims.ClaimingMail(what, what.to[0], T0, LATER)
+    async with store.writing() as connection:
+        assert "not_proposed" not in await mail_claims.left_out(connection, asked)
+        await told("meeting.proposed")(connection, what)
+        assert "not_proposed" in await mail_claims.left_out(connection, asked)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "planned", "stands"),
+    [
+        (timedelta(minutes=1), None, True),
+        (timedelta(0), None, False),
+        (timedelta(minutes=1), {}, True),
+        (timedelta(minutes=1), {"off": "absence"}, False),
+        (timedelta(minutes=1), {"off": "skipped"}, False),
+        (timedelta(minutes=1), {"start": LATER + timedelta(days=1)}, False),
+    ],
+)
+async def test_a_summary_names_the_next_date_only_while_it_stands(
+    store: Store, ahead: timedelta, planned: dict[str, Any] | None, stands: bool
+) -> None:
+    """Whoever lets it go after that date, or after it was called off or moved, sends the rest of it."""
+    base = await one(store)
+    start = LATER + ahead
+    date = Occurrence(
+        number=1, day=T0.date(), original=start, start=start, end=start + timedelta(hours=1), tick=T0, until=T0.date()
+    )
+    series = RhythmFacts(uid="x", title="Weekly", step="weekly", minutes=15, occurrence=date)
+    news = {"purpose": Purpose.DIGEST, "email": "weekly_digest", "meeting": None, "rhythm": series}
+    what = base.model_copy(update=news)
+    async with store.writing() as connection:
+        if planned is not None:
+            coming = date.model_copy(update=planned).model_dump(mode="json")
+            row = {"account": "versayce", "step": "weekly", "contract": "C", "workflow_id": "cadence/versayce"}
+            row |= {"title": "Weekly", "rhythm": "sync", "every": "1 week", "minutes": 15, "coming": [coming]}
+            await connection.execute(insert(RhythmRow).values(**row, number=0, open=False, projected=1))
+        asked = mail_claims.ClaimingMail(what, what.to[0], T0, LATER)
+        assert await mail_claims.left_out(connection, asked) == (() if stands else ("next_date",))

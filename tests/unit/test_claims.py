@@ -39,6 +39,8 @@ FACTS: dict[str, list[Any]] = {
         ReviewNow(replaced=True),
     ],
     "date": [True, False],
+    "unproposed": [True, False],
+    "next_date": [True, False],
     "account": [True, False],
     "erasure": [True, False],
 }
@@ -72,6 +74,6 @@ def test_a_mail_claims_what_there_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["welcome", "growth_welcome"])
 def test_a_welcome_claims_nothing_as_a_whole(name: str) -> None:
-    """A welcome is a greeting first: its times claim that they are open, and it goes without them."""
+    """A welcome is a greeting first: its times claim that they are open, or are to come, and it goes without them."""
     assert emails.claims(name) == ()
-    assert set(emails.block_claims(name)) == {"times_open", "not_booked"}
+    assert set(emails.block_claims(name)) == {"times_open", "not_booked", "not_proposed"}
