@@ -9,10 +9,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
+from rapport.model.ids import new_id
+from rapport.storage.tables import MemberRow
 from starters.http.app import create_app
 from starters.use_cases import account, token
-from tests.conftest import ROOT, TAM, Installation, example
+from tests.conftest import ROOT, TAM, Installation, account as account_file, example, until
+from tests.support.receiver import receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -74,6 +78,33 @@ async def test_members_come_in_are_away_and_leave_over_the_api(api: httpx.AsyncC
     assert left.status_code == 200, left.text
     assert left.json()["left_at"]
     assert left.json()["accounts"] == ["versayce"]
+
+
+async def test_a_calendar_inside_is_never_asked(api: httpx.AsyncClient, here: Installation) -> None:
+    """Neither a members file nor an account's gives anybody a calendar on this machine, and where one came into the
+    database before, no onboarding asks there: the timeline says that it could not be read."""
+    robin = next(one for one in example().members if one.email == TAM.email).model_dump(mode="json", exclude_none=True)
+    async with receiver() as inside:
+        evil = robin | {"calendar_url": f"http://127.0.0.1:{inside.port}/latest/meta-data"}
+        refused = await api.put("/v1/members", json={"members": [evil]})
+        assert fault(refused, 422) == "members[0].calendar_url"
+        file = account_file("inside", new_id("C"))
+        given = file.model_dump(mode="json", by_alias=True, exclude_none=True)
+        given["members"] = [evil if one["email"] == TAM.email else one for one in given["members"]]
+        refused = await api.post("/v1/onboardings", json={"file": given})
+        assert fault(refused, 422).endswith(".calendar_url")
+        async with here.services.store.writing() as connection:
+            written = update(MemberRow).where(MemberRow.email == TAM.email).values(calendar_url=evil["calendar_url"])
+            await connection.execute(written)
+        started = await api.post("/v1/onboardings", json={"account": "versayce"})
+        assert started.status_code == 201, started.text
+
+        async def said() -> bool:
+            answer = await api.get("/v1/accounts/versayce/timeline")
+            return "the TAM's calendar could not be read; only working hours were respected" in answer.text
+
+        await until(said, "that the calendar was not asked")
+        assert inside.taken == []
 
 
 async def test_with_their_own_token_a_member_is_who_acts(api: httpx.AsyncClient, here: Installation) -> None:

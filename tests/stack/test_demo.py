@@ -167,12 +167,16 @@ def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> N
 
 
 def test_secrets_are_their_owners_alone_and_in_no_output(tmp_path: Path) -> None:
-    """The data directory and each secret in it are private; the token opens the API, and no log or link has it."""
-    with demo(tmp_path / "data") as running:
-        data = tmp_path / "data"
-        assert data.stat().st_mode & 0o077 == 0
-        for name in ("token", "secret", "stack.json"):
-            assert (data / name).stat().st_mode & 0o077 == 0
+    """All that is in the data directory is private, also in one that was there before; the token opens the API,
+    and no log or link has it."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    with demo(data) as running:
+        running.mails(4)
+        modes = {str(path.relative_to(data)): path.stat().st_mode & 0o777 for path in (data, *data.rglob("*"))}
+        assert {name: f"{mode:o}" for name, mode in modes.items() if mode & 0o077} == {}
+        assert {"rapport.db", "temporal.db", "token", "secret", "stack.json", "mail"} <= set(modes)
         token = (data / "token").read_text().strip()
         answer = httpx.get(f"{running.said['http']}/v1/accounts", headers={"Authorization": f"Bearer {token}"})
         assert [line["account"] for line in answer.json()] == ["versayce"]
