@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
@@ -42,7 +43,7 @@ from starters.http.api import (
 from starters.http.auth import Bearer, SignInNeeded, TheServices
 from starters.http.bounds import Bounded
 from starters.http.limits import Limits
-from starters.http.problems import problem
+from starters.http.problems import RouteError, problem
 from starters.rights import ask
 from starters.services import Services, present
 
@@ -223,16 +224,17 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def missing(request: Request, error: HTTPException) -> Response:
-        refusal = UserError(
-            "there is nothing here" if error.status_code == 404 else error.detail.lower(),
-            fix="check the address",
-            kind=Refused.NOT_FOUND if error.status_code == 404 else Refused.INVALID,
+        wrong_method = error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        # What one route tells is its own methods; another one at the same path may have more.
+        methods = ", ".join(_allowed(request)) if wrong_method else ""
+        refusal = RouteError(
+            "there is nothing here" if error.status_code == HTTPStatus.NOT_FOUND else error.detail.lower(),
+            fix=f"use one of {methods}" if wrong_method else "check the address",
         )
+        refusal.status = HTTPStatus(error.status_code)
         answer = await _refused(request, refusal)
-        answer.status_code = error.status_code
-        if error.status_code == 405:
-            # What one route tells is its own methods; another one at the same path may have more.
-            answer.headers["Allow"] = ", ".join(_allowed(request))
+        if wrong_method:
+            answer.headers["Allow"] = methods
         return answer
 
 

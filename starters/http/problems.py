@@ -31,8 +31,16 @@ RETRY_SECONDS: Final = 10
 """When a program may ask again for what a part that does not answer kept from it."""
 
 
+class RouteError(UserError):
+    """What is refused before a route is reached, with the status that HTTP has for it."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
 def status_of(refusal: UserError) -> HTTPStatus:
     """The HTTP status that tells a refusal's kind."""
+    if isinstance(refusal, RouteError):
+        return refusal.status
     known = (status for kind, status in _BY_CLASS if isinstance(refusal, kind))
     return next(known, STATUS[refusal.kind])
 

@@ -323,3 +323,9 @@ def test_a_wrong_method_is_told_the_right_ones(house: House) -> None:
                 assert wrong_one not in allowed
     answer = house.ask("DELETE", "/v1/accounts")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")
+    said = answer.json()
+    assert (said["status"], said["title"], said["errors"][0]["fix"]) == (
+        405,
+        "Method Not Allowed",
+        "use one of GET, PUT",
+    )
