@@ -9,7 +9,7 @@ from typing import Final
 
 from rapport.mailing import mail_settings
 from rapport.model.access import Action, TokenScope
-from rapport.model.base import UserError, suggestion
+from rapport.model.base import Refused, UserError, suggestion
 from rapport.storage import access, session
 from rapport.storage.access import Token
 from starters.rights import requires
@@ -29,12 +29,21 @@ async def create(services: Services, name: str, scopes: tuple[str, ...] = (), me
         member: The address of the member whose it is: it may do at most what they may.
 
     Raises:
-        UserError: The name is taken, a scope or the member is unknown, or it is neither a member's nor for something.
+        UserError: The name is taken, a scope or the member is unknown, it is neither a member's nor for something, or a
+            member would have it do everything.
     """
     for scope in scopes:
         if scope not in tuple(TokenScope):
             fix = suggestion(scope, [str(one) for one in TokenScope])
             raise UserError(f'"{scope[:40]}" isn\'t a scope', field="scope", fix=fix)
+    if TokenScope.OPERATOR in scopes and (services.caller.kind != "operator" or services.caller.named is not None):
+        # It may do everything, in anybody's name: more than any member may, an administrator too.
+        raise UserError(
+            f"{TokenScope.OPERATOR} is given by whoever runs the installation alone",
+            field="scope",
+            fix="make it on the host, and in nobody's name",
+            kind=Refused.FORBIDDEN,
+        )
     if bool(scopes) is (member is not None):
         raise UserError(
             "is a member's token, or a service's" if scopes else "says neither whose it is nor what it is for",

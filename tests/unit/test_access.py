@@ -208,6 +208,18 @@ def test_a_new_role_may_do_nothing_until_it_is_written_down(monkeypatch: pytest.
     assert {action for action in Action if table.reach(action, ["tam"]) != access.reach(action, [Role.TAM])} == set()
 
 
+async def test_nobody_makes_a_token_that_may_more_than_they_may(services: Services) -> None:
+    """The scope that may do everything is given on the host alone, not by an administrator, nor in one's name."""
+    await administration.grant(services, TAM, by(""), "They look after tokens")
+    named = replace(services, caller=replace(services.caller, named=TAM))
+    for parts in (await holder(services, TAM), named):
+        await token.create(parts, parts.caller.kind, ("read",))
+        with pytest.raises(UserError) as caught:
+            await token.create(parts, "all", ("operator",))
+        assert (caught.value.field, caught.value.kind) == ("scope", Refused.FORBIDDEN)
+    await token.create(services, "all", ("operator",))
+
+
 def somebody(id_: str, manager: str | None = None, backup: str | None = None) -> Member:
     """A member of whom only what they lean on matters."""
     zone = Schedule(zone="UTC")
