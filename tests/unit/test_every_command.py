@@ -95,6 +95,10 @@ WITHOUT_TEMPORAL: Final = f"""
 5 meeting held versayce kickoff
 4 meeting minutes versayce kickoff
 5 meeting no-show versayce kickoff
+5 meeting reschedule versayce kickoff --reason R
+5 meeting cancel versayce kickoff --reason R
+5 meeting propose versayce --title T --with primary_champion --minutes 30
+0 meeting list versayce
 0 blocker add versayce --title T --owner {ROBIN} --next-check 2090-07-03
 0 blocker list
 0 blocker check {{}} --next-check 2090-07-04
@@ -208,7 +212,7 @@ def typed(command: Any) -> list[str]:
     return words
 
 
-_SOMETHING: Final = {"severity": "3", "value": "1", "how": "sent", "kind": "wish", "to": "planned"}
+_SOMETHING: Final = {"severity": "3", "value": "1", "how": "sent", "kind": "wish", "to": "planned", "minutes": "30"}
 
 
 def test_in_whose_name_a_command_acts_is_read_in_one_place(
