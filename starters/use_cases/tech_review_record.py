@@ -25,7 +25,8 @@ from starters.views.tech_review import RemarkShown, ReviewShown, RoundShown
 _CHAPTERS: Final = (
     ("Withdrawn", ("withdrawal",)),
     ("Leadership's votes", ("vote",)),
-    ("Recommendation", ("recommendation", "commitment")),
+    ("Commitment of engineering", ("commitment",)),
+    ("Recommendation", ("recommendation",)),
     ("Feedback", ("feedback", "said", "meeting")),
     ("Approval of the message", ("approval", "reading")),
     ("The customer's confirmation", ("acknowledgement",)),

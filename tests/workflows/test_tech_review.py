@@ -168,7 +168,9 @@ async def test_what_goes_to_the_customer_is_drafted_approved_sent_and_acknowledg
     await choose(skipping, ref, "message", CE_VP, "approve", None)
     await asked(skipping, ref, "reading")
     assert await told() == ("approved", False)
-    assert "approved, not sent" in (await tech_review_record.record(skipping.services, ref)).markdown
+    record = await tech_review_record.record(skipping.services, ref)
+    assert "Answer to the customer: approved, not sent" in record.markdown
+    assert "<dt>Answer to the customer</dt><dd>approved, not sent</dd>" in record.html
     await choose(skipping, ref, "reading", SUPPORT, "read", None)
     await skipping.mailed(1, CHAMPION)
     await asked(skipping, ref, "acknowledgement")
@@ -428,13 +430,19 @@ async def test_what_the_trial_was_reviewed_in_is_not_looked_at_again_before_prod
 
 
 async def test_the_vp_engineering_commits(skipping: Installation) -> None:
-    """With their yes nobody else of leadership has to be asked."""
+    """With their yes nobody else of leadership has to be asked; the record calls it no recommendation."""
     ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
     await takes_no_operators_word(skipping, ref, "commitment", VP_ENGINEERING)
     await choose(skipping, ref, "commitment", VP_ENGINEERING, "yes", None)
     assert (await in_phase(skipping, ref, "message")).outcome == "approved"
+    record = await tech_review_record.record(skipping.services, ref)
+    for page, heads in ((record.markdown, "## {}"), (record.html, "<h2>{}</h2>")):
+        commits, recommends = (
+            page.index(heads.format(name)) for name in ("Commitment of engineering", "Recommendation")
+        )
+        assert commits < page.index("Ada Brandt") < recommends < page.index("Henrik Dahl")
 
 
 @pytest.mark.parametrize("word", ["supported", "supported_if", "unsupported"])
