@@ -85,10 +85,21 @@ class MessageDraft:
     @property
     def review(self) -> Review:
         """Who sends it. What answers or reminds goes by itself, whatever the account wants to read."""
+        if self._has_nothing_to_tell:
+            return "write"
         if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE, Purpose.DIGEST):
             return self.company.review(self.occasion.review)
         # A case's owner reads what was drafted for their customer, whatever the account lets go by itself.
         return self.occasion.review if self.occasion.purpose is Purpose.UPDATE else "auto"
+
+    @property
+    def _has_nothing_to_tell(self) -> bool:
+        """Whether it follows a review of which nobody wrote down what was agreed: then it is an empty thank-you."""
+        rhythm = self.occasion.rhythm
+        if self.occasion.purpose is not Purpose.MESSAGE or rhythm is None or rhythm.review is None:
+            return False
+        said = self.on_record.minutes if self.on_record is not None else None
+        return said is None or not (said.actions or said.short_term or said.long_term)
 
     @property
     def meeting(self) -> MeetingFacts | None:

@@ -53,7 +53,7 @@ from rapport.model.message import (
     TaskAnswer,
     TaskFacts,
 )
-from rapport.model.minutes import Pending
+from rapport.model.minutes import ActionRecord, MinutesRecord, Pending
 from rapport.model.reading import read_toml
 from rapport.storage.agenda import Agenda, Appointment, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
@@ -397,6 +397,23 @@ def test_no_mail_says_that_a_kickoff_took_place_that_did_not(name: str) -> None:
         assert "Now that the kickoff has taken place" in " ".join(told.split())
         assert "kickoff" not in silent.lower()
         assert DRAFT_TOKEN in silent
+
+
+@pytest.mark.parametrize(
+    ("minutes", "review"),
+    [
+        (None, "write"),
+        (MinutesRecord(note="It went well"), "write"),
+        (MinutesRecord(short_term=("Fewer alerts",)), "auto"),
+        (MinutesRecord(actions=(ActionRecord(what="Send it", owner="m_0", due=NOW.date()),)), "auto"),
+    ],
+)
+def test_without_minutes_the_tam_writes_what_follows_a_review(minutes: MinutesRecord | None, review: str) -> None:
+    """Without a word on what was agreed it would be an empty thank-you: it stays a draft, whatever goes by itself."""
+    draft = letter("review_follow_up", "key_business_contact", purpose=Purpose.MESSAGE)
+    auto = draft.occasion.model_copy(update={"review": "auto"})
+    assert replace(draft, occasion=auto, on_record=OnRecord(minutes=minutes)).review == review
+    assert replace(draft, occasion=auto, on_record=None).review == "write"
 
 
 @pytest.mark.parametrize("name", ["weekly_brief", "weekly_digest", "review_brief", "review_follow_up"])

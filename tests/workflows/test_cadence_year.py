@@ -15,6 +15,7 @@ from rapport.model.account import AccountFile
 from rapport.model.base import Refused, UserError
 from rapport.model.cadence import RhythmView
 from rapport.model.ids import meeting_id, task_id
+from rapport.model.minutes import Minutes, WrittenGoals
 from rapport.model.reading import read_toml
 from starters.use_cases import cadence, meeting as meetings, task, timeline
 from starters.use_cases.meeting import MeetingShown
@@ -23,6 +24,7 @@ from tests.support.cadence import QBR, WEEKLY, begin, coming, events, view
 from workflows.cadence import Cadence
 
 ZURICH = ZoneInfo("Europe/Zurich")
+MINUTES = Minutes(goals=WrittenGoals(short_term=("Fewer false alerts",)))
 
 
 def with_holidays() -> AccountFile:
@@ -96,7 +98,7 @@ async def test_a_year_of_weeklies_and_four_reviews(skipping: Installation) -> No
         dates = (await coming(skipping))[1:3]
         # All at the very moment at which one run gives way to the next.
         receipts = await asyncio.gather(
-            meetings.report(skipping.services, "versayce", "qbr", "held", TAM),
+            meetings.report(skipping.services, "versayce", "qbr", "held", TAM, written=MINUTES),
             handle.signal(Cadence.look_again),
             *(cadence.skip(skipping.services, "versayce", "weekly", at.astimezone(ZURICH).date(), TAM) for at in dates),
         )

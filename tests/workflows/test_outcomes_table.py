@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 
 from rapport.model.ids import cadence_id, handover_id, onboarding_id, review_id, undelivered_id
 from rapport.model.message import MessageState
+from rapport.model.minutes import Minutes, WrittenGoals
 from rapport.model.operation import Operate
 from rapport.model.sweep import SweepStart
 from rapport.model.workflows import SWEEP
@@ -243,7 +244,8 @@ async def a_review_is_held(installation: Installation) -> None:
     """The TAM is asked how it went, and says so."""
     await installation.sleep_until(await installation.now() + timedelta(hours=3))
     await desk.mail_about(installation, TAM.email, "business review take place")
-    await meeting.report(installation.services, "versayce", "qbr", "held", TAM)
+    written = Minutes(goals=WrittenGoals(short_term=("Fewer false alerts",)))
+    await meeting.report(installation.services, "versayce", "qbr", "held", TAM, written=written)
 
 
 async def what_was_agreed_in_a_review_cannot_be_sent(installation: Installation) -> None:
