@@ -440,7 +440,12 @@ async def test_a_summary_names_the_next_date_only_while_it_stands(
     async with store.writing() as connection:
         if planned is not None:
             coming = date.model_copy(update=planned).model_dump(mode="json")
-            row = {"account": "versayce", "step": "weekly", "contract": "C", "workflow_id": "cadence/versayce"}
+            row: dict[str, Any] = {
+                "account": "versayce",
+                "step": "weekly",
+                "contract": "C",
+                "workflow_id": "cadence/versayce",
+            }
             row |= {"title": "Weekly", "rhythm": "sync", "every": "1 week", "minutes": 15, "coming": [coming]}
             await connection.execute(insert(RhythmRow).values(**row, number=0, open=False, projected=1))
         asked = mail_claims.ClaimingMail(what, what.to[0], T0, LATER)
