@@ -42,6 +42,10 @@ def print_absences(absences: Sequence[AbsenceShown]) -> None:
 
 def _print(absence: AbsenceShown) -> None:
     print_absences([absence])
+    if absence.booked:
+        out.print("\nBooked with them then. Reschedule these meetings, or hand the accounts over:", soft_wrap=True)
+        for one in absence.booked:
+            out.print(f"- {one}", soft_wrap=True)
 
 
 @command(app, show=_print)

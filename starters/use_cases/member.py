@@ -19,8 +19,9 @@ from rapport.model.base import InputModel, Instant, Prose, Refused, UserError, W
 from rapport.model.ids import cadence_id, case_id, desk_id, new_id
 from rapport.model.support_case import DESK
 from rapport.rules import access, calendar
+from rapport.rules.attention import told_in
 from rapport.rules.delegation import comes_by_delegates
-from rapport.storage import account as people, imports, session, succession, support_case, task, timeline
+from rapport.storage import account as people, cadence, hour, imports, session, succession, support_case, task, timeline
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
 from starters.rights import requires
@@ -43,6 +44,7 @@ class AbsenceShown(WireModel):
         ends: When it is over, as planned or because the member was back early.
         delegate: Who stands in: whom it names, or else the member's usual delegate; nobody where there is neither.
         zone: The member's own, in which their days count.
+        booked: Where one was just announced, the meetings that are booked with the member then; nobody else moves them.
     """
 
     id: str
@@ -54,6 +56,7 @@ class AbsenceShown(WireModel):
     delegate: str | None
     state: AbsenceState
     reason: str | None
+    booked: tuple[str, ...] = ()
 
 
 class MemberLine(WireModel):
@@ -279,7 +282,8 @@ async def people_changed(services: Services, account: str | None = None, away: s
     async with services.store.reading() as connection:
         open_tasks = await task.open_ids(connection, put_to_people_of=account)
         refs = await support_case.open_refs(connection) if account is None else []
-        recurring = await people.accounts_of(connection, away) if away is not None else []
+        served = await people.accounts_of(connection, away) if away is not None else []
+        recurring = [one for one in served if await cadence.of_account(connection, one)]
     # Without a case nobody waits for the desk.
     listeners = [*open_tasks, *(case_id(ref) for ref in refs), *([desk_id(DESK)] if refs else [])]
     listeners += [cadence_id(one) for one in recurring]
@@ -418,7 +422,11 @@ async def _shown(services: Services, id_: str) -> AbsenceShown:
         kept = await people.absence(connection, id_)
         assert kept is not None
         known = {member.id: member for member in await people.members(connection)}
-    return _absence(kept, known, present())
+        first = max(kept.starts, present())
+        found = await hour.engagements(connection, kept.member, first, max(first, kept.over_at), but="")
+    zone = known[kept.member].schedule.zone
+    booked = tuple(f"{one.of}: {told_in(one.time.start, zone)}" for one in found if one.kind == "meeting")
+    return _absence(kept, known, present()).model_copy(update={"booked": booked})
 
 
 def _told(absence: KnownAbsence, member: Member) -> str:

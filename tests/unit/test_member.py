@@ -20,10 +20,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from rapport.model.account import Absence, MembersFile, WrittenAbsence
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
+from rapport.model.projection import HeldHour
 from rapport.model.reading import check, read_toml
 from rapport.rules.calendar import whole_days
 from rapport.settings import Settings
-from rapport.storage import account
+from rapport.storage import account, hour
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Store
 from rapport.storage.tables import SubmissionRow, TaskRow
@@ -269,6 +270,20 @@ async def test_an_instant_counts_as_it_stands(services: Services) -> None:
         datetime(2090, 7, 3, 10, tzinfo=UTC),
         datetime(2090, 7, 7, 22, tzinfo=UTC),
     )
+
+
+async def test_whoever_announces_an_absence_hears_what_is_booked_with_them_then(services: Services) -> None:
+    """Nobody moves these meetings for them: of a series the dates are canceled, and what they offer is withdrawn."""
+    robin = (await ids(services.store))["robin.keller"]
+    inside = datetime(2090, 7, 4, 8, tzinfo=UTC)
+    booked = {"meeting/versayce/kickoff/1": inside, "meeting/other/kickoff/1": inside + timedelta(days=7)}
+    async with services.store.writing() as connection:
+        for meeting, start in booked.items():
+            held = HeldHour(members=(robin,), start=start, end=start + timedelta(minutes=30))
+            await hour.hold(connection, meeting, held)
+    shown = await members.add_absence(services, away(), by(TAM))
+    assert shown.booked == ("kickoff, versayce: Tue 4 Jul, 10:00 (Zurich time)",)
+    assert (await members.end_absence(services, shown.id, by(TAM))).booked == ()
 
 
 async def test_one_day_is_an_absence(services: Services) -> None:
