@@ -227,5 +227,13 @@ async def test_what_recurs_passes_a_pause_on_once_the_onboarding_is_over(skippin
     assert shown.deadline is not None
     await skipping.sleep_until(shown.deadline + timedelta(days=2))
     assert (await training(skipping, "voting")).reminders == 0
+    await operation.operate(skipping.services, "versayce", Operate.RESUME, WHY, TAM)
+    before = shown.deadline
+
+    async def goes_on() -> bool:
+        deadline = (await training(skipping, "voting")).deadline
+        return deadline is not None and deadline > before
+
+    await until(goes_on, "a later end of the vote")
     await operation.operate(skipping.services, "versayce", Operate.CANCEL, WHY, TAM)
     await until(status_of(skipping, proposed.workflow_id), "the end of the training")
