@@ -360,6 +360,8 @@ class Messages:
                 quoted = (*quoted, occasion.handover.submission)
             if occasion.erasure is not None:
                 quoted = (*quoted, occasion.erasure.submission)
+            if occasion.meeting is not None and occasion.meeting.change is not None:
+                quoted = (*quoted, occasion.meeting.change.submission)
             if occasion.tech_review is not None:
                 quoted = (*quoted, *occasion.tech_review.submissions())
             said = await words(connection, quoted) if quoted else {}

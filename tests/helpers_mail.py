@@ -21,7 +21,7 @@ from activities.message import Messages
 from rapport.mail.context import AccountContext, MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.meeting import Booking, Invitee, Proposal, Slot
-from rapport.model.message import MeetingFacts, MessageRequest, Purpose
+from rapport.model.message import ChangeFacts, MeetingFacts, MessageRequest, Purpose
 from rapport.model.projection import TimelineEvent
 from rapport.model.step import Review
 from rapport.rules import audience
@@ -264,6 +264,7 @@ def facts(company: AccountContext, *, times: int = 3, booked: bool = False, wher
         required=tuple(company.contacts)[:2],
         silent=tuple(company.contacts)[1:3],
         reason="nobody answered",
+        change=ChangeFacts(by=next(iter(company.contacts)), submission="s_change", kind="decline", follows="task"),
     )
 
 

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         Book,
         Booking,
         Cancel,
+        Change,
         MeetingHour,
         MeetingPhase,
         MeetingResult,
@@ -34,15 +35,18 @@ with workflow.unsafe.imports_passed_through():
         Venue,
         Vote,
     )
-    from rapport.model.message import MeetingFacts, MessageRequest, MessageState, Purpose
+    from rapport.model.message import ChangeFacts, MeetingFacts, MessageRequest, MessageState, Purpose
     from rapport.model.projection import HeldHour, StepNews, Wait
     from rapport.model.step import AdHocMeeting
     from rapport.model.workflows import MEETING
     from rapport.rules import audience, details, quorum
     from rapport.rules.todo_template import (
+        ASKED_TO_MOVE,
         CONVERT,
         FIND_A_TIME,
         INSISTING,
+        NEEDED_DECLINED,
+        NEW_TIMES,
         NO_TIME,
         READ_DRAFTS,
         SAY_HOW_IT_WENT,
@@ -115,6 +119,8 @@ class Meeting(AccountWorkflow):
         self.taken: list[datetime] = []
         self.vacant: tuple[str, ...] = ()
         self.newcomers: list[str] = []
+        self.asked: list[Change] = []
+        self.declined: list[str] = []
         self.successor_by: datetime | None = None
         self.outdated = False
         self.round = 0
@@ -243,6 +249,8 @@ class Meeting(AccountWorkflow):
             if self.wanted:
                 if await self._book_by_hand():
                     asks = await self._invite()
+            elif self.asked:
+                self._act_on_changes()
             elif asks and asks[0] <= workflow.now():
                 self._ask_how_it_went(self.booking, *asks[1:])
                 asks = ()
@@ -250,6 +258,7 @@ class Meeting(AccountWorkflow):
                 self._offer_conversion()
             else:
                 await self._news(self._wait_for_report(), asks[0] if asks else None, "Ask the TAM how it went")
+        self._act_on_changes()
         if self.report is not None:
             self.timeline.record(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
             self.outcome = "held" if self.report.outcome == "held" else None
@@ -290,6 +299,8 @@ class Meeting(AccountWorkflow):
         self.due_by = None
         self.held_back = False
         self.newcomers = []
+        self.asked = []
+        self.declined = []
         self.taken = []
         self.outdated = False
         if self._converts:
@@ -599,6 +610,50 @@ class Meeting(AccountWorkflow):
             self.messages.release_by(result, self.messages.drafts_for(purpose))
         self.being_read.discard(purpose)
 
+    def _act_on_changes(self) -> None:
+        """Tell the host what people ask of the booked time, and have them decide where it is theirs to decide."""
+        asked, self.asked = self.asked, []
+        for change in asked if self.booking is not None else ():
+            question = self._question_about(change)
+            told = ChangeFacts(
+                by=change.by,
+                submission=change.id,
+                kind=change.kind,
+                start=change.start,
+                follows="task" if question is not None else "new_times" if self._moves(change) else "nothing",
+            )
+            self._write_to_the_tam("meeting_change", "Tell the host what is asked of the time", told)
+            if question is not None:
+                self.beside(self._decide(change, question))
+
+    def _question_about(self, change: Change) -> TodoTemplate | None:
+        """What the host has to decide about it, if anything."""
+        if change.kind == "move":
+            asks_first = self._is_needed(change.by) and self.booking is not None and self.booking.by == "hand"
+            return ASKED_TO_MOVE if asks_first else None
+        alone = [id_ for id_ in self.declined if id_ != change.by]
+        champion = quorum.uncovered(self._current, [change.by])
+        missed = champion or (
+            quorum.uncovered(self._current, self.declined) and not quorum.uncovered(self._current, alone)
+        )
+        return NEEDED_DECLINED if missed else None
+
+    async def _decide(self, change: Change, question: TodoTemplate) -> None:
+        def is_over() -> bool:
+            return self._starts_over or self.booking is None or self.booking.start != change.booked
+
+        result = await self._todo(question, None, change.by).put(is_over)
+        if result is not None and result.outcome == NEW_TIMES:
+            self.outdated = self.changed = True
+
+    def _is_needed(self, person: str) -> bool:
+        return any(invitee.id == person and invitee.required for invitee in self._current.invitees)
+
+    def _moves(self, change: Change) -> bool:
+        """Whether it brings everyone new times by itself: whoever has to be there asks, and nobody set it by hand."""
+        by_hand = self.booking is not None and self.booking.by == "hand"
+        return change.kind == "move" and self._is_needed(change.by) and not by_hand
+
     def _offer_conversion(self) -> None:
         """A visit that is approved once a time is booked is offered to the TAM, and calls nothing off by itself."""
         self.conversion_offered = True
@@ -739,6 +794,33 @@ class Meeting(AccountWorkflow):
 
     ask_again.validator(checks(_judge_ask_again))
 
+    def _judge_change(self, change: Change) -> str | None:
+        if self.phase is MeetingPhase.ENDED:
+            return quorum.HAS_ENDED
+        if self.phase is not MeetingPhase.BOOKED or self.booking is None:
+            return "no time is booked at present; please choose among those on offer"
+        if all(change.by != invitee.id for invitee in self._current.invitees):
+            return "you are not invited to this meeting"
+        if change.booked != self.booking.start:
+            return "the meeting has another time by now; please look again"
+        return self._has_begun()
+
+    @workflow.update(name="change", description="Ask for another time than the booked one, or decline")
+    @takes(_judge_change)
+    def change(self, change: Change) -> str:
+        """An invitee's word on the booked time; one who has to be there has everyone offered new times."""
+        self.asked.append(change)
+        kind = "meeting.move_asked" if change.kind == "move" else "meeting.declined"
+        self.timeline.record(kind, who=change.by, submission=change.id, instant=change.start)
+        if change.kind == "decline" and change.by not in self.declined:
+            self.declined.append(change.by)
+        if self._moves(change):
+            self.outdated = True
+            return NEW_TIMES
+        return "told"
+
+    change.validator(checks(_judge_change))
+
     def _has_begun(self) -> str | None:
         if self.booking is not None and self.booking.start <= workflow.now():
             return "the meeting has begun by now; record how it went instead"
@@ -795,6 +877,7 @@ class Meeting(AccountWorkflow):
             proposal=self.proposal,
             votes=tuple(self.votes.values()),
             booking=self.booking,
+            declined=tuple(self.declined),
             why_stuck=self.why_stuck,
             reminders_sent=self.reminders,
             waiting_on=self.timeline.wait.on,
@@ -863,7 +946,7 @@ class Meeting(AccountWorkflow):
 
     # Its mails and to-dos
 
-    def _todo(self, template: TodoTemplate, unblock: str | None) -> Todo:
+    def _todo(self, template: TodoTemplate, unblock: str | None, about: str | None = None) -> Todo:
         self.todo_counts[template.name] += 1
         step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
         return Todo(
@@ -876,11 +959,15 @@ class Meeting(AccountWorkflow):
             unblock,
             subject=self.start.contract if self._host is not None else None,
             member=self._host,
+            about=about,
         )
 
-    def _write_to_the_tam(self, email: str, summary: str) -> None:
+    def _write_to_the_tam(self, email: str, summary: str, change: ChangeFacts | None = None) -> None:
         self.notices[email] += 1
         occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices[email])
+        if change is not None:
+            facts = self._facts().model_copy(update={"change": change})
+            occasion = occasion.model_copy(update={"meeting": facts})
         self.messages.write(occasion, summary)
 
     def _occasion(
@@ -936,6 +1023,7 @@ class Meeting(AccountWorkflow):
 
     def _facts(self) -> MeetingFacts:
         proposal = self._current
+        coming = quorum.coming(proposal, self.votes, self.booking) if self.booking else ()
         return MeetingFacts(
             uid=f"{self.start.contract}.{self.step.name}.{self.start.attempt}.{self.round}",
             title=self.step.title,
@@ -948,9 +1036,10 @@ class Meeting(AccountWorkflow):
             attendees=(*(invitee.id for invitee in proposal.invitees), proposal.tam),
             required=(proposal.tam, *(invitee.id for invitee in proposal.invitees if invitee.required)),
             silent=quorum.unanswered(proposal, self.votes),
-            coming=quorum.coming(proposal, self.votes, self.booking) if self.booking else (),
+            coming=tuple(id_ for id_ in coming if id_ not in self.declined),
             reason=self.why_stuck,
             ours=self._host is not None,
+            suggested=tuple((vote.voter, vote.suggests) for vote in self.votes.values() if vote.suggests is not None),
         )
 
     # What it waits for, and telling it

@@ -145,6 +145,7 @@ class Todo:
         number: Counts this kind of to-do for this step, from 1.
         unblock: The command that does it.
         subject, member: What it is about and who has to do it, where that is not the owner's scope and the TAM.
+        about: The contact whom it concerns.
     """
 
     template: TodoTemplate
@@ -156,6 +157,7 @@ class Todo:
     unblock: str | None = None
     subject: str | None = None
     member: str | None = None
+    about: str | None = None
 
     async def see_to(self, insist: datetime, is_done: Callable[[], bool]) -> TaskResult | None:
         """Wait until it is done, and put a to-do for it to the TAM if that takes too long.
@@ -186,6 +188,7 @@ class Todo:
             step=self._step,
             title=self._title,
             attempt=self.number,
+            about=self.about,
             definition=self._definition,
             deadline=deadline,
             unblock=self.unblock,

@@ -17,7 +17,15 @@ from rapport.mail.filters import city, clock
 from rapport.model.account import Contact, ContactWork
 from rapport.model.base import UserError
 from rapport.model.commands import read_by
-from rapport.model.message import ErasureFacts, HandoverFacts, MeetingFacts, MessageRequest, Purpose, TaskFacts
+from rapport.model.message import (
+    ChangeFacts,
+    ErasureFacts,
+    HandoverFacts,
+    MeetingFacts,
+    MessageRequest,
+    Purpose,
+    TaskFacts,
+)
 from rapport.model.scenario import scenario_titles
 from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
@@ -42,8 +50,8 @@ RESULTS: Final = {
 }
 """What an outcome is once it is one; of others the option's title says it."""
 
-LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
-"""The mails whose reader answers through a personal link."""
+LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION})
+"""The mails whose reader answers through a personal link, or says by it that they cannot come."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,8 @@ class MessageDraft:
         asks = self.occasion.task is not None or (self.meeting is not None and self.meeting.proposal is not None)
         if self.occasion.purpose not in LINKED or not asks:
             return None
+        if self.occasion.purpose is Purpose.INVITATION and (self.reader is None or not self._is_booked):
+            return None
         return Link(
             account=self.occasion.account,
             person=self.person,
@@ -155,6 +165,11 @@ class MessageDraft:
             round=self.occasion.round,
             expires_at=date + LINK_LIFE,
         )
+
+    @property
+    def _is_booked(self) -> bool:
+        booking = self.meeting.booking if self.meeting is not None else None
+        return booking is not None and not booking.called_off
 
     @property
     def _writer(self) -> Person | None:
@@ -336,6 +351,8 @@ class MessageDraft:
             "join_url": company.place(meeting),
             "people": [person.name for person in people_ if person],
             "silent": [person.name for person in silent if person],
+            "suggested": [(name, start) for id_, start in meeting.suggested if (name := self._name(id_))],
+            "change": self._change_context(meeting.change) if meeting.change else None,
             "reason": meeting.reason,
             "outside": self._outside(meeting),
         }
@@ -355,6 +372,15 @@ class MessageDraft:
             if whose:
                 found.append((slot.start, whose))
         return found
+
+    def _change_context(self, change: ChangeFacts) -> dict[str, Any]:
+        return {
+            "who": self._name(change.by),
+            "kind": change.kind,
+            "start": change.start,
+            "note": self.said.get(change.submission),
+            "follows": change.follows,
+        }
 
     def _reply_by(self, meeting: MeetingFacts) -> datetime | None:
         """Until when somebody can answer a poll: one among us, whose people are all over the world, in their hours."""

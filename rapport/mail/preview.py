@@ -31,6 +31,7 @@ from rapport.model.meeting import Booking, Invitee, Proposal, Slot
 from rapport.model.message import (
     AnnouncementFacts,
     CaseFacts,
+    ChangeFacts,
     ErasureFacts,
     HandoverFacts,
     MeetingFacts,
@@ -226,6 +227,9 @@ def _meeting(company: AccountContext, now: datetime) -> MeetingFacts:
         required=tuple(company.contacts)[:2],
         silent=tuple(company.contacts)[:1],
         reason="no one replied",
+        change=ChangeFacts(
+            by=next(iter(company.contacts)), submission="preview", kind="move", start=slots[1].start, follows="nothing"
+        ),
     )
 
 

@@ -90,11 +90,13 @@ class Vote(Word):
     Attributes:
         voter: A contact's or member's id.
         round: The round that the voter saw.
+        suggests: A time of their own that they propose.
     """
 
     voter: str
     round: int
     slots: tuple[str, ...]
+    suggests: Instant | None = None
 
     @property
     def by(self) -> str:
@@ -124,6 +126,22 @@ class AskAgain(Word):
     """A member's word that everyone is asked for other times, whatever was voted or booked."""
 
     by: str
+
+
+class Change(WireModel):
+    """What somebody who is invited says of a booked time: that they ask for another one, or cannot come.
+
+    Attributes:
+        by: A contact's or member's id.
+        booked: The time that they saw.
+        start: One of their own that they propose.
+    """
+
+    id: str
+    by: str
+    kind: Literal["move", "decline"]
+    booked: Instant
+    start: Instant | None = None
 
 
 class TimesTaken(WireModel):
@@ -290,7 +308,12 @@ class MeetingResult(WireModel):
 
 
 class MeetingView(WireModel):
-    """A meeting as it stands, answered by its workflow; `lasts` is in minutes."""
+    """A meeting as it stands, answered by its workflow.
+
+    Attributes:
+        lasts: In minutes.
+        declined: Who said of the booked time that they cannot come, by id.
+    """
 
     account: str
     step: str
@@ -301,6 +324,7 @@ class MeetingView(WireModel):
     proposal: Proposal | None = None
     votes: tuple[Vote, ...] = ()
     booking: Booking | None = None
+    declined: tuple[str, ...] = ()
     why_stuck: str | None = None
     reminders_sent: int = 0
     waiting_on: tuple[str, ...] = ()

@@ -315,6 +315,22 @@ class TaskFacts(WireModel):
         return tuple(id_ for id_ in quoted if id_ is not None)
 
 
+class ChangeFacts(WireModel):
+    """What somebody asks of a booked time, as its host reads it.
+
+    Attributes:
+        by, submission: Whose word it is, and the note with it.
+        start: A time that they propose.
+        follows: What comes of it: everyone gets new times, the host has a task to decide, or the meeting goes ahead.
+    """
+
+    by: str
+    submission: str
+    kind: Literal["move", "decline"]
+    start: Instant | None = None
+    follows: Literal["new_times", "task", "nothing"]
+
+
 class MeetingFacts(WireModel):
     """What a meeting's mails need to know of it.
 
@@ -328,6 +344,8 @@ class MeetingFacts(WireModel):
         update: What is new to somebody who was invited before: the time, or who holds it; or of one that is called
             off, that times are looked for again.
         ours: Whether the vendor's own people meet, without the customer.
+        change: What somebody asks of its booked time.
+        suggested: Which times of their own people have proposed in the poll, by id.
     """
 
     uid: str
@@ -345,6 +363,8 @@ class MeetingFacts(WireModel):
     attendees: tuple[str, ...] = ()
     update: Literal["time", "host", "round"] | None = None
     ours: bool = False
+    change: ChangeFacts | None = None
+    suggested: tuple[tuple[str, Instant], ...] = ()
 
 
 class RhythmFacts(WireModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -153,6 +153,19 @@ def coming(proposal: Proposal, votes: Mapping[str, Vote], booking: Booking) -> t
 def unanswered(proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:
     """The required invitees who have not voted."""
     return tuple(invitee.id for invitee in proposal.invitees if invitee.required and invitee.id not in votes)
+
+
+def uncovered(proposal: Proposal, declined: Collection[str]) -> bool:
+    """Whether somebody is missing who has to be there, as far as people say that they cannot come.
+
+    A champion is missed in any case; of all others, one of each required group is enough.
+    """
+    coming = [invitee for invitee in proposal.invitees if invitee.id not in declined]
+    groups = {group for invitee in proposal.invitees for group in invitee.groups}
+    covered = {group for invitee in coming for group in invitee.groups}
+    return groups != covered or any(
+        CHAMPION in invitee.personas for invitee in proposal.invitees if invitee.id in declined
+    )
 
 
 def _groups(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote], *, unheard: bool = False) -> set[int]:

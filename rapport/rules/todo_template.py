@@ -72,6 +72,30 @@ FIND_A_TIME: Final = TodoTemplate(
         on_timeout=NO_TIME,
     ),
 )
+NEW_TIMES: Final = "new_times"
+"""What an option is called by which everyone is offered other times."""
+ASKED_TO_MOVE: Final = TodoTemplate(
+    "move",
+    "{}: another time is asked for",
+    TaskDefinition(
+        task="to_do",
+        question="Someone who has to be there asks for another time. You set this one yourself. What happens to it?",
+        options=(TaskOption(id=NEW_TIMES, title="Offer new times"), TaskOption(id=LEAVE, title="Keep the time")),
+        assign=("tam",),
+        on_timeout="left_as_it_is",
+    ),
+)
+NEEDED_DECLINED: Final = TodoTemplate(
+    "declined",
+    "{}: someone can't attend",
+    TaskDefinition(
+        task="to_do",
+        question="Someone who has to be there can't attend. Is the meeting held without them?",
+        options=(TaskOption(id=NEW_TIMES, title="Offer new times"), TaskOption(id=LEAVE, title="Hold it without them")),
+        assign=("tam",),
+        on_timeout="left_as_it_is",
+    ),
+)
 SAY_HOW_IT_WENT: Final = TodoTemplate(
     "report",
     "How {} went",

@@ -25,6 +25,9 @@ _CHANGED_NOTHING: Final = ("decision.late", "vote.late")
 _OUTCOMES: Final = {
     "decision.made": "counted",
     "vote.cast": "counted",
+    "meeting.asked_again": "new_times",
+    "meeting.move_asked": "told",
+    "meeting.declined": "told",
     "drafts.approved": "sending",
     "task.opened": "asked",
     "task.changed": "asked",

@@ -59,6 +59,11 @@ def print_meeting(shown: MeetingShown) -> None:
     silent = [answer.who for answer in shown.answers if not answer.answered]
     if silent:
         out.print(f"No answer yet from {', '.join(silent)}.")
+    for answer in shown.answers:
+        if answer.suggests:
+            out.print(f"{answer.who} proposes {when(answer.suggests)}.")
+        if answer.declined:
+            out.print(f"{answer.who} can't attend.")
     _print_way_on(shown)
     if shown.minutes:
         print_minutes(shown.minutes)

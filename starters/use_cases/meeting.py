@@ -19,6 +19,7 @@ from rapport.model.meeting import (
     AskAgain,
     Book,
     Cancel,
+    Change,
     MeetingPhase,
     MeetingResult,
     MeetingView,
@@ -68,13 +69,20 @@ from starters.views import standstill
 
 
 class AnswerShown(WireModel):
-    """Who is invited, and what they said: the times that suit, or nothing yet."""
+    """Who is invited, and what they said: the times that suit, or nothing yet.
+
+    Attributes:
+        suggests: A time of their own that they propose.
+        declined: Whether they said of the booked time that they cannot come.
+    """
 
     who: str
     personas: tuple[str, ...]
     required: bool
     answered: bool
     slots: tuple[str, ...]
+    suggests: Instant | None = None
+    declined: bool = False
 
 
 class SlotShown(WireModel):
@@ -127,6 +135,10 @@ class Poll(WireModel):
     Attributes:
         ended: What became of the meeting, once it has ended; nothing else is asked then.
         late: The times that lie outside of the reader's working hours, by id.
+        invited: Whether the reader can say of the booked time that they cannot come.
+        moves: Whether everyone is offered new times as soon as the reader asks for another one than the booked.
+        declined: Whether they have said that they cannot come.
+        suggests: A time of their own that they have proposed.
     """
 
     account: str
@@ -146,6 +158,10 @@ class Poll(WireModel):
     ended: EndShown | None = None
     ours: bool = False
     late: tuple[str, ...] = ()
+    invited: bool = False
+    moves: bool = False
+    declined: bool = False
+    suggests: Instant | None = None
 
 
 class DepartedError(UserError):
@@ -225,6 +241,8 @@ def meeting_shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
                 required=invitee.required,
                 answered=invitee.id in votes,
                 slots=votes[invitee.id].slots if invitee.id in votes else (),
+                suggests=votes[invitee.id].suggests if invitee.id in votes else None,
+                declined=invitee.id in view.declined,
             )
             for invitee in proposal.invitees
         )
@@ -264,8 +282,13 @@ async def vote(
 
 
 @open_to_all
-async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], comment: str | None) -> Receipt:
+async def vote_by_link(
+    services: Services, token: str, slots: tuple[str, ...], comment: str | None, suggests: datetime | None = None
+) -> Receipt:
     """Answer a poll through the personal link of a mail.
+
+    Args:
+        suggests: A time of their own that they propose.
 
     Raises:
         UserError: The link is unknown or expired, or the answer no longer counts.
@@ -274,7 +297,38 @@ async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], c
     handle = services.client.get_workflow_handle_for(flows.Meeting.run, link.workflow_id)
     actor = Actor(email="", channel="link")
     assert link.account is not None
-    return await _vote(services, link.account, handle, link.person, link.round, slots, actor, comment)
+    return await _vote(services, link.account, handle, link.person, link.round, slots, actor, comment, suggests)
+
+
+@open_to_all
+async def change_by_link(
+    services: Services,
+    token: str,
+    kind: Literal["move", "decline"],
+    booked: datetime,
+    comment: str | None,
+    start: datetime | None = None,
+) -> Receipt:
+    """Ask for another time than the booked one, or say that one cannot come, through the personal link of a mail.
+
+    Args:
+        booked: The time that they saw.
+        start: One of their own that they propose.
+
+    Raises:
+        UserError: The link is unknown or expired, another time is booked by now, or the meeting has begun or is over.
+    """
+    link = await _link(services, token)
+    async with services.store.reading() as connection:
+        contract = await contracts.of_workflow(connection, link.workflow_id)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+    id_ = _latest_attempt(link.workflow_id, steps)
+    handle = services.client.get_workflow_handle_for(flows.Meeting.run, id_)
+    actor = Actor(email="", channel="link")
+    said = submission(link.person, actor, f"meeting.{kind}", id_, comment)
+    said = await once(services, said, by_state=True, booked=booked, start=start)
+    word = Change(id=said.id, by=link.person, kind=kind, booked=booked, start=start)
+    return await hand_over(services, handle, flows.Meeting.change, word, "meeting")
 
 
 async def _vote(
@@ -286,10 +340,12 @@ async def _vote(
     slots: tuple[str, ...],
     actor: Actor,
     comment: str | None,
+    suggests: datetime | None = None,
 ) -> Receipt:
     chosen = tuple(sorted(set(slots), key=lambda s: (len(s), s)))
-    said = await once(services, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
-    answer = Vote(id=said.id, at=said.at, voter=voter, round=round_, slots=chosen)
+    said = submission(voter, actor, "vote", handle.id, comment)
+    said = await once(services, said, round=round_, slots=chosen, suggests=suggests)
+    answer = Vote(id=said.id, at=said.at, voter=voter, round=round_, slots=chosen, suggests=suggests)
     try:
         receipt = await hand_over(services, handle, flows.Meeting.vote, answer, "meeting")
         if receipt.outcome == LATER:
@@ -344,6 +400,7 @@ async def poll(services: Services, token: str) -> Poll:
     shown = meeting_shown(view, names)
     mine = next((vote for vote in view.votes if vote.voter == link.person), None)
     slots = view.proposal.slots if view.proposal else ()
+    me = next((one for one in view.proposal.invitees if one.id == link.person), None) if view.proposal else None
     ours = view.proposal is not None and any(COLLEAGUE in one.personas for one in view.proposal.invitees)
     host = company.tam
     if ours and view.proposal is not None and view.proposal.tam != host.id:
@@ -368,6 +425,10 @@ async def poll(services: Services, token: str) -> Poll:
         # Until there are newer times, there is nothing to look for in a later mail.
         stale=bool(slots) if is_another else link.round != view.round,
         ended=ended,
+        invited=me is not None and not is_over,
+        moves=me is not None and me.required and view.booking is not None and view.booking.by != "hand",
+        declined=link.person in view.declined,
+        suggests=mine.suggests if mine else None,
     )
 
 

@@ -66,6 +66,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "meeting.given_up": "{step}: nobody ever said how it went",
     f"meeting.given_up {NO_TIME}": "{step}: no time was found",
     "meeting.wanted": "{who} proposed a meeting: {step}",
+    "meeting.move_asked": "{step}: {who} asked for another time",
+    "meeting.declined": "{step}: {who} can't attend",
     "meeting.canceled": "{who} canceled {step}",
     "meeting.asked_again": "{step}: {who} asked for new times",
     "meeting.called_off": "{step} on {when} is called off",
@@ -220,6 +222,8 @@ _OF_A_SEAT: Final = frozenset({"tech_review.silent", "task.unheld"})
 _TITLES: Final = {"live_meeting": "Live meeting", "people": "The account's people", "escalation": "Escalation"}
 _TODOS: Final = {
     "drafts": "its drafts",
+    "move": "another time",
+    "declined": "who can't attend",
     "time": "finding a time",
     "report": "how it went",
     "conversion": "onsite after all",

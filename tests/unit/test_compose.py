@@ -75,7 +75,7 @@ PROPOSALS = {
     "review_meeting",
 }
 UNLINKED = {"task_outcome", "sign_off_silent"} | tech_review_mail.OF_TASKS - tech_review_mail.ASKING
-LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - UNLINKED
+LINKED_MAILS = PROPOSALS | {"meeting_reminder", "meeting_invitation", "sign_in"} | TASK_MAILS - UNLINKED
 USERS = [persona for persona, rules in personas().items() if rules.topics == {"goals"}]
 FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3}
 """How many figures a mail tells those whom they concern."""
@@ -142,7 +142,14 @@ def company(*, sparse: bool = False) -> AccountContext:
 def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
-    named = ("meeting_cancelled", "meeting_invitation", "meeting_parting", "meeting_report", "review_meeting_notes")
+    named = (
+        "meeting_cancelled",
+        "meeting_change",
+        "meeting_invitation",
+        "meeting_parting",
+        "meeting_report",
+        "review_meeting_notes",
+    )
     booked = email in named
     return facts(company(sparse=True), times=times, booked=booked).model_copy(
         update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}

@@ -8,14 +8,18 @@ form counts only if it was drawn here.
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
-from rapport.model.base import InputModel, Refused, UserError, prose
-from rapport.model.reading import check
+from rapport.model.base import InputModel, Refused, UserError, WrittenInstant, prose
+from rapport.model.reading import check, read_instant
 from starters.http.auth import TheServices, check_origin
 from starters.http.limits import LINKS_BY_CLIENT, client_of, limits_of
 from starters.http.pages import entrance
@@ -52,15 +56,44 @@ class Answer(InputModel):
 
     slots: Annotated[tuple[Annotated[str, StringConstraints(max_length=8)], ...], Field(max_length=50)] = ()
     none: bool = False
+    suggest: Annotated[str, StringConstraints(max_length=40)] = ""
     comment: Annotated[str, AfterValidator(_note)] = ""
 
     def contradiction(self) -> str | None:
         """Why this is no answer, in words for the person; nothing if it is one."""
         if self.slots and self.none:
             return "You ticked times and also that none work for you. Please keep one or the other."
-        if not self.slots and not self.none:
+        if not self.slots and not self.none and not self.suggest:
             return "Please tick at least one time, or say that none of them work for you."
         return None
+
+
+class ChangeForm(InputModel):
+    """What a person sends of a booked time: that they ask for another one or cannot come, one of their own, a note.
+
+    Attributes:
+        booked: The time that they saw.
+        suggest: As the field has it, in their own zone.
+    """
+
+    change: Literal["move", "decline"] | None = None
+    booked: WrittenInstant
+    suggest: Annotated[str, StringConstraints(max_length=40)] = ""
+    comment: Annotated[str, AfterValidator(_note)] = ""
+
+
+def _suggested(text: str, zone: str) -> datetime | None:
+    """The time that somebody proposes, in their zone.
+
+    Raises:
+        UserError: It is no time, or has passed.
+    """
+    if not text:
+        return None
+    found = read_instant(text, "suggest", zone)
+    if found <= present():
+        raise UserError("has passed", field="suggest", fix="choose a later one")
+    return found
 
 
 @router.api_route("/m/{token:path}", methods=["GET", "HEAD"])
@@ -92,10 +125,13 @@ async def answer(request: Request, token: str, services: TheServices) -> Respons
     if await task.is_task(services, token):
         return await answer_link(request, services, token)
     ticked = [value for value in form.getlist("slot") if isinstance(value, str)]
-    comment = form.get("comment")
+    comment, suggest = form.get("comment"), form.get("suggest")
+    if "booked" in form:
+        return await _change(services, token, {name: of for name, of in form.items() if name != "form"})
     typed: dict[str, Any] = {
         "slots": tuple(value for value in ticked if value != NONE),
         "none": NONE in ticked,
+        "suggest": suggest if isinstance(suggest, str) else "",
         "comment": comment.replace("\r\n", "\n") if isinstance(comment, str) else "",
     }
     try:
@@ -107,7 +143,13 @@ async def answer(request: Request, token: str, services: TheServices) -> Respons
     if wrong is not None:
         return await _again(services, token, said, wrong)
     try:
-        receipt = await meeting.vote_by_link(services, token, said.slots, said.comment or None)
+        own = _suggested(said.suggest, (await meeting.poll(services, token)).zone) if said.suggest else None
+    except UserError as refusal:
+        if refusal.field != "suggest":
+            return _refusal(refusal)
+        return await _again(services, token, said, f"The time that you propose {refusal.problem}.")
+    try:
+        receipt = await meeting.vote_by_link(services, token, said.slots, said.comment or None, own)
         if not receipt.accepted:
             raise UserError(receipt.reason or "it does not count", kind=Refused.CONFLICT)
     except UserError as refusal:
@@ -119,6 +161,30 @@ async def answer(request: Request, token: str, services: TheServices) -> Respons
     return await _thanks(services, token, said, later=later)
 
 
+async def _change(services: Services, token: str, typed: dict[str, Any]) -> HTMLResponse:
+    """Take what somebody says of the booked time."""
+    try:
+        poll = await meeting.poll(services, token)
+        typed["comment"] = str(typed.get("comment", "")).replace("\r\n", "\n")
+        said = check(ChangeForm, typed, "")
+        if said.change is None:
+            raise UserError("Please say whether you ask for another time, or can't attend.", field="change")
+        own = _suggested(said.suggest, poll.zone)
+        receipt = await meeting.change_by_link(services, token, said.change, said.booked, said.comment or None, own)
+        if not receipt.accepted:
+            raise UserError(receipt.reason or "it does not count", kind=Refused.CONFLICT)
+    except UserError as refusal:
+        if refusal.kind not in (Refused.CONFLICT, Refused.INVALID) or isinstance(refusal, DepartedError):
+            return _refusal(refusal)
+        about = {"suggest": "The time that you propose ", "comment": "Your note "}.get(refusal.field or "", "")
+        poll = await meeting.poll(services, token)
+        wrong = sentence(f"{about}{refusal.problem}")
+        status = 409 if refusal.kind is Refused.CONFLICT else 422
+        return _poll(services, token, poll, status=status, unchanged=wrong, typed=typed)
+    later = (receipt.outcome or "").startswith("recorded")
+    return page("link_changed.html", poll=poll, said=said, new_times=receipt.outcome == "new_times", later=later)
+
+
 def _poll(
     services: Services,
     token: str,
@@ -128,22 +194,38 @@ def _poll(
     status: int = 200,
     *,
     kept: bool = False,
+    unchanged: str | None = None,
+    typed: Mapping[str, Any] = MappingProxyType({}),
 ) -> HTMLResponse:
     """The page for the state that the poll is in.
 
     Args:
+        unchanged, typed: Why what was asked of the booked time does not count, and what was typed.
         kept: Whether what was said too late is on record, and the TAM was asked to answer it.
     """
     if poll.ended is not None:
         return page("link_ended.html", status=status, poll=poll, ended=poll.ended, late=wrong is not None, kept=kept)
     if poll.booked is not None:
-        return page("link_booked.html", status=status, poll=poll, wrong=wrong, kept=kept, over=poll.booked < present())
+        return page(
+            "link_booked.html",
+            status=status,
+            poll=poll,
+            wrong=wrong,
+            kept=kept,
+            over=poll.booked < present(),
+            unchanged=unchanged,
+            typed=typed,
+            token=token,
+            form_token=form_token(services, token),
+            max_comment=MAX_COMMENT,
+        )
     if poll.stale:
         return page("link_stale.html", status=status, poll=poll, wrong=wrong, kept=kept)
     if not poll.slots:
         return page("link_no_times.html", status=status, poll=poll)
     if said is None:
-        said = Answer(slots=poll.chosen, none=poll.answered and not poll.chosen)
+        own = f"{poll.suggests.astimezone(ZoneInfo(poll.zone)):%Y-%m-%dT%H:%M}" if poll.suggests else ""
+        said = Answer(slots=poll.chosen, none=poll.answered and not poll.chosen and not own, suggest=own)
     offsets = {offset(slot.start, poll.zone) for slot in poll.slots}
     return page(
         "link.html",
@@ -181,7 +263,8 @@ async def _thanks(services: Services, token: str, said: Answer, *, later: bool) 
         except UserError:
             poll = None
     chosen = tuple(slot for slot in poll.slots if slot.id in said.slots) if poll else ()
-    return page("link_thanks.html", poll=poll, said=said, chosen=chosen, later=later, token=token)
+    own = poll.suggests if poll and said.suggest else None
+    return page("link_thanks.html", poll=poll, said=said, chosen=chosen, own=own, later=later, token=token)
 
 
 def _refusal(refusal: UserError) -> HTMLResponse:
