@@ -128,7 +128,7 @@ class AskAgain(Word):
     by: str
 
 
-class Change(WireModel):
+class Change(Word):
     """What somebody who is invited says of a booked time: that they ask for another one, or cannot come.
 
     Attributes:
@@ -137,7 +137,6 @@ class Change(WireModel):
         start: One of their own that they propose.
     """
 
-    id: str
     by: str
     kind: Literal["move", "decline"]
     booked: Instant

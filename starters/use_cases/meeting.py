@@ -327,7 +327,7 @@ async def change_by_link(
     actor = Actor(email="", channel="link")
     said = submission(link.person, actor, f"meeting.{kind}", id_, comment)
     said = await once(services, said, by_state=True, booked=booked, start=start)
-    word = Change(id=said.id, by=link.person, kind=kind, booked=booked, start=start)
+    word = Change(id=said.id, at=said.at, by=link.person, kind=kind, booked=booked, start=start)
     return await hand_over(services, handle, flows.Meeting.change, word, "meeting")
 
 
