@@ -83,11 +83,14 @@ class WrittenAgreed(InputModel):
         step: The meeting's step.
         start: Wall time of `zone`, or an instant with its offset.
         zone: Without it, the TAM's own.
+        anyway: Whether it is meant although it lies outside of somebody's hours, or in a holiday, an absence or another
+            meeting of theirs.
     """
 
     step: StepName
     start: Time
     zone: Zone | None = None
+    anyway: bool = False
 
     @model_validator(mode="after")
     def _one_clock(self) -> Self:

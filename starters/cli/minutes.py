@@ -50,6 +50,9 @@ class Written(NamedTuple):
         list[str] | None,
         typer.Option("--agreed", help="A next meeting, set in the room.", metavar="'STEP; YYYY-MM-DDTHH:MM; ZONE'"),
     ] = None
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Agreed outside of someone's hours, or over an absence or a meeting.")
+    ] = False
     next_: Annotated[str | None, typer.Option("--next", help="What else was agreed next, in words.")] = None
     note: Note = None
     private_note: Annotated[
@@ -74,7 +77,7 @@ class Written(NamedTuple):
             "goals": {"short_term": self.short_term or [], "long_term": self.long_term or []},
             "actions": [_parts(one, "--action", "what", "owner", "due") for one in self.action or ()],
             "blockers": [_parts(one, "--blocker", "title", "owner", "next_check") for one in self.blocker or ()],
-            "agreed": [_meeting(one) for one in self.agreed or ()],
+            "agreed": [_meeting(one) | {"anyway": self.anyway} for one in self.agreed or ()],
             "next": self.next_,
             "note": self.note,
             "private_note": self.private_note,
@@ -92,7 +95,7 @@ def _parts(text: str, flag: str, first: str, second: str, third: str) -> dict[st
     return dict(zip((first, second, third), parts, strict=True))
 
 
-def _meeting(text: str) -> dict[str, str | None]:
+def _meeting(text: str) -> dict[str, Any]:
     parts = [part.strip() for part in text.split(";")]
     if not 2 <= len(parts) <= 3:
         raise UserError(

@@ -42,8 +42,13 @@ async def refuse_unsuitable(
     account: str | None,
     start: datetime,
     actor: Actor,
+    *,
+    field: str = "start",
 ) -> None:
     """Refuse a meeting's time that could not have been offered: by whose hours, holiday, absence or other meeting.
+
+    Args:
+        field: What the time was given as.
 
     Raises:
         UserError: With a fault for each that speaks against it, and how to set it anyway.
@@ -58,7 +63,7 @@ async def refuse_unsuitable(
     slot = Interval(start, start + (timedelta(minutes=view.lasts) if view else USUALLY))
     async with services.store.reading() as connection:
         needed = await _needed(connection, handle.id, account, slot, view)
-    _refuse(objections(slot, needed), "start", actor)
+    _refuse(objections(slot, needed), field, actor)
 
 
 async def refuse_unsuitable_date(

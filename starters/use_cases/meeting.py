@@ -623,6 +623,12 @@ async def report(
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         record = await minutes.resolve(connection, found, step, steps, written)
+    for index, (wanted, agreed) in enumerate(zip(written.agreed, record.agreed, strict=True)):
+        if not wanted.anyway:
+            # It is booked without a vote, as a time that somebody sets by hand.
+            following = meeting_id(scope_of(handle.id), agreed.step, 1)
+            itself = services.client.get_workflow_handle_for(flows.Meeting.run, following)
+            await refuse_unsuitable(services, itself, account, agreed.start, actor, field=f"agreed[{index}].start")
     said = await once(services, submission(member.id, actor, outcome, handle.id, record.as_text()), by_state=True)
     word = Report(id=said.id, at=said.at, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from sqlalchemy import delete
 
 from rapport.model.base import Refused, UserError
 from rapport.model.meeting import MeetingResult
+from rapport.model.projection import HeldHour
 from rapport.playbooks import PLAYBOOKS
-from rapport.storage import account
+from rapport.storage import account, hour
 from rapport.storage.tables import ActionRow, BlockerRow, GoalRow, MinutesRow, PrivateNoteRow
 from starters.use_cases import audit, meeting, onboarding, timeline
 from starters.use_cases.onboarding import StartRequest
@@ -141,13 +143,26 @@ async def test_a_meeting_agreed_in_the_room_travels_with_the_result(skipping: In
     booked = await in_phase(skipping, "booked")
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until)
-    past = minutes(agreed=[{"step": "rollout_planning", "start": f"{booked.booked:%Y-%m-%dT%H:%M}Z"}])
+    begun = {"step": "rollout_planning", "start": f"{booked.booked:%Y-%m-%dT%H:%M}Z", "anyway": True}
+    past = minutes(agreed=[begun])
     with pytest.raises(UserError, match="in the past"):
         await meeting.report(services, "versayce", "kickoff", "held", TAM, written=past)
     known = minutes(agreed=[{"step": "kickoff", "start": "2090-01-10T10:00"}])
     with pytest.raises(UserError, match="no meeting that is still ahead"):
         await meeting.report(services, "versayce", "kickoff", "held", TAM, written=known)
-    agreed = minutes(agreed=[{"step": "rollout_planning", "start": "2090-01-10T10:00", "zone": "Europe/Zurich"}])
+    # It is set by hand: what speaks against it is said, and it can be meant all the same.
+    time = {"step": "rollout_planning", "start": "2090-01-10T10:00", "zone": "Europe/Zurich"}
+    async with services.store.writing() as connection:
+        tam = await account.tam_of(connection, "versayce")
+        assert tam is not None
+        start = datetime(2090, 1, 10, 9, tzinfo=UTC)
+        other_meeting = HeldHour(members=(tam,), start=start, end=start + timedelta(minutes=30))
+        await hour.hold(connection, "meeting/other/kickoff/1", other_meeting)
+    with pytest.raises(UserError, match="has another meeting from 10:00 to 10:30") as taken:
+        await meeting.report(services, "versayce", "kickoff", "held", TAM, written=minutes(agreed=[time]))
+    assert taken.value.field == "agreed[0].start"
+    assert taken.value.fix == "choose another time, or set it with --anyway"
+    agreed = minutes(agreed=[{**time, "anyway": True}])
     await meeting.report(services, "versayce", "kickoff", "held", TAM, written=agreed)
     result = await skipping.client.get_workflow_handle(MEETING, result_type=MeetingResult).result()
     assert [(one.step, one.start.isoformat()) for one in result.agreed] == [

@@ -111,7 +111,11 @@ def _data(typed: MinutesTyped) -> dict[str, Any]:
         "goals": {name: _lines(said.get(name, "")) for name in ("short_term", "long_term")},
         "actions": [row for _, row in typed.list("actions")],
         "blockers": [row for _, row in typed.list("blockers")],
-        "agreed": [{name: text for name, text in agreed.items() if text}] if any(agreed.values()) else [],
+        "agreed": [
+            {name: text for name, text in agreed.items() if text} | {"anyway": said.get("agreed-anyway") == "yes"}
+        ]
+        if any(agreed.values())
+        else [],
         "next": said.get("next") or None,
         "note": said.get("note") or None,
     }
