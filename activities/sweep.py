@@ -252,7 +252,7 @@ class Missing:
             await tasks.reopen_gone(connection, running)
             await sweep.goes_on(connection, running)
             # What an onboarding wrote for a step of its own that failed stays with that step.
-            await outbox.take_up(connection, [id_ for id_ in running if id_.startswith("meeting/")])
+            await outbox.take_up(connection, [id_ for id_ in running if id_.startswith(("meeting/", "task/"))])
             await timeline.append(connection, [order.entry])
         await tell_begun(self.store, self.client, running)
         return StandstillResult(outcome="again")

@@ -43,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.todo_template import (
         ASKED_TO_MOVE,
         CONVERT,
+        DECIDE_ON_FAILURE,
         FIND_A_TIME,
         INSISTING,
         NEEDED_DECLINED,
@@ -101,6 +102,7 @@ class Meeting(AccountWorkflow):
         self.step = start.step
         self.phase = MeetingPhase.PROPOSING
         self.venue: Venue | None = None
+        self.venue_open = False
         self.conversion_offered = False
         self.proposal: Proposal | None = None
         self.votes: dict[str, Vote] = {}
@@ -157,8 +159,9 @@ class Meeting(AccountWorkflow):
         if reviewed:
             await writing
             await self._have_read(Purpose.MESSAGE, lambda: not self.messages.drafts_for(Purpose.MESSAGE))
-        while self.venue is None and not self._is_diverted and workflow.now() < limit:
-            await self._news(self._wait_for_the_venue(limit), limit, "Nobody has said whether it is held on site")
+        while self.venue is None and not self._is_diverted and (self.venue_open or workflow.now() < limit):
+            until = None if self.venue_open else limit
+            await self._news(self._wait_for_the_venue(until), until, "Nobody has said whether it is held on site")
 
     async def take_the_agreed_time(self) -> bool:
         """Book what people agreed on in the room; nobody is asked again. Once, and only if it has not passed."""
@@ -851,7 +854,9 @@ class Meeting(AccountWorkflow):
     @workflow.signal(name="settle", description="Whether it is held on site is decided")
     def settle(self, venue: Venue) -> None:
         """Take how the meeting is held, as the onboarding says."""
-        self.venue, self.changed = venue, True
+        self.venue_open, self.changed = venue.open, True
+        if not venue.open:
+            self.venue = venue
 
     @workflow.signal(name="people_changed", description="Somebody came, left or took over")
     def people_changed(self) -> None:
@@ -1044,10 +1049,13 @@ class Meeting(AccountWorkflow):
 
     # What it waits for, and telling it
 
-    def _wait_for_the_venue(self, limit: datetime) -> Wait:
+    def _wait_for_the_venue(self, limit: datetime | None) -> Wait:
         drafts = reading_drafts(self.account) if self.messages.drafts else None
         assert self.step.onsite is not None
         task = f"rapport task show {self.scope}/{self.step.onsite.approval}"
+        if self.venue_open:
+            what = "the TAM, to decide what follows: the approval failed"
+            return Wait(on=("tam",), what=what, unblock=f"{task}.{DECIDE_ON_FAILURE.name}")
         what = "word on whether it is held on site"
         return Wait(on=("tam", "tam_manager"), what=what, unblock=drafts or task, deadline=limit)
 

@@ -282,10 +282,12 @@ class Venue(WireModel):
 
     Attributes:
         chosen: Whether somebody has decided it for this meeting as it stands: only then is a booked one called off.
+        open: Whether the approval has failed: a meeting that is undecided waits until somebody says how that continues.
     """
 
     onsite: bool
     chosen: bool = False
+    open: bool = False
 
 
 class MeetingResult(WireModel):

@@ -133,6 +133,11 @@ class StepBase(InputModel):
         return self
 
     @property
+    def rests_on(self) -> tuple[str, ...]:
+        """The steps whose outcome it needs: it does not begin while one has failed, and nobody has decided on that."""
+        return self.after
+
+    @property
     def wait(self) -> str:
         """How long it waits once everything in its `after` has ended, or until when, as lists show it."""
         if self.offset is None:
@@ -277,6 +282,11 @@ class MeetingStep(Gathering):
     onsite: Onsite | None = None
     merged_into: StepName | None = None
     travel_days: int = Field(default=1, ge=0, le=MOST_TRAVEL)
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """Also the meeting that may take it in."""
+        return super().rests_on if self.merged_into is None else (*super().rests_on, self.merged_into)
 
     @property
     def travel(self) -> int:

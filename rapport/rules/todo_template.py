@@ -187,6 +187,25 @@ def _asking(template: TodoTemplate, around: str, words: str, *options: TaskOptio
     return replace(template, definition=template.definition.model_copy(update=changes))
 
 
+_ASK_ON: Final = TaskOption(id=AGAIN, title="Continue where it was: what was written and decided still counts")
+_ASK_ANEW: Final = TaskOption(id=Operate.REDO, title="Do it again: it's asked from the start")
+
+
+def failed_when_open(reason: str, why_not: str | None) -> TodoTemplate:
+    """The to-do about a task that failed while people were asked, as its workflow was ended.
+
+    Args:
+        reason: In fixed words.
+        why_not: As of `failed_when_booked`.
+    """
+    others = tuple(option for option in DECIDE_ON_FAILURE.definition.options if option.id != Operate.REDO)
+    if why_not is None:
+        around = "This step failed: {}. Later steps are on hold. How should it continue?"
+        return _asking(DECIDE_ON_FAILURE, around, reason, _ASK_ON, _ASK_ANEW, *others)
+    around = "It can't continue: {}. Later steps are on hold. What follows?"
+    return _asking(DECIDE_ON_FAILURE, around, why_not, _ASK_ANEW, *others)
+
+
 _GO_ON: Final = TaskOption(id=AGAIN, title="Continue where it was: the invitation stays valid")
 _FAILED_AND_BOOKED: Final = (
     TaskOption(id=Operate.REDO, title="Cancel the invitation and do it again"),

@@ -20,6 +20,7 @@ from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
 from tests.conftest import TAM, Installation, account, by, until
 from tests.support.playbooks import put
+from tests.support.task import WORDS, large
 from tests.workflows.test_last_words import all_at_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,15 +42,90 @@ async def failed_kickoff(here: Installation) -> str:
     return key
 
 
-async def asked(here: Installation, key: str) -> str:
+async def failed_approval(here: Installation) -> str:
+    """An account of which the onsite was requested, and the approval's workflow terminated by hand; its key."""
+    key = new_id("a").replace("_", "-")
+    put(here.services.settings.data, "visit", "kickoff", "onsite_approval", "rollout_planning")
+    file, known = large(), account(key, new_id("C"))
+    file = known.model_copy(update={"account": file.account.model_copy(update={"key": key}), "members": file.members})
+    await onboardings.start(here.services, StartRequest(file=file, playbook="visit"))
+    approval = task_id(key, "onsite_approval", 1)
+    await open_for(here, approval, TAM)
+    assert (await task.request(here.services, approval, WORDS, TAM)).accepted
+    await open_for(here, approval, MANAGER)
+    await here.client.get_workflow_handle(approval).terminate("by hand")
+    return key
+
+
+async def open_for(here: Installation, id_: str, who: Actor) -> None:
+    """Wait until a task is in somebody's inbox."""
+
+    async def there() -> bool:
+        return id_ in {line.task for line in (await task.inbox(here.services, who)).mine}
+
+    await until(there, f"{id_} in the inbox")
+
+
+async def proposed(here: Installation, key: str) -> list[str]:
+    """The mails that offer times for the kickoff."""
+    return [one.key for one in await message.listed(here.services, key) if "/proposal/" in one.key]
+
+
+async def asked(here: Installation, key: str, step: str = "kickoff") -> str:
     """The to-do that asks what follows, once it is in the TAM's inbox."""
-    id_ = task_id(key, "kickoff.failed", 1)
+    id_ = task_id(key, f"{step}.failed", 1)
 
     async def there() -> bool:
         return id_ in {line.task for line in (await task.inbox(here.services, TAM)).mine}
 
     await until(there, "the TAM to be asked")
     return id_
+
+
+async def test_what_rests_on_an_approval_that_failed_waits_until_somebody_decides(here: Installation) -> None:
+    """No times of a kickoff whose onsite approval failed are offered until its TAM continues without that."""
+    key = await failed_approval(here)
+    id_ = await asked(here, key, "onsite_approval")
+
+    async def waits() -> bool:
+        milestones = (await onboardings.status(here.services, key)).milestones
+        (kickoff,) = [one for one in milestones if one.step == "kickoff"]
+        return kickoff.waiting_for == "the TAM, to decide what follows: the approval failed"
+
+    await until(waits, "the kickoff to wait for what follows")
+    assert await proposed(here, key) == []
+    assert (await task.decide(here.services, id_, "skip", TAM, "Half an hour will do.")).accepted
+
+    async def offered() -> bool:
+        return bool(await proposed(here, key))
+
+    await until(offered, "times of a remote kickoff")
+    drafts = await message.listed(here.services, key)
+    assert not [one for one in drafts if "onsite" in one.subject]
+
+
+async def test_a_task_that_was_ended_continues_where_it_was(here: Installation) -> None:
+    """Its request needn't be written again, it's decided as any other, and the kickoff is held as that says."""
+    key = await failed_approval(here)
+    id_ = await asked(here, key, "onsite_approval")
+    shown = await task.show(here.services, id_)
+    assert [one.id for one in shown.options] == ["again", "redo", "complete", "skip"]
+    assert (await task.decide(here.services, id_, "again", TAM)).accepted
+
+    async def runs() -> bool:
+        return (await states(here, key))["onsite_approval"] == "running"
+
+    await until(runs, "the approval to run again")
+    approval = task_id(key, "onsite_approval", 1)
+    await open_for(here, approval, MANAGER)
+    assert (await task.show(here.services, approval)).said == WORDS
+    assert (await task.decide(here.services, approval, "approve", MANAGER)).accepted
+
+    async def offered() -> bool:
+        return bool(await proposed(here, key))
+
+    await until(offered, "times of an onsite kickoff")
+    assert (await states(here, key))["onsite_approval"] == "done"
 
 
 async def states(here: Installation, key: str) -> dict[str, str]:

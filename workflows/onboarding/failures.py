@@ -9,10 +9,11 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.message import LeftBehind, LeftInvitation, Messages
-    from rapport.model.ids import meeting_id
+    from rapport.model.ids import meeting_id, task_id
     from rapport.model.message import LEFT_BEHIND
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.projection import Wait
+    from rapport.model.step import TaskStep
     from rapport.model.task import TaskResult
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import (
@@ -22,12 +23,13 @@ with workflow.unsafe.imports_passed_through():
         failed_because,
         failed_when_asked,
         failed_when_booked,
+        failed_when_open,
     )
 
 from workflows.left_invitation import call_off, have_decided
 from workflows.onboarding.state import OnboardingState
 from workflows.options import RECORDS
-from workflows.outcomes import done
+from workflows.outcomes import NO_RESULT, done
 from workflows.waiting import control, soon
 
 
@@ -81,7 +83,12 @@ class Failures:
         of = self._left_behind(name, attempt)
         waited = await self._take_back(of)
 
+        step = self.state.progress[name].definition
+        was_ended = isinstance(step, TaskStep) and step.for_each is None and reason == NO_RESULT
+
         def question(left: LeftInvitation, why_not: str | None) -> TodoTemplate:
+            if was_ended:
+                return failed_when_open(reason, why_not)
             if left.cancels is not None:
                 return failed_when_booked(left.when, why_not)
             if left.asked and not left.drafts and not waited:
@@ -91,16 +98,16 @@ class Failures:
         async def put(template: TodoTemplate, is_done: Callable[[], bool]) -> TaskResult | None:
             return await self.state.todo(template, name, None).put(is_done, deadline=await soon(account))
 
-        meeting = meeting_id(self.state.scope, name, attempt)
-        result = await have_decided(of, meeting, question, put, is_over)
+        id_ = (task_id if was_ended else meeting_id)(self.state.scope, name, attempt)
+        result = await have_decided(of, id_, question, put, is_over)
         goes_on = result is not None and result.outcome == AGAIN and not is_over()
         if goes_on:
             self._go_on(name)
         elif result is not None and result.outcome == AGAIN:
             # Somebody has decided otherwise in the same moment.
-            await control(meeting, ControlKind.CLOSE)
+            await control(id_, ControlKind.CLOSE)
         elif result is not None and result.by is not None:
-            kind, said = Operate(result.outcome), result.submission or f"{meeting}/{result.outcome}"
+            kind, said = Operate(result.outcome), result.submission or f"{id_}/{result.outcome}"
             self._operate(Operation(id=said, at=result.at, by=result.by, kind=kind, step=name))
         # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
         if self.waits.get(name) is wait:

@@ -23,6 +23,8 @@ class OnsiteApproval:
         """Nothing is approved yet."""
         self.state = state
         self._late: list[LateDecision] = []
+        self._failed: set[str] = set()
+        self._told_of_failure: set[tuple[str, int]] = set()
         self._offered: set[str] = set()
 
     def was_onsite(self, name: str) -> bool:
@@ -40,8 +42,27 @@ class OnsiteApproval:
 
     async def tell(self, approval: str, outcome: str | None) -> None:
         """Tell the meetings that wait for an approval what came of it."""
+        self._failed.discard(approval)
         for name, onsite in self._approved_by(approval):
             await self._settle(name, Venue(onsite=outcome == onsite.outcome))
+
+    def hear_of_failure(self, approval: str) -> None:
+        """Take it that nothing came of an approval yet: what does is said by whoever decides on a step that failed."""
+        self._failed.add(approval)
+
+    async def tell_of_failures(self) -> None:
+        """Have the meetings that wait for a failed approval wait on, until somebody has ended it in another way."""
+        for approval in sorted(self._failed):
+            step = self.state.progress.get(approval)
+            if step is None or step.state.ended:
+                await self.tell(approval, step.outcome if step is not None else None)
+            elif step.state is StepState.FAILED:
+                for name, _ in self._approved_by(approval):
+                    told_of = (name, self.state.progress[name].attempt)
+                    if told_of not in self._told_of_failure and await self._settle(
+                        name, Venue(onsite=False, open=True)
+                    ):
+                        self._told_of_failure.add(told_of)
 
     def _approved_by(self, approval: str) -> list[tuple[str, Onsite]]:
         """The running meetings that are held on site if this is approved."""
@@ -77,7 +98,7 @@ class OnsiteApproval:
         if result is not None and result.outcome == "convert":
             await self._settle(name, Venue(onsite=True, chosen=True))
 
-    async def _settle(self, name: str, venue: Venue) -> None:
+    async def _settle(self, name: str, venue: Venue) -> bool:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
         attempt = self.state.progress[name].attempt
-        await told(meeting_id(self.state.scope, name, attempt), "settle", venue)
+        return await told(meeting_id(self.state.scope, name, attempt), "settle", venue)

@@ -13,7 +13,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Planning, ResumedWaits, Stagger, WaitEnds
     from rapport.model.cadence import CadenceStart
-    from rapport.model.ids import cadence_id, meeting_id
+    from rapport.model.ids import cadence_id, meeting_id, task_id
     from rapport.model.meeting import MeetingResult, MeetingStart, Receipt
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.projection import Projection, Wait
@@ -28,8 +28,8 @@ with workflow.unsafe.imports_passed_through():
         TaskStep,
         kinds,
     )
-    from rapport.model.task import LateDecision
-    from rapport.model.workflows import CADENCE, MEETING
+    from rapport.model.task import LateDecision, TaskResult
+    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.rules import audience, details, onboarding, operation as operations
     from rapport.rules.onboarding import Progress, StepState
     from rapport.search_attributes import STAGE
@@ -86,6 +86,7 @@ class Steps:
                 for name in onboarding.due_now(free, workflow.now()):
                     self._begin(name)
                 self._alarm.set(onboarding.next_due(free), "The next step becomes due")
+        await self._venues.tell_of_failures()
         await self.children.tell_of_people()
         await self.children.send_controls()
 
@@ -229,7 +230,7 @@ class Steps:
         return {
             name: step
             for name, step in self.state.progress.items()
-            if name not in held and not any(left[other] > 0 for other in (name, *step.definition.after))
+            if name not in held and not any(left[other] > 0 for other in (name, *step.definition.rests_on))
         }
 
     def _begin(self, name: str) -> None:
@@ -247,9 +248,15 @@ class Steps:
         self.state.go_on(self._perform(name, PERFORM[type(step)](self, step)))
 
     def _go_on(self, name: str) -> None:
-        """Take up a meeting again whose workflow goes on where it was ended from outside."""
+        """Take up a step again whose workflow goes on where it was ended from outside."""
         self.state.set(name, state=StepState.RUNNING, ended=None, outcome=None)
-        self.state.go_on(self._perform(name, self._meet_on(name)))
+        is_task = isinstance(self.state.progress[name].definition, TaskStep)
+        self.state.go_on(self._perform(name, self._decide_on(name) if is_task else self._meet_on(name)))
+
+    async def _decide_on(self, name: str) -> str | Denied:
+        id_ = task_id(self.state.scope, name, self.state.progress[name].attempt)
+        result = await self.children.follow(name, HUMAN_TASK, id_, Known(id_))
+        return await self._decided(name, result)
 
     async def _meet_on(self, name: str) -> str | Denied:
         id_ = meeting_id(self.state.scope, name, self.state.progress[name].attempt)
@@ -311,11 +318,14 @@ class Steps:
         """Put a question to people, and tell the meetings that wait for its outcome."""
         if step.for_each is not None:
             return await self.users.ask_about_each(step, step.for_each)
-        result = await self.children.ask_people(step, step.definition())
-        # Also where nobody will say any more: whoever waits for word must not wait for ever.
-        outcome = result if isinstance(result, Denied) else result.outcome
-        await self._venues.tell(step.name, None if isinstance(outcome, Denied) else outcome)
-        return outcome
+        return await self._decided(step.name, await self.children.ask_people(step, step.definition()))
+
+    async def _decided(self, name: str, result: TaskResult | Denied) -> str | Denied:
+        if isinstance(result, Denied):
+            self._venues.hear_of_failure(name)
+            return result
+        await self._venues.tell(name, result.outcome)
+        return result.outcome
 
     async def _recur(self, step: CadenceStep) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
