@@ -6,6 +6,7 @@ failure are the receiver's status and our own words.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -77,17 +78,20 @@ async def post(http: httpx.AsyncClient, hook: Hook, id_: str, content: bytes, no
         Later: 408, 429, 5xx, or no answer.
     """
     try:
-        answer = await http.post(
+        asked = http.stream(
+            "POST",
             hook.url.get_secret_value(),
             content=content,
             headers=hook.headers(id_, content, now),
             timeout=RECEIVER_SECONDS,
             follow_redirects=False,
         )
-    except (httpx.HTTPError, httpx.InvalidURL):
+        # The status is all that counts: what else a receiver says is not read, however much it is.
+        async with asyncio.timeout(RECEIVER_SECONDS), asked as answer:
+            status = answer.status_code
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
         # Its words can hold the address.
         raise Later("it does not answer") from None
-    status = answer.status_code
     if status in _OK:
         return
     if status in (_TOO_MANY, _TIMED_OUT) or status not in _REFUSED:

@@ -12,7 +12,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -24,6 +24,11 @@ import httpx
 from rapport.model.base import UserError
 
 SETTING: Final = "RAPPORT_FETCH_ALLOWED_HOSTS"
+
+ANSWER_LIMIT: Final = 1_000_000
+"""How many bytes an answer may have of which nobody says how large it may be."""
+
+_MOST: Final = "most"
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -47,6 +52,10 @@ class NotPublicError(httpx.ConnectError):
 
 class _InsideError(httpcore.ConnectError):
     """The same, as connections tell it."""
+
+
+class _TooLargeError(httpx.ReadError):
+    """An answer has more bytes than it may."""
 
 
 def is_public(address: IPAddress) -> bool:
@@ -97,7 +106,9 @@ def client(allowed: Iterable[str] = (), resolve: Resolve | None = None) -> httpx
         allowed: Hosts that it may reach wherever they are.
         resolve: Gives the addresses that a host and port stand for; by default the system's resolver.
     """
-    return httpx.AsyncClient(transport=_Transport(_Judging(_hosts(allowed), resolve or _resolve)))
+    return httpx.AsyncClient(
+        transport=_Transport(_Judging(_hosts(allowed), resolve or _resolve)), headers={"Accept-Encoding": "identity"}
+    )
 
 
 async def fetch(
@@ -122,20 +133,19 @@ async def fetch(
         httpx.HTTPError: It cannot be had; `NotPublicError` where it leads to where Rapport does not go.
         ValueError: It is too large, or where it has moved to is no address.
     """
-    body = bytearray()
     try:
-        asked = http.stream(method, url, timeout=seconds, follow_redirects=follow, **options)
-        async with asyncio.timeout(seconds), asked as answer:
+        async with asyncio.timeout(seconds):
+            answer = await http.request(
+                method, url, timeout=seconds, follow_redirects=follow, extensions={_MOST: most}, **options
+            )
             answer.raise_for_status()
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > most:
-                    raise ValueError(f"it is larger than {most // 1_000_000} MB")
     except TimeoutError:
         raise httpx.ReadTimeout("it takes too long") from None
     except httpx.InvalidURL:
         raise ValueError("it leads to what is no address") from None
-    return bytes(body)
+    except _TooLargeError:
+        raise ValueError(f"it is larger than {most // 1_000_000} MB") from None
+    return answer.content
 
 
 @cache
@@ -155,11 +165,37 @@ class _Transport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await super().handle_async_request(request)
+            answer = await super().handle_async_request(request)
         except httpx.ConnectError as error:
             if isinstance(error.__cause__, _InsideError):
                 raise NotPublicError(str(error)) from None
             raise
+        if answer.headers.get("content-encoding", "identity").lower() != "identity":
+            # What is packed says nothing of its size, and httpx unpacks a piece of it whole, also one packed twice.
+            await answer.aclose()
+            raise httpx.DecodingError("it comes packed, which nobody asked for")
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        answer.stream = _Bounded(answer.stream, request.extensions.get(_MOST, ANSWER_LIMIT))
+        return answer
+
+
+@dataclass(frozen=True)
+class _Bounded(httpx.AsyncByteStream):
+    """An answer's bytes, up to so many: also of one that only says where to go on, which httpx reads to its end."""
+
+    stream: httpx.AsyncByteStream
+    most: int
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        taken = 0
+        async for piece in self.stream:
+            taken += len(piece)
+            if taken > self.most:
+                raise _TooLargeError("it is too large")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
 
 
 @dataclass(frozen=True)

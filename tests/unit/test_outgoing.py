@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import ipaddress
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from activities import webhooks
 from activities.planning import Planning
 from rapport import outgoing
 from rapport.model.account import AccountFile, MembersFile, WrittenMember
@@ -211,6 +215,61 @@ async def test_what_is_fetched_is_bounded() -> None:
         over.set()
         for _ in range(2):
             await ended.acquire()
+
+
+@asynccontextmanager
+async def _answering(head: str, pieces: Iterable[bytes]) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server that answers with this head and as many of these pieces as are taken; counts its bytes."""
+    sent: list[int] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            writer.write(f"HTTP/1.1 {head}\r\nConnection: close\r\n\r\n".encode())
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                sent.append(len(piece))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", sent
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "gzip, gzip", "GZIP"])
+async def test_nothing_is_unpacked(coding: str) -> None:
+    """A few bytes that unpack to many, packed twice to gigabytes, are refused as they are; nobody asked for them."""
+    packed = b"x"
+    for _ in coding.split(","):
+        packed = gzip.compress(packed * 1_000) if coding != "deflate" else zlib.compress(packed * 1_000)
+    async with (
+        _answering(f"200 OK\r\nContent-Encoding: {coding}", [packed]) as (url, _),
+        outgoing.client(("127.0.0.1",)) as http,
+    ):
+        with pytest.raises(httpx.DecodingError):
+            await outgoing.fetch(http, url, most=1_000_000, seconds=5)
+        with pytest.raises(httpx.DecodingError):
+            await http.get(url)
+
+
+async def test_what_a_redirect_says_beside_its_address_is_bounded() -> None:
+    """Of an answer that only leads on, no more is read than of a document, and of others not more than a megabyte."""
+    endless = [b"x" * 100_000] * 1_000
+    moved = "302 Found\r\nLocation: /there"
+    async with _answering(moved, endless) as (url, sent), outgoing.client(("127.0.0.1",)) as http:
+        with pytest.raises(ValueError, match="larger"):
+            await outgoing.fetch(http, url, most=1_000, seconds=5)
+        with pytest.raises(httpx.ReadError):
+            await http.get(url)
+    assert sum(sent) < 50_000_000
+
+
+async def test_of_a_webhooks_answer_the_status_alone_is_read() -> None:
+    """A receiver that takes a post, and says so on an endless page, has taken it."""
+    async with _answering("200 OK", [b"x" * 100_000] * 1_000) as (url, sent), outgoing.client(("127.0.0.1",)) as http:
+        await webhooks.post(http, webhooks.Hook(SecretStr(url)), "e1", b"{}", NOW)
+    assert sum(sent) < 50_000_000
 
 
 async def test_proxies_of_the_environment_are_not_used(inside: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
