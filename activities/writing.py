@@ -37,6 +37,10 @@ _TWO_MONTHS: Final = timedelta(days=62)
 """How far back a budget looks: what went this month was written by then, but for drafts that nobody read for long."""
 
 
+NO_NEWS: Final = "nothing is on record for these days; the next one tells of them too"
+"""Why a summary stays: its reader has nothing to read in it."""
+
+
 class PlannedMessage(NamedTuple):
     """A message before it is in the outbox."""
 
@@ -86,8 +90,10 @@ async def plan(
         worst = await support_case.has_worst(connection, account)
     decided, entries = [], []
     for row in rows:
-        verdict = held_back(row.letter, present) if worst is not None and row.state is MessageState.READY else None
-        verdict = verdict or await _verdict(connection, row, found, present, quiet_hours=quiet_hours)
+        held = MailVerdict(None, NO_NEWS) if row.letter.has_no_news else None
+        if held is None and worst is not None and row.state is MessageState.READY:
+            held = held_back(row.letter, present)
+        verdict = held or await _verdict(connection, row, found, present, quiet_hours=quiet_hours)
         decided.append(row.as_decided(verdict, present))
         if verdict.at != present:
             entries += of_verdict(outbox.Message.model_validate(decided[-1].values), verdict, present)

@@ -321,9 +321,9 @@ class Cadence(AccountWorkflow):
     def _brief(self, sync: StandingMeeting, one: Occurrence) -> None:
         """Brief and digest go in one breath; a digest that nobody has sent gives way to the new one."""
         name = sync.step.name
-        since = cadence.looks_back(sync, one.until)
-        self.put(name, sync.model_copy(update={"told": one.until}))
         waiting = tuple(key for key in self.messages.drafts_for(Purpose.DIGEST) if step_of(key) == name)
+        since = cadence.looks_back(sync, one.until, unread=bool(waiting))
+        self.put(name, sync.model_copy(update={"told": one.until, "told_from": since, "unheard": False}))
         set_aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED, now=workflow.now())
         aside = set_aside if waiting else None
         occasions = self.recurring.before(sync, one, since)
@@ -333,11 +333,20 @@ class Cadence(AccountWorkflow):
         )
 
     async def _sent(self, name: str, one: Occurrence, writing: asyncio.Task[tuple[str, ...] | None]) -> None:
-        """Note as missed what a brief was for that went after its meeting had begun."""
-        for key in await writing or ():
-            late = purpose_of(key) == Purpose.BRIEF and self.messages.states[key] is MessageState.SUPPRESSED
+        """Note as missed what a brief was for that went after its meeting had begun.
+
+        The days of a digest that nobody got, as there was no news, are the next one's.
+        """
+        keys = await writing or ()
+        states = {key: self.messages.states[key] for key in keys}
+        for key, state in states.items():
+            late = purpose_of(key) == Purpose.BRIEF and state is MessageState.SUPPRESSED
             if late and one.start <= workflow.now():
                 self.miss(Missed(step=name, what="sync", at=one.start))
+        digests = [state for key, state in states.items() if purpose_of(key) == Purpose.DIGEST]
+        sync = self.syncs.get(name)
+        if sync is not None and sync.told == one.until and digests and set(digests) == {MessageState.SUPPRESSED}:
+            self.put(name, sync.model_copy(update={"unheard": True}))
 
     async def _seek(self, sync: StandingMeeting) -> SyncPlan:
         question = SeekTime(account=self.account, step=sync.step, now=workflow.now())

@@ -101,6 +101,12 @@ class MessageDraft:
         return self.occasion.review if self.occasion.purpose is Purpose.UPDATE else "auto"
 
     @property
+    def has_no_news(self) -> bool:
+        """Whether it sums up days of which nothing is on record."""
+        found = self.on_record.evidence if self.on_record is not None else None
+        return self.occasion.purpose is Purpose.DIGEST and found is not None and found.is_empty
+
+    @property
     def _has_nothing_to_tell(self) -> bool:
         """Whether it follows a review of which nobody wrote down what was agreed: then it is an empty thank-you."""
         rhythm = self.occasion.rhythm

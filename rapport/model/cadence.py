@@ -81,6 +81,8 @@ class StandingMeeting(WireModel):
         announced: Until when the calendar knows which holidays drop out.
         sequence: The SEQUENCE of the last invitation (RFC 5545); it grows with each change.
         told: The last day that a digest spoke of.
+        told_from: The first day that it spoke of.
+        unheard: Whether nobody got that digest, so that the next speaks of its days too.
         number: The number of the last occurrence that was planned.
         wanted: A standing time that a member set, and that is not planned yet.
         seek_at: When the calendars are looked through for a time again, where there was none.
@@ -99,6 +101,8 @@ class StandingMeeting(WireModel):
     announced: Instant | None = None
     sequence: int = -1
     told: date | None = None
+    told_from: date | None = None
+    unheard: bool = False
     number: int = 0
     wanted: SetRhythm | None = None
     seek_at: Instant | None = None

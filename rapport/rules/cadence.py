@@ -212,8 +212,14 @@ def counted(sync: SyncState, now: datetime) -> tuple[SyncState, list[Occurrence]
     return sync, new
 
 
-def looks_back(sync: SyncState, until: date) -> date:
-    """The first day that a digest speaks of: the one after the last that was told, or one turn ago."""
+def looks_back(sync: SyncState, until: date, *, unread: bool = False) -> date:
+    """The first day that a digest speaks of: the one after the last that was told, or one turn ago.
+
+    Args:
+        unread: Whether the last digest still waits for whoever reads it first: then this one speaks of its days too.
+    """
+    if (unread or sync.unheard) and sync.told_from is not None:
+        return sync.told_from
     return sync.told + _DAY if sync.told is not None else until - timedelta(days=7 * sync.step.weeks - 1)
 
 

@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from icalendar import Calendar
+from sqlalchemy import insert
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.account import AccountFile
 from rapport.model.cadence import CadenceResult, CadenceView
 from rapport.model.ids import cadence_id
+from rapport.storage import account as accounts
+from rapport.storage.tables import BlockerRow
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import Installation, example, until
@@ -69,9 +72,13 @@ def method(mail: Any) -> str:
 
 
 async def begin(
-    installation: Installation, steps: str = WEEKLY, file: AccountFile | None = None
+    installation: Installation, steps: str = WEEKLY, file: AccountFile | None = None, *, news: bool = True
 ) -> WorkflowHandle[Any, CadenceResult]:
-    """Start an onboarding of nothing but these rhythms on a Monday at ten; give the cadence that runs then."""
+    """Start an onboarding of nothing but these rhythms on a Monday at ten; give the cadence that runs then.
+
+    Args:
+        news: Whether there is something to tell each week: an open blocker.
+    """
     folder = installation.services.settings.data / "playbooks"
     folder.mkdir(exist_ok=True)
     (folder / "rhythm.toml").write_text(HEAD + steps)
@@ -90,7 +97,18 @@ async def begin(
         return True
 
     await until(runs, "the cadence")
+    if news:
+        await block(installation)
     return handle
+
+
+async def block(installation: Installation) -> None:
+    """Put an open blocker on record."""
+    async with installation.services.store.writing() as connection:
+        tam = await accounts.tam_of(connection, "versayce")
+        now = await installation.now()
+        row = {"id": "b_1", "account": "versayce", "position": 0, "title": "The firewall change", "owner": tam}
+        await connection.execute(insert(BlockerRow).values(**row, next_check=now.date(), raised_at=now))
 
 
 async def view(installation: Installation) -> CadenceView:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select, update
 
+from activities.writing import NO_NEWS
 from rapport import clock
 from rapport.model.account import MembersFile, WrittenAbsence
 from rapport.model.base import Refused, UserError
@@ -33,7 +34,7 @@ from tests.conftest import (
     text_of,
     until,
 )
-from tests.support.cadence import begin, coming, events, method
+from tests.support.cadence import begin, block, coming, events, method
 from tests.support.kickoff import reviewed, status_of
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -69,7 +70,7 @@ async def test_one_recurring_invitation_goes_to_everyone(skipping: Installation)
 
 
 async def test_before_each_the_tam_gets_a_brief_and_the_champion_a_digest(skipping: Installation) -> None:
-    """Both go on the business day before, in working hours; a week of which nothing is on record says so."""
+    """Both go on the business day before, in working hours, and say what is on record."""
     await begin(skipping)
     await skipping.mailed(4)
     start = (await coming(skipping))[0]
@@ -80,9 +81,30 @@ async def test_before_each_the_tam_gets_a_brief_and_the_champion_a_digest(skippi
         sent = mail["Date"].datetime.astimezone(ZURICH)
         assert timedelta(hours=12) < start - sent < timedelta(hours=36)
         assert 8 <= sent.hour < 17
-    assert "no data" in text_of(digest)
-    assert "no data" in text_of(brief)
+        assert "The firewall change" in text_of(mail)
     assert len(skipping.mails(USER)) == 1
+
+
+async def test_a_week_without_news_is_told_with_the_next_that_has_some(skipping: Installation) -> None:
+    """The champion gets no summary of nothing; the TAM's brief says that there is no data."""
+    await begin(skipping, news=False)
+    await skipping.mailed(4)
+    first, second, third = (await coming(skipping))[:3]
+    await skipping.sleep_until(first)
+    (_, brief) = await skipping.mailed(2, TAM.email)
+    assert "There's no data for" in text_of(brief)
+    await skipping.sleep_until(second)
+    await skipping.mailed(3, TAM.email)
+    assert len(skipping.mails(CHAMPION)) == 1
+    await block(skipping)
+    await skipping.sleep_until(third)
+    (_, digest) = await skipping.mailed(2, CHAMPION)
+    days = (first - timedelta(days=8), third - timedelta(days=2))
+    since, until_ = (f"{at.astimezone(ZURICH):%A} {at.day} {at:%B}" for at in days)
+    assert f"Here's what happened from {since} to {until_}." in text_of(digest)
+    assert "The firewall change" in text_of(digest)
+    written = await message.listed(skipping.services, "versayce", MessageState.SUPPRESSED)
+    assert [one.reason for one in written] == [NO_NEWS, NO_NEWS]
 
 
 async def test_a_digest_that_nobody_sent_gives_way_to_the_next(skipping: Installation) -> None:
@@ -192,6 +214,22 @@ async def test_one_date_is_moved_for_itself(skipping: Installation) -> None:
     assert f"{moved.astimezone(ZURICH):%H:%M}" in text_of(brief)
     assert (await coming(skipping))[0] == moved
     assert first < second
+
+
+async def test_a_date_that_was_moved_is_canceled_by_the_time_that_is_in_the_calendars(skipping: Installation) -> None:
+    """The email names when it would have been, and from when it had been moved."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    second = (await coming(skipping))[1].astimezone(ZURICH)
+    new = second + timedelta(days=1, hours=2)
+    await cadence.move(skipping.services, "versayce", "weekly", second.date(), new, TAM, anyway=True)
+    await skipping.mailed(2, CHAMPION)
+    await cadence.skip(skipping.services, "versayce", "weekly", second.date(), TAM)
+    mail = (await skipping.mailed(3, CHAMPION))[2]
+    assert str(mail["Subject"]) == f"Canceled: weekly sync on {new:%a} {new.day} {new:%b}"
+    words = " ".join(text_of(mail).split())
+    was, would = (f"{at:%A} {at.day} {at:%B}, {at:%H:%M} (Zurich time)" for at in (second, new))
+    assert f"The weekly sync on {would}, moved from {was}, is canceled." in words
 
 
 async def test_what_cannot_be_changed_is_refused_with_the_reason(skipping: Installation) -> None:
