@@ -313,8 +313,14 @@ def _offers(mail: Judged, _: re.Match[str]) -> bool:
         f"{swept.replace(tzinfo=None)}" if swept is not None else "9",
     )
     offered = [_at(one["start"]) for one in (mail.occasion["meeting"]["proposal"] or {}).get("slots", ())]
-    listed = [at for at in offered if f"{at.astimezone(mail.zone):%H:%M}" in mail.text]
+    listed = [at for at in offered if _in_words(at, mail) in mail.text]
     return not {_at(row["starts"]) for row in taken} & set(listed) and all(at > mail.at for at in listed)
+
+
+def _in_words(at: datetime, mail: Judged) -> str:
+    """An instant as its reader finds it: "Tuesday 1 December, 09:30"."""
+    here = at.astimezone(mail.zone)
+    return f"{here:%A} {here.day} {here:%B}, {here:%H:%M}"
 
 
 def _not_answered(mail: Judged, _: re.Match[str]) -> bool:
@@ -328,7 +334,7 @@ def _optional(mail: Judged, _: re.Match[str]) -> bool:
 
 def _booked_then(mail: Judged, _: re.Match[str]) -> bool:
     booked = mail.meeting.booked
-    return booked is not None and f"{booked.astimezone(mail.zone):%H:%M}" in mail.text
+    return booked is not None and _in_words(booked, mail) in mail.text
 
 
 def _reply_is_ahead(mail: Judged, match: re.Match[str]) -> bool:
@@ -420,6 +426,10 @@ def _of_that_date(mail: Judged, one: Row) -> bool:
 def _date_is_ahead(mail: Judged, _: re.Match[str]) -> bool:
     one = mail.occasion["rhythm"]["occurrence"]
     return max(_at(one["original"]), _at(one["start"])) > mail.at
+
+
+def _names_its_time(mail: Judged, _: re.Match[str]) -> bool:
+    return _in_words(_at(mail.occasion["rhythm"]["occurrence"]["start"]), mail) in mail.text
 
 
 def _days(mail: Judged) -> tuple[date, date]:
@@ -590,7 +600,8 @@ def _serves(mail: Judged, _: re.Match[str]) -> bool:
 def _drafts(mail: Judged, match: re.Match[str]) -> bool:
     """So many drafts of that account wait to be read; what happens in the same minute may be counted or not."""
     found = mail.record.rows(
-        "SELECT state, created_at, settled_at, first_tried_at FROM messages JOIN accounts ON accounts.key = account"
+        "SELECT state, messages.created_at, settled_at, first_tried_at FROM messages"
+        " JOIN accounts ON accounts.key = account"
         " WHERE accounts.name = ?",
         match["account"],
     )
@@ -695,6 +706,7 @@ FACTS: Final[Sequence[Fact]] = (
         settles=True,
     ),
     Fact(r"Only this date changes", _date_is_ahead, "that date is ahead"),
+    Fact(r"Only this date changes", _names_its_time, "that is when it is, or would have been"),
     Fact(
         r"is canceled\. The attached update removes it from your calendar\. Only this",
         _told("sync.skipped", "sync.away", "sync.taken", about=_of_that_date),
