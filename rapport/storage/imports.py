@@ -26,8 +26,8 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
     theirs. A contact whom the file no longer names has left: they stay on record, and nothing more goes to them.
 
     Raises:
-        UserError: It was erased, the TAM is no known member with that role, a member leans on nobody who is known, or
-            nobody ever said who the vendor is.
+        UserError: It was erased, the TAM is no known member with that role, a member leans on nobody who is known, a
+            contact has a member's address, or nobody ever said who the vendor is.
     """
     if await connection.scalar(select(AccountRow.erased_at).where(AccountRow.key == file.account.key)) is not None:
         raise UserError(
@@ -57,6 +57,7 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
         faults.append(
             UserError("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
         )
+    faults += await _ours_among_contacts(connection, file)
     if tam is None or faults:
         raise together(faults)
     held = await connection.scalar(select(AccountRow.held).where(AccountRow.key == file.account.key))
@@ -75,9 +76,25 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
     await _save_contacts(connection, file.account.key, file.contacts, now)
 
 
+async def _ours_among_contacts(connection: Connection, file: AccountFile) -> list[UserError]:
+    """The contacts who have a member's address: no invitation could be written that lists a person on both sides."""
+    addresses = sorted({contact.email.lower() for contact in file.contacts})
+    ours = set(await connection.scalars(_OURS, {"addresses": addresses}))
+    return [
+        UserError(
+            "a member has this address; a person is on one side only",
+            field=f"contacts[{index}].email",
+            fix="use another address, or leave the contact out: what nobody is there for goes without",
+        )
+        for index, contact in enumerate(file.contacts)
+        if contact.email.lower() in ours
+    ]
+
+
 # Statements are put together once: that takes longer than running them.
 _VENDOR: Final = select(VendorRow.id)
 _ADDRESS: Final = func.lower(MemberRow.email)
+_OURS: Final = select(_ADDRESS).where(_ADDRESS.in_(bindparam("addresses", expanding=True)), MemberRow.left_at.is_(None))
 _WITH_ADDRESSES: Final = select(_ADDRESS.label("address"), MemberRow.id).where(
     _ADDRESS.in_(bindparam("addresses", expanding=True))
 )

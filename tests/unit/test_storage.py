@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given, settings, strategies as st
-from sqlalchemy import Connection, create_engine, func, insert, select
+from sqlalchemy import Connection, create_engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from rapport.model.account import AccountFile
@@ -34,7 +34,7 @@ from rapport.storage import (
 from rapport.storage.access import Link, MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
-from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
+from rapport.storage.tables import Base, LinkRow, MemberRow, SwitchRow, TimelineRow, TokenRow
 from tests.conftest import LIMIT
 from tests.helpers_mail import NOW, processes_apart, write_many
 from tests.mail_fixtures import EXAMPLE, is_current
@@ -250,6 +250,23 @@ async def test_a_reader_is_not_held_up_by_a_writer(store: Store) -> None:
 
 
 # --- people
+
+
+@pytest.mark.parametrize("has_left", [False, True])
+async def test_a_contact_with_a_members_address_is_refused(store: Store, has_left: bool) -> None:
+    """Also where the file itself names no members: an invitation lists a person once. Who has left may be theirs."""
+    known = file()
+    ours = known.contacts[-1].model_copy(update={"email": "Ines.Moreau@foobar.example"})
+    again = known.model_copy(update={"contacts": (*known.contacts[:-1], ours), "members": ()})
+    if has_left:
+        async with store.writing() as connection:
+            theirs = MemberRow.email == ours.email.lower()
+            await connection.execute(update(MemberRow).where(theirs).values(left_at=NOW))
+        await save(store, again)
+        return
+    with pytest.raises(UserError, match="one side only") as refusal:
+        await save(store, again)
+    assert refusal.value.field == f"contacts[{len(again.contacts) - 1}].email"
 
 
 async def test_importing_twice_changes_nothing(store: Store) -> None:
