@@ -22,7 +22,7 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
     """A redo fails during an outage in which what the first attempt has left isn't taken back: its TAM is shown."""
     works: list[asyncio.Task[None]] = []
     outage, never = asyncio.Event(), asyncio.Event()
-    progress = {"kickoff": SimpleNamespace(state=StepState.FAILED, attempt=1)}
+    progress = {"kickoff": SimpleNamespace(state=StepState.FAILED, attempt=1, definition=None)}
 
     async def take_back(*_: Any) -> Any:
         if progress["kickoff"].attempt == 1:
@@ -59,13 +59,13 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
     failed = Failures(cast("Any", steps), lambda _: None, lambda _: None)
     failed.follow_up("kickoff", "its workflow ended without a result")
     await asyncio.sleep(0)
-    progress["kickoff"] = SimpleNamespace(state=StepState.FAILED, attempt=2)
+    progress["kickoff"] = SimpleNamespace(state=StepState.FAILED, attempt=2, definition=None)
     failed.follow_up("kickoff", "its workflow ended without a result")
     await asyncio.sleep(0)
     outage.set()
     await works[0]
     assert failed.waits["kickoff"].on == ("tam",)
-    progress["kickoff"] = SimpleNamespace(state=StepState.DONE, attempt=2)
+    progress["kickoff"] = SimpleNamespace(state=StepState.DONE, attempt=2, definition=None)
     never.set()
     await works[1]
     assert failed.waits == {}

@@ -73,6 +73,8 @@ class Failures:
             step = self.state.progress.get(name)
             return step is None or step.state is not StepState.FAILED or step.attempt != attempt
 
+        of_step = self.state.progress[name].definition
+        was_ended = isinstance(of_step, TaskStep) and of_step.for_each is None and reason == NO_RESULT
         account = self.state.start.account
         # What each answer does with what people have of it, the question itself says.
         unblock = f"rapport task show {self.state.scope}/{name}.{DECIDE_ON_FAILURE.name}"
