@@ -155,6 +155,16 @@ def step_of(message: str) -> str:
     return message.split("/")[1]
 
 
+def attempt_of(message: str) -> int:
+    """Which time its step is done, in a message's key."""
+    return int(message.rsplit("/", 6)[1])
+
+
+def occurrence_of(message: str) -> int:
+    """Which of several of its kind it is, in a message's key: an invitation's grows with each change of the time."""
+    return int(message.rsplit("/", 5)[1])
+
+
 def purpose_of(message: str) -> str:
     """The purpose in a message's key: the third part from its end. Empty for what is no such key."""
     parts = message.rsplit("/", 3)

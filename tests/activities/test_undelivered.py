@@ -6,18 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from activities.message import Messages
 from activities.undelivered import UndeliveredMails
 from rapport.mail import outbox
+from rapport.model.ids import message_key
 from rapport.model.message import Deliver, MessageState, Purpose, Resolution
 from rapport.model.relay import VARIABLES, FaultKind, RelayFault
 from rapport.model.undelivered import Outstanding, Settling, UndeliveredStart
+from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.database import Store
 from rapport.storage.relay import mend, miss
 from rapport.storage.tables import MessageRow
-from rapport.storage.unreached import written
+from rapport.storage.unreached import unreached, written
 from tests.activities.test_claims import LATER, told as tells, waits
 from tests.activities.test_message import LUCA, OVER, T0, leaves, one, rows, told
 from tests.helpers_mail import ScriptedRelay, activity_at
@@ -204,3 +206,56 @@ async def test_only_who_was_told_another_way_counts_as_told(
             return (await written(connection, row["contract"]))[row["step"]].elsewhere
 
     assert (await elsewhere("mislaid"), await elsewhere(Resolution.ELSEWHERE)) == (0, 1)
+
+
+async def asks(store: Store, like: dict[str, Any], state: MessageState, told: tuple[Any, ...]) -> None:
+    """There is one more mail to the same reader: its attempt, occurrence, round, purpose and name."""
+    attempt, occurrence, round_, purpose, email = told
+    key = message_key(like["contract"], like["step"], attempt, occurrence, round_, purpose, email, like["person"])
+    more = like | {"key": key, "purpose": purpose, "state": state, "message_id": key}
+    async with store.writing() as connection:
+        await connection.execute(insert(MessageRow), [more])
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        (2, 1, 1, Purpose.PROPOSAL, "welcome"),
+        (1, 1, 2, Purpose.PROPOSAL, "meeting_proposal"),
+        (1, 1, 1, Purpose.INVITATION, "meeting_invitation"),
+    ],
+    ids=["the step was done again", "everyone was asked again", "a time was booked by hand"],
+)
+async def test_only_the_question_that_is_open_counts_as_having_reached_somebody(
+    store: Store, messages: Messages, relay: ScriptedRelay, now: tuple[Any, ...]
+) -> None:
+    """Whoever got an earlier question is named as not reached while mail is stopped, and no more once this one went."""
+    await waits(store, messages, relay, await one(store))
+    row = (await rows(store))[LUCA]
+    async with store.writing() as connection:
+        await mend(connection, LATER)
+        await throw_mail_switch(connection, MailSwitch(stopped=True, by="m_1", reason="a test", at=T0))
+    await stands(store, row["key"], state=S.SENT)
+
+    async def named() -> list[str]:
+        async with store.reading() as connection:
+            found = await unreached(connection, LATER)
+        return [f"{who.name}: {who.waits_for}" for who in found.get((row["contract"], row["step"]), ())]
+
+    assert await named() == []
+    await asks(store, row, S.READY, now)
+    assert await named() == ["Luca Bianchi: sending is off"]
+    await asks(store, row, S.SENT, (now[0], now[1] + 1, *now[2:]))
+    assert await named() == []
+
+
+async def test_emails_of_a_step_that_is_done_again_count_anew(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """What an earlier attempt has sent isn't told as sent by the one that has sent nothing yet."""
+    await waits(store, messages, relay, await one(store))
+    row = (await rows(store))[LUCA]
+    await stands(store, row["key"], state=S.SENT)
+    await asks(store, row, S.READY, (2, 1, 1, Purpose.PROPOSAL, "welcome"))
+    async with store.reading() as connection:
+        assert (await written(connection, row["contract"]))[row["step"]] == (0, 0, 1)

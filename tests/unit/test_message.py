@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from rapport.model.ids import message_key, person_of, purpose_of, round_of, step_of
-from rapport.model.message import MessageState, Resolution
+from rapport.model.ids import attempt_of, message_key, occurrence_of, person_of, purpose_of, round_of, step_of
+from rapport.model.message import MessageState, Purpose, Resolution
 from rapport.rules import message, todo_template
 from rapport.rules.message import OFFERED, ways_on
+from rapport.storage.unreached import present_question
 
 KEY = "versayce/kickoff/1/m_1"
 
@@ -53,3 +54,33 @@ def test_a_key_says_of_which_mail_it_is(
     assert message_key(*one[:6], other[6], one[7]) != message_key(*one) or other[6] == one[6]
     key = message_key(*one)
     assert (step_of(key), round_of(key), purpose_of(key), person_of(key)) == (one[1], one[4], one[5], one[7])
+    assert (attempt_of(key), occurrence_of(key)) == (one[2], one[3])
+
+
+_ASKED = st.builds(
+    lambda attempt, occurrence, round_, purpose, person: message_key(
+        "C-1", "kickoff", attempt, occurrence, round_, purpose, "an_email", person
+    ),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.sampled_from((Purpose.PROPOSAL, Purpose.REMINDER, Purpose.INVITATION)),
+    st.sampled_from("ab"),
+)
+
+
+@given(st.lists(_ASKED, unique=True))
+def test_the_open_question_is_the_latest_one_whatever_order_its_emails_have(keys: list[str]) -> None:
+    """Its emails are all of the latest attempt and round, nothing later was left out, and an invitation ends a poll."""
+    asked = {key for some in present_question(keys).values() for key in some}
+    assert bool(asked) is bool(keys)
+    assert {(attempt_of(key), round_of(key)) for key in asked} == (
+        {max((attempt_of(key), round_of(key)) for key in keys)} if keys else set()
+    )
+    of_round = {key for one in asked for key in keys if key.split("/")[2:5:2] == one.split("/")[2:5:2]}
+    invited = {key for key in of_round if purpose_of(key) == Purpose.INVITATION}
+    if not invited:
+        assert asked == of_round
+    for key in invited:
+        of_one = [other for other in invited if person_of(other) == person_of(key)]
+        assert (key in asked) is (occurrence_of(key) == max(map(occurrence_of, of_one)))
