@@ -52,7 +52,7 @@ from rapport.storage import (
 )
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mail_gate
-from rapport.storage.waits import open_workflows
+from rapport.storage.waits import open_workflows, unknown
 from rapport.temporal import running, runs
 
 SETTLE: Final = timedelta(seconds=30)
@@ -167,6 +167,7 @@ class Missing:
         await self._reopen([id_ for id_ in closed if id_ in listed])
         missing = shown - listed - {RELAY_ALARM}
         async with self.store.writing() as connection:
+            strangers = await unknown(connection, listed - shown)
             twice = await sweep.suspects(connection, question.now, missing, AT_MOST)
         # The list ends somewhere, and lags behind: what it does not show may run.
         gone = [id_ for id_ in twice if not await runs(self.client, id_)]
@@ -195,7 +196,9 @@ class Missing:
             asking = ended_outside_id(id_)
             if await runs(self.client, asking):
                 await self.client.get_workflow_handle(asking).signal("runs_again")
-        return AllGone(workflows=tuple(found), desk=await self._needs_desk())
+        if strangers:
+            activity.logger.warning("the database is older than Temporal", extra={"unknown": strangers})
+        return AllGone(workflows=tuple(found), desk=await self._needs_desk(), unknown=len(strangers))
 
     async def _reopen(self, ids: Sequence[str]) -> None:
         """Put those of these tasks into inboxes again that run at this moment."""

@@ -66,6 +66,7 @@ class Sweep:
         if missing.desk:
             await started(SUPPORT_DESK, DeskStart(), desk_id(DESK), summary="The support desk")
         return Swept(
+            unknown=missing.unknown,
             gone=sum(one is not None for one in gone),
             mails=sum(one is not None for one in mails),
             cases=sum(one is not None for one in cases),

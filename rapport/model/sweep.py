@@ -85,10 +85,12 @@ class AllGone(WireModel):
 
     Attributes:
         desk: Whether the support desk has to be started afresh.
+        unknown: How many run of which SQL has nothing: it was put back from a backup that is older than Temporal.
     """
 
     workflows: tuple[Gone, ...] = ()
     desk: bool = False
+    unknown: int = 0
 
 
 class BeginAgain(WireModel):
@@ -124,7 +126,11 @@ class StandstillResult(WireModel):
 
 
 class Swept(WireModel):
-    """How many of each a sweep had go on."""
+    """How many of each a sweep had go on.
+
+    Attributes:
+        unknown: How many run of which SQL has nothing, see `AllGone`. Nothing was done about them.
+    """
 
     mails: int = 0
     cases: int = 0
@@ -133,3 +139,4 @@ class Swept(WireModel):
     announcements: int = 0
     replies: int = 0
     gone: int = 0
+    unknown: int = 0

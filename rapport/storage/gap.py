@@ -14,14 +14,24 @@ from rapport.model.gap import Gap, GapStatus, Kind, NewGap
 from rapport.model.ids import gap_ref, number_in
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import GapLinkRow, GapRow
+from rapport.storage.numbers import take
 from rapport.storage.upserts import insert_new
 
 _GAPS: Final = select(GapRow.__table__)
 
 
-async def add(connection: Connection, written: NewGap, by: str, now: datetime) -> str:
-    """Keep a new gap with its links; give its reference."""
+async def add(connection: Connection, written: NewGap, by: str, now: datetime, number: int | None = None) -> str:
+    """Keep a new gap with its links; give its reference.
+
+    Args:
+        number: The one that it gets; without it, the next.
+
+    Raises:
+        GivenMeanwhileError: Another gap has that number.
+    """
+    number = await take(connection, GapRow.number, number)
     values = {
+        "number": number,
         "title": written.title,
         "description": written.description,
         "status": GapStatus.OPEN,
@@ -35,7 +45,7 @@ async def add(connection: Connection, written: NewGap, by: str, now: datetime) -
         "first_tried_at": None,
         "sent_version": 0,
     }
-    number: int = await connection.scalar(insert(GapRow).values(**values).returning(GapRow.number))
+    await connection.execute(insert(GapRow).values(**values))
     await _link(connection, number, written.pairs())
     return gap_ref(number)
 

@@ -22,7 +22,7 @@ class GapRow(Base):
     """
 
     __tablename__ = "gaps"
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     title: Mapped[str]
     description: Mapped[str] = mapped_column(Text)
     status: Mapped[str]

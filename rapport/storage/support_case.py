@@ -12,13 +12,14 @@ from sqlalchemy.orm import aliased
 
 from rapport.model.account_data import Question
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.ids import case_id, case_ref, new_id
+from rapport.model.ids import case_id, case_ref
 from rapport.model.support_case import CaseProjection, CaseStart, CaseState, CaseStatus, WrittenCase
 from rapport.rules.calendar import whole_days
 from rapport.rules.routing import Choice, GivenCase, bar_of
 from rapport.rules.support_case import heading
 from rapport.storage import account as accounts, search
 from rapport.storage.database import Connection
+from rapport.storage.numbers import take
 from rapport.storage.support_case_tables import AssignmentRow, CaseLogRow, CaseRow
 from rapport.storage.tables import AccountRow, EndedOutsideRow, MemberRow, SubmissionRow, UtcInstant
 from rapport.storage.timeline import append
@@ -153,18 +154,25 @@ async def add(
     opened_by: str,
     now: datetime,
     split_from: str | None = None,
+    number: int | None = None,
 ) -> str:
     """Put a case on record and give it its number.
 
     Args:
         contact, opened_by: Ids of people.
         question: The submission with the question.
+        number: The one that it gets; without it, the next.
+
+    Raises:
+        GivenMeanwhileError: Another case has that number.
     """
-    placeholder = new_id("case")
+    number = await take(connection, CaseRow.number, number)
+    ref = case_ref(number)
     await connection.execute(
         insert(CaseRow).values(
             **written.model_dump(include={"account", "area", "severity", "channel", "thread", "partner"}),
-            ref=placeholder,
+            number=number,
+            ref=ref,
             contact=contact,
             question=question,
             key=written.id,
@@ -177,9 +185,6 @@ async def add(
             projected=0,
         )
     )
-    number = await connection.scalar(select(CaseRow.number).where(CaseRow.ref == placeholder))
-    ref = case_ref(int(number))
-    await connection.execute(update(CaseRow).where(CaseRow.number == number).values(ref=ref))
     await search.put(connection, ref)
     return ref
 

@@ -15,7 +15,7 @@ class CaseRow(Base):
     """A support case: what was asked, and how it was last told to stand.
 
     Attributes:
-        ref: Its number, as customers say it. Empty for the moment in which the number is given.
+        ref: Its number, as customers say it.
         question: The submission with the question.
         thread: What its mails have in common; one thread is one case.
         key: The sender's own key; the same once more is the same case.
@@ -31,7 +31,7 @@ class CaseRow(Base):
         Index("cases_by_owner", "owner"),
         Index("cases_by_end", "resolved_at"),
     )
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     ref: Mapped[str] = mapped_column(unique=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
     contact: Mapped[str]

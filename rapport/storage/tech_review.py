@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, WireModel
@@ -27,6 +27,7 @@ from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
 from rapport.rules import receipt
 from rapport.storage.database import Connection
 from rapport.storage.folding import folded, folded_answers
+from rapport.storage.numbers import take
 from rapport.storage.signing import Signer
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import AccountRow, MessageRow, SubmissionRow
@@ -114,14 +115,21 @@ class KnownReceipt(WireModel):
     public_key: str
 
 
-async def add(connection: Connection, request: ReviewRequest, round_: ReviewRound, now: datetime) -> KnownReview | str:
-    """Write a new review down; give what it is called, or the one that somebody else has asked for meanwhile."""
-    if connection.dialect.name == "postgresql":
-        # Two at once would take the same number, or ask for the same; SQLite has one writer at a time.
-        await connection.execute(text("LOCK TABLE tech_reviews IN SHARE ROW EXCLUSIVE MODE"))
+async def add(
+    connection: Connection, request: ReviewRequest, round_: ReviewRound, now: datetime, number: int | None = None
+) -> KnownReview | str:
+    """Write a new review down; give what it is called, or the one that somebody else has asked for meanwhile.
+
+    Args:
+        number: The one that it gets; without it, the next.
+
+    Raises:
+        GivenMeanwhileError: Another review has that number.
+    """
+    # Two at once could also ask for the same: the second looks once the first is on record.
+    number = await take(connection, ReviewRow.number, number)
     if (there := await standing(connection, request.account, request.title)) is not None:
         return there
-    number = int(await connection.scalar(select(func.coalesce(func.max(ReviewRow.number), 0)))) + 1
     ref = review_ref(number)
     await connection.execute(
         insert(ReviewRow).values(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +10,17 @@ from sqlalchemy import Row, not_, or_, select
 
 from rapport.model.account import Role, personas
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import BOOKS, cadence_id, case_id, handover_id, meeting_id, review_id, scope_of, step_workflow
+from rapport.model.ids import (
+    BOOKS,
+    cadence_id,
+    case_id,
+    handover_id,
+    meeting_id,
+    onboarding_id,
+    review_id,
+    scope_of,
+    step_workflow,
+)
 from rapport.model.meeting import AD_HOC
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import CaseState, CaseStatus
@@ -88,6 +98,23 @@ async def open_workflows(connection: Connection) -> set[str]:
         *(cadence_id(rhythm.account) for rhythm in recurring),
         *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),
     } - left
+
+
+async def unknown(connection: Connection, ids: Collection[str]) -> list[str]:
+    """Those among the ids of workflows that SQL has nothing of, in order.
+
+    A case, a review and a contract are on record before their workflow begins. One of these that Temporal has and SQL
+    does not tells of a database that was put back from a backup older than Temporal.
+    """
+    refs = {id_.partition("/")[2] for id_ in ids}
+    there = {
+        case_id(""): await connection.scalars(select(CaseRow.ref).where(CaseRow.ref.in_(refs))),
+        review_id(""): await connection.scalars(select(ReviewRow.ref).where(ReviewRow.ref.in_(refs))),
+    }
+    known = {f"{head}{ref}" for head, found in there.items() for ref in found}
+    known |= set(await connection.scalars(select(ContractRow.workflow_id).where(ContractRow.workflow_id.in_(ids))))
+    begun_by_row = (*there, onboarding_id(""))
+    return [id_ for id_ in sorted(ids) if id_.startswith(begun_by_row) and id_ not in known]
 
 
 _STEPS: Final = (

@@ -50,7 +50,7 @@ from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.probes import probe
 from rapport.storage.relay import MailGate, mail_gate, relay_fault
-from rapport.storage.waits import OpenWait, open_waits, open_workflows
+from rapport.storage.waits import OpenWait, open_waits, open_workflows, unknown
 from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
@@ -65,6 +65,8 @@ MOST_WORKFLOWS: Final = 100
 
 DESCRIBED_AT_ONCE: Final = 20
 """Of how many workflows Temporal is asked at the same time."""
+
+_OLDER: Final = 'see "A backup that is older than Temporal" in docs/operating.md'
 
 LASTING_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
@@ -788,6 +790,8 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
     if suspects:
         await asyncio.sleep(LASTING_SECONDS)
     shown = await _shown(store) if suspects else set()
+    async with store.reading() as connection:
+        strangers = set(await unknown(connection, listed - shown))
     found, closing = [], 0
     for id_, alive in (await _described(client, sorted(suspects))).items():
         if id_ in shown and not alive:
@@ -795,6 +799,8 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
             if await is_forgotten(client, id_):
                 fix = f"Temporal no longer has it, so it can't continue. What to do instead: {way_on(id_)}"
             found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
+        elif id_ in strangers and alive:
+            found.append(Finding(where=id_, problem="it runs, and SQL has nothing of it", fix=_OLDER))
         elif id_ not in shown and alive and sends:
             fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"
             found.append(Finding(where=id_, problem="it runs, and SQL shows it closed or not at all", fix=fix))
@@ -803,6 +809,8 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
     if found:
         named = tuple(found[:MOST_WORKFLOWS])
         what = f"Temporal and SQL do not agree on {amount(len(found), 'workflow')}"
+        if any(finding.fix == _OLDER for finding in found):
+            what = f"the database is older than Temporal, as after a backup was restored: {what}"
         if len(found) > len(named):
             what += f"; {len(found) - len(named)} more than are listed here"
         return Check(

@@ -17,15 +17,17 @@ from rapport.model.account import Member
 from rapport.model.base import Prose, Refused, UserError
 from rapport.model.delivery import DeliveryState
 from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
-from rapport.model.ids import gap_id
+from rapport.model.ids import gap_id, gap_ref
 from rapport.model.support_case import CASE_REF
 from rapport.storage import account as people, gap as gaps, support_case as support_case_storage, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
+from rapport.storage.gap_tables import GapRow
 from starters import flows
 from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import support_case
+from starters.use_cases.numbers import numbered
 
 L = TypeVar("L", bound=Links)
 
@@ -61,13 +63,18 @@ async def log(services: Services, written: NewGap, actor: Actor) -> GapShown:
     """
     member = await member_named(services, actor)
     now = present()
-    async with services.store.writing() as connection:
-        written = await _with_accounts(connection, written)
-        await _refuse_unknown(connection, written.accounts)
-        await _refuse_same(connection, written)
-        ref = await gaps.add(connection, written, member.id, now)
-        said = submission(member.id, actor, "gap.log", gap_id(ref), f"{written.title}\n{written.description}")
-        await timeline.record(connection, written.accounts, "gap.logged", said, about=ref)
+
+    async def add(number: int) -> str:
+        async with services.store.writing() as connection:
+            full = await _with_accounts(connection, written)
+            await _refuse_unknown(connection, full.accounts)
+            await _refuse_same(connection, full)
+            ref = await gaps.add(connection, full, member.id, now, number)
+            said = submission(member.id, actor, "gap.log", gap_id(ref), f"{written.title}\n{written.description}")
+            await timeline.record(connection, full.accounts, "gap.logged", said, about=ref)
+        return ref
+
+    ref = await numbered(services, GapRow.number, lambda number: gap_id(gap_ref(number)), add)
     return await _told(services, await _sent(services, ref), written.cases, written.description, member, actor)
 
 

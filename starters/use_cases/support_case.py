@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +18,7 @@ from rapport.model.account import Contact, Member, Role
 from rapport.model.account_data import Severity
 from rapport.model.base import Email, InputModel, Prose, Refused, StepName, UserError, WireModel
 from rapport.model.commands import in_name
-from rapport.model.ids import case_id, new_id
+from rapport.model.ids import case_id, case_ref, new_id
 from rapport.model.meeting import Receipt
 from rapport.model.support_case import (
     ActKind,
@@ -33,6 +34,7 @@ from rapport.rules.case_words import TEXT_ERASED
 from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.timeline import Submission
 from starters import flows
 from starters.rights import requires
@@ -47,6 +49,7 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import revivals
+from starters.use_cases.numbers import numbered
 from starters.use_cases.words import hand_over, heard, once
 from starters.views import standstill, support_case as support_case_views
 from starters.views.support_case import CaseShown
@@ -54,6 +57,7 @@ from starters.views.support_case import CaseShown
 BEGINS_WITHIN: Final = timedelta(minutes=1)
 """How long a case may be on record before it counts as one that never began."""
 
+T = TypeVar("T")
 Text = Annotated[Prose, Field(min_length=1)]
 
 
@@ -160,10 +164,15 @@ async def open_case(services: Services, written: WrittenCase, actor: Actor) -> O
         return await _join(services, known, written, by, actor)
     said = submission(by, actor, "case.open", "case", written.question)
     now = present()
-    try:
+
+    async def add(number: int) -> str:
         async with services.store.writing() as connection:
+            ref = await support_case.add(connection, written, contact.id, said.id, by, now, number=number)
             await timeline.submit(connection, said)
-            ref = await support_case.add(connection, written, contact.id, said.id, by, now)
+        return ref
+
+    try:
+        ref = await _numbered(services, add)
     except IntegrityError:
         # Somebody was faster with the same key or thread.
         async with services.store.reading() as connection:
@@ -175,6 +184,10 @@ async def open_case(services: Services, written: WrittenCase, actor: Actor) -> O
         case = await support_case.case(connection, ref)
     await _start(services, case)
     return Opened(ref=ref, workflow_id=case_id(ref), created=True, duplicates=await _likely(services, case))
+
+
+async def _numbered(services: Services, add: Callable[[int], Awaitable[T]]) -> T:
+    return await numbered(services, CaseRow.number, lambda number: case_id(case_ref(number)), add)
 
 
 async def _start(services: Services, case: Case) -> None:
@@ -350,17 +363,22 @@ async def split(services: Services, ref: str, wanted: Split, actor: Actor) -> Op
     support_case_views.rules(services).area(written.area)
     # Not among the words to the case itself: the one that tells it of the split comes after.
     said = await once(services, submission(member.id, actor, "case.open", f"{case_id(ref)}/split", written.question))
-    async with services.store.writing() as connection:
-        new = await support_case.asked_by(connection, said.id)
-        if new is None:
-            new = await support_case.add(
-                connection, written, case.contact, said.id, member.id, present(), split_from=ref
-            )
-        made = await support_case.case(connection, new)
+    at = present()
+
+    async def add(number: int) -> Case:
+        async with services.store.writing() as connection:
+            new = await support_case.asked_by(connection, said.id)
+            if new is None:
+                new = await support_case.add(
+                    connection, written, case.contact, said.id, member.id, at, split_from=ref, number=number
+                )
+            return await support_case.case(connection, new)
+
+    made = await _numbered(services, add)
     await _start(services, made)
-    await _act(services, case, ActKind.SPLIT, member.id, actor, None, other=new)
+    await _act(services, case, ActKind.SPLIT, member.id, actor, None, other=made.ref)
     await heard(services, said.id)
-    return Opened(ref=new, workflow_id=case_id(new), created=True)
+    return Opened(ref=made.ref, workflow_id=case_id(made.ref), created=True)
 
 
 @requires(Action.ADD_TO_CASE)

@@ -50,6 +50,7 @@ from rapport.storage import account as accounts, gate, support_case, sweep, task
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
+from rapport.storage.tech_review_tables import ReviewRow
 from starters import flows
 from starters.rights import requires
 from starters.services import (
@@ -65,6 +66,7 @@ from starters.services import (
 from starters.use_cases import task
 from starters.use_cases.hour import refuse_unsuitable
 from starters.use_cases.meeting import MeetingShown, meeting_shown
+from starters.use_cases.numbers import numbered
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
@@ -150,10 +152,15 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
         return await _again(services, there, request)
     said = submission(member.id, actor, "review.submit", request.account, _words(request))
     round_ = _round(request, said.id, member, 1)
-    async with services.store.writing() as connection:
-        added = await tech_review.add(connection, request, round_, now)
-        if isinstance(added, str):
-            await timeline.submit(connection, said)
+
+    async def add(number: int) -> KnownReview | str:
+        async with services.store.writing() as connection:
+            added = await tech_review.add(connection, request, round_, now, number)
+            if isinstance(added, str):
+                await timeline.submit(connection, said)
+        return added
+
+    added = await numbered(services, ReviewRow.number, lambda number: review_id(review_ref(number)), add)
     if not isinstance(added, str):
         return await _again(services, added, request)
     await _start(services, ReviewStart(ref=added, account=request.account, round=round_))

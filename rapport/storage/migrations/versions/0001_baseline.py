@@ -41,7 +41,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "gaps",
-        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("title", sa.String(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
@@ -479,7 +479,7 @@ def upgrade() -> None:
     op.create_index("ix_blockers_owner", "blockers", ["owner"])
     op.create_table(
         "cases",
-        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("ref", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("contact", sa.String(), nullable=False),
