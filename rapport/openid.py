@@ -45,6 +45,10 @@ SIGNED_WITH: Final = (
 LEEWAY_SECONDS: Final = 60
 """How far the provider's clock may be from ours."""
 
+_ELSEWHERE: Final = "_claim_names"
+"""What names the claims that are to be asked for elsewhere (OpenID Connect Core 1.0, 5.6.2), as of whoever is in more
+groups than Microsoft puts into a token."""
+
 _MOST: Final = 1_000_000
 _SECONDS: Final = 5.0
 
@@ -101,6 +105,7 @@ class Provider:
     Attributes:
         secret: The client's secret; nothing for a public client, which has PKCE alone.
         groups_claim: The claim that lists somebody's groups.
+        asks_groups: Whether it is wanted to know them.
         allowed: Hosts that may be asked wherever they are, beside the issuer's.
     """
 
@@ -110,6 +115,7 @@ class Provider:
     redirect_uri: str
     scope: str = "openid email"
     groups_claim: str = "groups"
+    asks_groups: bool = False
     allowed: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
 
@@ -152,11 +158,15 @@ class Provider:
             raise NotSignedIn("the answer comes from another provider")
         tokens = await self._tokens(http, metadata, begun, code)
         claims = await self._judged(http, metadata, tokens, begun.nonce)
-        told: Mapping[str, Any] = claims
-        if "email" not in claims and metadata.get("userinfo_endpoint"):
-            # Whether an address is verified is for whoever tells the address to say.
-            own = {name: claim for name, claim in claims.items() if name != "email_verified"}
-            told = {**await self._userinfo(http, metadata, tokens, claims["sub"]), **own}
+        told: dict[str, Any] = dict(claims)
+        wanted = {"email", self.groups_claim} if self.asks_groups else {"email"}
+        if (missing := wanted - claims.keys()) and metadata.get("userinfo_endpoint"):
+            if "email" in missing:
+                # Whether an address is verified is for whoever tells the address to say.
+                missing.add("email_verified")
+                told.pop("email_verified", None)
+            more = await self._userinfo(http, metadata, tokens, claims["sub"])
+            told |= {name: more[name] for name in (*missing, _ELSEWHERE) if name in more}
         return self._identity(told)
 
     async def _metadata(self, http: httpx.AsyncClient) -> dict[str, Any]:
@@ -245,9 +255,24 @@ class Provider:
             address = ""
         if not address:
             raise NotSignedIn("what the provider tells is no address")
-        groups = told.get(self.groups_claim)
-        named = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
-        return Identity(address, frozenset(one for one in named if isinstance(one, str)))
+        return Identity(address, self._groups(told) if self.asks_groups else frozenset())
+
+    def _groups(self, told: Mapping[str, Any]) -> frozenset[str]:
+        """The groups that are told. None at all is an answer; one that cannot be read is not, and takes no role."""
+        elsewhere = told.get(_ELSEWHERE)
+        if self.groups_claim not in told and isinstance(elsewhere, Mapping) and self.groups_claim in elsewhere:
+            raise NotSignedIn(
+                "you are in more groups than the provider tells at once",
+                fix="have it tell only the groups that have a role here, or use the emailed link",
+            )
+        groups = told.get(self.groups_claim) or []
+        named = [groups] if isinstance(groups, str) else groups
+        if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+            raise NotSignedIn(
+                "the provider doesn't tell your groups by name",
+                fix="see that RAPPORT_OIDC_GROUPS_CLAIM names a list of names, or use the emailed link",
+            )
+        return frozenset(named)
 
     def client(self) -> httpx.AsyncClient:
         """What the provider is asked through. Who wrote the issuer into the settings has allowed its host."""

@@ -228,6 +228,7 @@ def provider(settings: Settings) -> Provider | None:
         redirect_uri=f"{settings.public_url.rstrip('/')}{COMES_BACK_AT}",
         scope=settings.oidc_scope,
         groups_claim=settings.oidc_groups_claim,
+        asks_groups=bool(settings.oidc_roles),
         allowed=settings.fetch_allowed_hosts,
     )
 

@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ METADATA: Final = {
     "jwks_uri": f"{ISSUER}/keys",
     "userinfo_endpoint": f"{ISSUER}/me",
 }
-US: Final = Provider(ISSUER, "rapport", None, "https://rapport.example/back", clock=lambda: NOW)
+US: Final = Provider(ISSUER, "rapport", None, "https://rapport.example/back", asks_groups=True, clock=lambda: NOW)
 
 
 def signed(claims: dict[str, Any], key: Any = KEY, alg: str = "RS256") -> str:
@@ -68,6 +69,7 @@ async def finished(
     me: Any = None,
     metadata: dict[str, Any] = METADATA,
     issuer: str | None = None,
+    us: Provider = US,
 ) -> Identity:
     """What comes of a sign-in at a provider that answers so."""
     answers = {
@@ -81,7 +83,7 @@ async def finished(
         return httpx.Response(200, json=answers[request.url.path])
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        return await US.finish(http, BEGUN, "code", issuer)
+        return await us.finish(http, BEGUN, "code", issuer)
 
 
 def without(*names: str) -> dict[str, Any]:
@@ -161,6 +163,34 @@ async def test_a_provider_that_names_itself_in_its_answers_does_so_in_each() -> 
     for metadata, issuer in ((names, None), (names, "https://evil.example"), (METADATA, "https://evil.example")):
         with pytest.raises(NotSignedIn, match="another provider"):
             await finished(signed(CLAIMS), metadata=metadata, issuer=issuer)
+
+
+async def test_groups_are_looked_for_where_the_provider_tells_them() -> None:
+    """In the ID token, or of the userinfo endpoint, which then says nothing else anew; nobody is asked without need."""
+    me = {"sub": "42", "email": "ines@foobar.example", "email_verified": True, "groups": ["leads"], "aud": "x"}
+    found = await finished(signed(without("groups")), me=me)
+    assert found == Identity("Robin.Keller@foobar.example", frozenset({"leads"}))
+    with pytest.raises(NotSignedIn, match="verified your address"):
+        await finished(signed(without("groups", "email_verified")), me=me)
+    with pytest.raises(NotSignedIn, match="somebody else"):
+        await finished(signed(without("groups")), me=me | {"sub": "43"})
+    for claims in (CLAIMS | {"groups": []}, without("groups")):
+        assert not (await finished(signed(claims), me={"sub": "42"})).groups
+    assert (await finished(signed(CLAIMS | {"groups": "tams"}))).groups == {"tams"}
+    asked = await finished(signed(without("groups")), me=None, us=replace(US, asks_groups=False))
+    assert asked == Identity("Robin.Keller@foobar.example", frozenset())
+
+
+@pytest.mark.parametrize("groups", [{"tams": True}, [{"name": "tams"}], [["tams"]], [1], 1, True])
+async def test_groups_that_cannot_be_read_are_no_word_on_them(groups: Any) -> None:
+    """Nobody's roles go by what has no names in it, nor by a token that says where the groups are to be asked for."""
+    with pytest.raises(NotSignedIn, match="groups by name"):
+        await finished(signed(CLAIMS | {"groups": groups}))
+    there = {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example/"}}}
+    with pytest.raises(NotSignedIn, match="more groups"):
+        await finished(signed(without("groups") | there), me={"sub": "42"})
+    with pytest.raises(NotSignedIn, match="more groups"):
+        await finished(signed(without("groups")), me={"sub": "42"} | there)
 
 
 @given(value=st.recursive(st.none() | st.booleans() | st.text() | st.integers(), st.lists, max_leaves=4))
