@@ -66,7 +66,8 @@ def check(text: str, trusted: Collection[str]) -> Checked:
     """
     if _WEB_ARCHIVE.search(text[:_HEADERS]):
         return Checked(0, (WEB_ARCHIVE,))
-    head, begins, rest = text.replace("\r\n", "\n").partition(_BEGINS)
+    # What editors and mail add or drop beside the text: a mark of its encoding, other line ends, the last of them.
+    head, begins, rest = f"{text}\n".removeprefix("\ufeff").replace("\r\n", "\n").partition(_BEGINS)
     written, ends, tail = rest.partition(_ENDS + "\n")
     try:
         sealed = json.loads(written)
