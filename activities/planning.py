@@ -147,7 +147,7 @@ class FollowUp(WireModel):
 
     Attributes:
         since: When it can be done.
-        days: After how many of the TAM's business days, each; 0 is their first working instant.
+        days: After how many of the TAM's business days, each; 0 is their first working instant, -1 the day before.
         member: Whose business days count, where it is another member.
     """
 

@@ -70,6 +70,9 @@ MEETING_IS_OVER: Final = "the meeting is over"
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
 
+BEFORE: Final = -1
+"""On which business day of the TAM's, counted from a meeting, they are briefed on it."""
+
 NOT_READ_YET: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
 """The phases in which a proposal may wait to be read; where times go stale, one follows the other."""
 
@@ -123,6 +126,7 @@ class Meeting(AccountWorkflow):
         self.newcomers: list[str] = []
         self.asked: list[Change] = []
         self.declined: list[str] = []
+        self.brief_at: datetime | None = None
         self.successor_by: datetime | None = None
         self.outdated = False
         self.round = 0
@@ -254,13 +258,17 @@ class Meeting(AccountWorkflow):
                     asks = await self._invite()
             elif self.asked:
                 self._act_on_changes()
+            elif self.brief_at is not None and self.brief_at <= workflow.now():
+                self._brief(self.booking)
             elif asks and asks[0] <= workflow.now():
                 self._ask_how_it_went(self.booking, *asks[1:])
                 asks = ()
             elif self._may_convert and not self.conversion_offered:
                 self._offer_conversion()
             else:
-                await self._news(self._wait_for_report(), asks[0] if asks else None, "Ask the TAM how it went")
+                following = self.brief_at or (asks[0] if asks else None)
+                summary = "Brief the TAM" if self.brief_at is not None else "Ask the TAM how it went"
+                await self._news(self._wait_for_report(), following, summary)
         self._act_on_changes()
         if self.report is not None:
             self.timeline.record(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
@@ -304,6 +312,7 @@ class Meeting(AccountWorkflow):
         self.newcomers = []
         self.asked = []
         self.declined = []
+        self.brief_at = None
         self.taken = []
         self.outdated = False
         if self._converts:
@@ -551,7 +560,19 @@ class Meeting(AccountWorkflow):
             "meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1, update=update
         )
         self.messages.write(occasion, f"Invite {amount(len(to), 'person', 'people')}")
-        return await self._instants(self.booking.end, (0, *INSISTING))
+        if self.step.brief is None:
+            return await self._instants(self.booking.end, (0, *INSISTING))
+        *asks, self.brief_at = await self._instants(self.booking.end, (0, *INSISTING, BEFORE))
+        return tuple(asks)
+
+    def _brief(self, booking: Booking) -> None:
+        """Tell the TAM what there is to know of it, once for each time that it gets; nothing once it has begun."""
+        self.brief_at = None
+        if self.step.brief is not None and workflow.now() < booking.start:
+            occasion = self._occasion(
+                self.step.brief, Purpose.BRIEF, (self._current.tam,), occurrence=booking.sequence + 1
+            )
+            self.messages.write(occasion.model_copy(update={"stale_at": booking.start}), "Brief the TAM")
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
         """When to follow up what the TAM is asked to do."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
 
 from rapport.mail import cadence, compose, emails, invite, support_case, tech_review
@@ -14,7 +14,7 @@ from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, MailWords, Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
 from rapport.mail.filters import city, clock
-from rapport.model.account import Contact, ContactWork
+from rapport.model.account import BUSINESS, CHAMPION, Contact, ContactWork, Fact
 from rapport.model.base import UserError
 from rapport.model.commands import read_by
 from rapport.model.message import (
@@ -357,6 +357,9 @@ class MessageDraft:
             "join_url": company.place(meeting),
             "people": [person.name for person in people_ if person],
             "silent": [person.name for person in silent if person],
+            "guests": [self._guest(one.id, meeting) for one in meeting.proposal.invitees if one.id in company.contacts]
+            if meeting.proposal
+            else [],
             "suggested": [(name, start) for id_, start in meeting.suggested if (name := self._name(id_))],
             "change": self._change_context(meeting.change) if meeting.change else None,
             "reason": meeting.reason,
@@ -378,6 +381,20 @@ class MessageDraft:
             if whose:
                 found.append((slot.start, whose))
         return found
+
+    def _guest(self, id_: str, meeting: MeetingFacts) -> dict[str, Any]:
+        """Somebody who is invited, as the host is told of them: what is known of their work, and what is not."""
+        contact = self._customer.contacts[id_]
+        works = not {CHAMPION, BUSINESS} & set(contact.personas)
+        return {
+            "name": contact.name,
+            "role": contact.role,
+            "comes": id_ in meeting.coming,
+            "languages": contact.work.languages,
+            "deployment": contact.work.deployment,
+            "tools": contact.work.previous_tools,
+            "unknown": [fact.replace("_", " ") for fact in contact.work.unknown(get_args(Fact))] if works else [],
+        }
 
     def _change_context(self, change: ChangeFacts) -> dict[str, Any]:
         return {

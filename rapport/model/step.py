@@ -261,6 +261,7 @@ class MeetingStep(Gathering):
         reminders: How many reminders go, one a business day, to those who did not answer.
         options: How many times are offered at most.
         email: The mail that carries the proposal.
+        brief: The mail that tells the TAM, on the business day before it, who comes and what there is to know.
         onsite: How it is held on site instead.
         merged_into: A meeting that takes this one in where it is held on site; this one then ends at once.
         travel_days: How many days before and after it nothing else is offered with the TAM, where it is held on site.
@@ -278,6 +279,7 @@ class MeetingStep(Gathering):
     reminders: int = Field(default=2, ge=0, le=5)
     options: int = Field(default=6, ge=1, le=20)
     email: StepName
+    brief: StepName | None = None
     review: Review = "auto"
     onsite: Onsite | None = None
     merged_into: StepName | None = None
@@ -315,8 +317,8 @@ class MeetingStep(Gathering):
 
     @property
     def emails(self) -> dict[str, str]:
-        """The proposal."""
-        return {"email": self.email}
+        """The proposal, and the brief where there is one."""
+        return {"email": self.email} | ({"brief": self.brief} if self.brief is not None else {})
 
     @property
     def fewest_days(self) -> int:

@@ -183,13 +183,19 @@ def follow_ups(since: datetime, days: Sequence[int], who: Schedule) -> tuple[dat
 
     Args:
         since: When it can be done.
-        days: 0 is their first working instant.
+        days: 0 is their first working instant; -1 the beginning of the business day before, see `business_day_around`.
 
     Raises:
         ValueError: As `add_business_days`.
     """
     first = next_working_instant(since, who)
-    return tuple(add_business_days(first, count, who) if count else first for count in days)
+
+    def at(count: int) -> datetime:
+        if count < 0:
+            return business_day_around(since, count, who)
+        return add_business_days(first, count, who) if count else first
+
+    return tuple(at(count) for count in days)
 
 
 def add_business_days(start: datetime, count: int, who: Schedule, away: Sequence[Interval] = ()) -> datetime:

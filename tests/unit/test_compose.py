@@ -77,7 +77,7 @@ PROPOSALS = {
 UNLINKED = {"task_outcome", "sign_off_silent"} | tech_review_mail.OF_TASKS - tech_review_mail.ASKING
 LINKED_MAILS = PROPOSALS | {"meeting_reminder", "meeting_invitation", "sign_in"} | TASK_MAILS - UNLINKED
 USERS = [persona for persona, rules in personas().items() if rules.topics == {"goals"}]
-FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3}
+FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3, "kickoff_brief": 3}
 """How many figures a mail tells those whom they concern."""
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
@@ -143,6 +143,7 @@ def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
     named = (
+        "kickoff_brief",
         "meeting_cancelled",
         "meeting_change",
         "meeting_invitation",
