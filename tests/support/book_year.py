@@ -131,7 +131,6 @@ class BookYear:
     async def _look(self) -> None:
         """What happens by the clock, then what is new, then what people do about what they find."""
         await self._by_the_clock(SWEEP.name, SweepStart(patience=600))
-        self.record.swept_at = self.life.now
         await self._by_the_clock(MORNING.name, MorningStart())
         for member_ in self.record.rows("SELECT id FROM members"):
             # What their email says is so as it is written, and not once they have acted on it.

@@ -25,16 +25,11 @@ Row = dict[str, Any]
 
 
 class Record:
-    """What is on record, read from an installation's SQLite file.
-
-    Attributes:
-        swept_at: When it was last looked for what polls have to be told of; nothing where that is all the time.
-    """
+    """What is on record, read from an installation's SQLite file."""
 
     def __init__(self, path: Path) -> None:
         """The file need not be there yet."""
         self.path = path
-        self.swept_at: datetime | None = None
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
@@ -242,7 +237,7 @@ class MeetingNow:
     Attributes:
         rounds: How often times were proposed.
         booked: When it takes place, as long as that stands.
-        answered: Who has answered since times were proposed last.
+        answered, taken: Who has answered, and which times other meetings took, since times were proposed last.
         end: Why it is over: `held`, `no_show`, `given_up` or `called_off`.
     """
 
@@ -251,6 +246,7 @@ class MeetingNow:
     moved: bool = False
     stuck: bool = False
     answered: set[str] = field(default_factory=set)
+    taken: set[datetime] = field(default_factory=set)
     end: str | None = None
 
     @classmethod
@@ -262,6 +258,7 @@ class MeetingNow:
                 case "proposed":
                     now.rounds, now.booked, now.end, now.stuck = now.rounds + 1, None, None, False
                     now.answered.clear()
+                    now.taken.clear()
                 case "booked" | "moved":
                     now.moved = now.moved or one["kind"] == "meeting.moved"
                     now.booked, now.end = _at(one["instant"]) if one["instant"] else _SOME_TIME, None
@@ -269,6 +266,8 @@ class MeetingNow:
                     now.booked, now.end = None, "called_off"
                 case "held" | "no_show" | "given_up" as end:
                     now.end = end
+                case "time_taken":
+                    now.taken.add(_at(one["instant"]))
                 case "stuck":
                     now.stuck = True
                 case "vote.cast":
@@ -305,16 +304,10 @@ def _poll_is_open(mail: Judged, _: re.Match[str]) -> bool:
 
 
 def _offers(mail: Judged, _: re.Match[str]) -> bool:
-    """Every time that it lists is ahead, and was not taken by another meeting before polls were told last."""
-    swept = mail.record.swept_at
-    taken = mail.record.rows(
-        "SELECT starts FROM offers WHERE meeting = ? AND withdrawn_at IS NOT NULL AND withdrawn_at < ?",
-        mail.occasion["workflow_id"],
-        f"{swept.replace(tzinfo=None)}" if swept is not None else "9",
-    )
+    """Every time that it lists is ahead, and its poll does not know that another meeting took it."""
     offered = [_at(one["start"]) for one in (mail.occasion["meeting"]["proposal"] or {}).get("slots", ())]
     listed = [at for at in offered if _in_words(at, mail) in mail.text]
-    return not {_at(row["starts"]) for row in taken} & set(listed) and all(at > mail.at for at in listed)
+    return not mail.meeting.taken & set(listed) and all(at > mail.at for at in listed)
 
 
 def _in_words(at: datetime, mail: Judged) -> str:
