@@ -158,6 +158,7 @@ def calendar(
         ),
         series=None if subject else _series(rhythm),
         occurrence=subject.original if subject else None,
+        counted_from=rhythm.first.start,
     )
     try:
         if parts or rhythm.kind in ("skipped", "closed"):

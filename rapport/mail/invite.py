@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ _HORIZON: Final = timedelta(days=400)
 _SAMPLE: Final = timedelta(hours=6)
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(weeks=1)
 _WEEKDAYS: Final = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")
 
 _LINK = re.compile(r"https?://[!#-;=?-\[\]^-~]+")  # printable ASCII without space, quotes, angle brackets, backslash
@@ -59,7 +60,8 @@ class EventSeries:
         weeks: From one occurrence to the next, on the same day of the week at the same wall time.
         excluded: The occurrences that drop out, by the instant of the rule (EXDATE; RFC 5545, 3.8.5.1).
         moved: Those that take place at another time: the instant of the rule, the new start, the new end.
-        dates: All occurrences of the coming year. They are written only where no rule can be: in UTC.
+        dates: All occurrences of the coming year. Where the rule can only be written in UTC, those that it gives at
+            another time, as the clocks have changed by then, are written one by one.
     """
 
     weeks: int
@@ -90,6 +92,7 @@ class Invitation:
         series: What recurs, if it does; `start` and `end` are its first occurrence's.
         occurrence: The one occurrence of a series that this is about, by the instant of the rule (RECURRENCE-ID;
             RFC 5545, 3.8.4.4).
+        counted_from: The first occurrence of that series.
     """
 
     uid: str
@@ -108,6 +111,7 @@ class Invitation:
     alarm_minutes: int | None = None
     series: EventSeries | None = None
     occurrence: datetime | None = None
+    counted_from: datetime | None = None
 
 
 def request(invitation: Invitation) -> bytes:
@@ -135,11 +139,30 @@ def request(invitation: Invitation) -> bytes:
         alarm.add("DESCRIPTION", _Text(plain(invitation.summary)))
         event.add_component(alarm)
     others = []
-    for original, start, end in invitation.series.moved if invitation.series else ():
-        other = _event(replace(invitation, occurrence=original, start=start, end=end, series=None), series=invitation)
+    for original, start, end in _apart(invitation):
+        one = replace(invitation, occurrence=original, counted_from=invitation.start, start=start, end=end, series=None)
+        other = _event(one, series=invitation)
         other.add("STATUS", "CONFIRMED")
         others.append(other)
     return _calendar("REQUEST", [event, *others], invitation)
+
+
+def _apart(invitation: Invitation) -> list[tuple[datetime, datetime, datetime]]:
+    """The occurrences of a series that take place at another time than its rule gives, as `EventSeries.moved`."""
+    series = invitation.series
+    if series is None:
+        return []
+    found = list(series.moved)
+    if _written_in(invitation) is None:
+        known, lasts = {original for original, _, _ in found}, invitation.end - invitation.start
+        ahead = [at for at in series.dates if at not in known and at not in series.excluded]
+        found += [(at, at, at + lasts) for at in ahead if at != _by_rule(at, invitation.start)]
+    return sorted(found)
+
+
+def _by_rule(at: datetime, first: datetime) -> datetime:
+    """When a rule in UTC gives an occurrence: whole weeks after the first, whatever the clocks show by then."""
+    return first + round((at - first) / _WEEK) * _WEEK
 
 
 def cancel(invitation: Invitation) -> bytes:
@@ -237,7 +260,8 @@ def _event(invitation: Invitation, series: Invitation | None = None) -> icalenda
     zoned = _written_in(series or invitation) is not None
     times = [("DTSTART", start), ("DTEND", end)]
     if invitation.occurrence is not None:
-        times.append(("RECURRENCE-ID", _whole_seconds(invitation.occurrence)))
+        which, first = _whole_seconds(invitation.occurrence), invitation.counted_from
+        times.append(("RECURRENCE-ID", which if zoned or first is None else _by_rule(which, _whole_seconds(first))))
     for name, at in times:
         if zoned:
             event.add(name, vDDDTypes(_wall(at, invitation.zone)), parameters={"TZID": invitation.zone})
@@ -274,19 +298,21 @@ def _event(invitation: Invitation, series: Invitation | None = None) -> icalenda
 
 
 def _recur(event: icalendar.Event, series: EventSeries, start: datetime, zone: str | None) -> None:
-    """Write when a series recurs: by a rule, or in UTC by its dates, as a rule in UTC would not follow the clocks."""
-    if zone is not None:
-        weekday = _WEEKDAYS[_wall(start, zone).isoweekday() % 7]
-        event.add("RRULE", vRecur({"FREQ": "WEEKLY", "INTERVAL": series.weeks, "BYDAY": weekday}))
-    listed = [("EXDATE", series.excluded)]
+    """Write the rule by which a series recurs. In UTC it ends where nobody has looked how the clocks go on.
+
+    Dates alone would do for RFC 5545; of those, some readers leave the first out, and others make no series.
+    """
+    weekday = _WEEKDAYS[(start if zone is None else _wall(start, zone)).isoweekday() % 7]
+    rule: dict[str, Any] = {"FREQ": "WEEKLY", "INTERVAL": series.weeks, "BYDAY": weekday}
+    excluded = sorted(_whole_seconds(at) for at in series.excluded)
     if zone is None:
-        listed.append(("RDATE", tuple(at for at in series.dates if at > start)))
-    for name, instants in listed:
-        if not instants:
-            continue
-        whole = sorted(_whole_seconds(at) for at in instants)
-        values = vDDDLists([at if zone is None else _wall(at, zone) for at in whole])
-        event.add(name, values, parameters={} if zone is None else {"TZID": zone})
+        excluded = [_by_rule(at, start) for at in excluded]
+        if any(at != _by_rule(at, start) for at in series.dates):
+            rule["UNTIL"] = _by_rule(series.dates[-1], start)
+    event.add("RRULE", vRecur(rule))
+    if excluded:
+        values = vDDDLists([at if zone is None else _wall(at, zone) for at in excluded])
+        event.add("EXDATE", values, parameters={} if zone is None else {"TZID": zone})
 
 
 def _wall(at: datetime, zone: str) -> datetime:
