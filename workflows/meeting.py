@@ -165,7 +165,7 @@ class Meeting(AccountWorkflow):
             await self._have_read(Purpose.MESSAGE, lambda: not self.messages.drafts_for(Purpose.MESSAGE))
         while self.venue is None and not self._is_diverted and (self.venue_open or workflow.now() < limit):
             until = None if self.venue_open else limit
-            await self._news(self._wait_for_the_venue(until), until, "Nobody has said whether it is held on site")
+            await self._news(self._wait_for_the_venue(limit), until, "Nobody has said whether it is held on site")
 
     async def take_the_agreed_time(self) -> bool:
         """Book what people agreed on in the room; nobody is asked again. Once, and only if it has not passed."""
@@ -1070,13 +1070,13 @@ class Meeting(AccountWorkflow):
 
     # What it waits for, and telling it
 
-    def _wait_for_the_venue(self, limit: datetime | None) -> Wait:
+    def _wait_for_the_venue(self, limit: datetime) -> Wait:
         drafts = reading_drafts(self.account) if self.messages.drafts else None
         assert self.step.onsite is not None
         task = f"rapport task show {self.scope}/{self.step.onsite.approval}"
         if self.venue_open:
             what = "the TAM, to decide what follows: the approval failed"
-            return Wait(on=("tam",), what=what, unblock=f"{task}.{DECIDE_ON_FAILURE.name}")
+            return Wait(on=("tam",), what=what, unblock=f"{task}.{DECIDE_ON_FAILURE.name}", deadline=limit)
         what = "word on whether it is held on site"
         return Wait(on=("tam", "tam_manager"), what=what, unblock=drafts or task, deadline=limit)
 
