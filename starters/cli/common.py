@@ -30,6 +30,7 @@ from starters.cli.exits import EXIT
 from starters.installation import services
 from starters.services import LATER, Actor, Services, told_by_temporal
 from starters.views.disk import disk_alarm
+from starters.views.mail_kept import MailKept, kept_now
 from starters.views.standstill import is_stale
 
 T = TypeVar("T")
@@ -135,6 +136,7 @@ def command(
     document: Callable[..., Any] | None = lambda answer: answer,
     fault: Callable[[Any], Refused | None] | None = None,
     beside: Callable[[UserError], Mapping[str, Any]] | None = None,
+    mails: bool | None = None,
 ) -> Callable[[F], F]:
     """Make a command of what is to be done: what comes of it is shown, or with `--json` printed as a document.
 
@@ -150,6 +152,7 @@ def command(
             handed those of the command's arguments that it names.
         beside: What the document of a refusal has beside it.
         fault: Why what was found is not as it should be; the exit code says so after it is shown.
+        mails: Whether emails may follow, so that it is said where none go out: of whatever somebody does, by default.
     """
     shown_by = (lambda _: show) if isinstance(show, str) else show
 
@@ -176,6 +179,7 @@ def command(
 
         def run(*, json: bool, data: Path | None = None, as_: str | None = None, **said: Any) -> None:
             _READER.set(as_)
+            kept: list[MailKept | None] = []
 
             async def done() -> Any:
                 handed: dict[str, Any] = {one: of for one, of in (("json", json), ("data", data)) if one in taken}
@@ -194,7 +198,10 @@ def command(
                             f"[bold red]{escape(problem)}[/bold red] To fix it: {escape(alarm.fix)}.", soft_wrap=True
                         )
                     said.update(await in_full(parts, said))
-                    return await work(services=parts, **handed, **_grouped(said, groups))
+                    answer = await work(services=parts, **handed, **_grouped(said, groups))
+                    if (names_somebody if mails is None else mails) and not (alarm is not None and alarm.full):
+                        kept.append(await kept_now(parts.store, parts.settings.mail_mode, alarm))
+                    return answer
 
             answer = finish(done(), as_json=json, beside=beside)
             if json and document:
@@ -203,6 +210,9 @@ def command(
                 out.print(f"{LATER.capitalize()}.")
             elif text := _told(shown_by, answer, said):
                 out.print(text)
+            for one in filter(None, kept):
+                told = f"No email goes out now: {one.problem}. What is due goes once it does."
+                err.print(f"[yellow]{escape(told)}[/yellow] To fix it: {escape(one.remedy)}.", soft_wrap=True)
             if fault is not None and (kind := fault(answer)) is not None:
                 raise typer.Exit(EXIT[kind])
 

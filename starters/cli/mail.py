@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
 
+from rapport.model.base import Refused
 from rapport.rules.wording import amount
 from starters.cli.common import command, out, when
 from starters.services import Actor, Services
@@ -31,14 +32,25 @@ def print_fault(fault: RelayFaultShown) -> None:
     out.print(f"Last tried {when(fault.probed_at)}. Once it works, everything goes out automatically.", soft_wrap=True)
 
 
+_KEPT: Final = {
+    "disk": ", [red]but nothing goes out: the disk is full[/red]",
+    "fault": ", [yellow]but the mail server takes no email[/yellow]",
+    "stopped": ", [yellow]but sending is stopped by hand[/yellow]",
+    "off": ": [yellow]no mail goes out[/yellow]",
+}
+
+
+def exit_of(shown: MailStatus) -> Refused | None:
+    """What looking at it ends with: as a refusal of the same would, nothing where mail goes."""
+    if shown.kept_by == "disk":
+        return Refused.UNREACHABLE
+    return None if shown.sends and not (shown.deferred and shown.deferred.stuck) else Refused.CONFLICT
+
+
 def mail_goes(shown: MailStatus) -> str:
     """What the mode comes to: also one that lets mail go does not while something else keeps it."""
-    if shown.mode == "off":
-        return "mode off: [yellow]no mail goes out[/yellow]"
-    if shown.fault is not None:
-        return f"mode {shown.mode}, [yellow]but the mail server takes no email[/yellow]"
-    if shown.stopped:
-        return f"mode {shown.mode}, [yellow]but sending is stopped by hand[/yellow]"
+    if shown.kept_by is not None:
+        return f"mode {shown.mode}{_KEPT[shown.kept_by]}"
     if shown.limited is not None:
         return f"mode {shown.mode}, [yellow]but slowly: none goes until {when(shown.limited.until)}[/yellow]"
     if shown.deferred and shown.deferred.stuck:
@@ -84,19 +96,19 @@ def print_mail(shown: MailStatus) -> None:
         out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}{why}", soft_wrap=True)
 
 
-@command(app, show=print_mail)
+@command(app, show=print_mail, fault=exit_of)
 async def status(services: Services) -> MailStatus:
-    """Whether mail goes out, and why not."""
+    """Whether mail goes out, and why not. Exit code 4: it doesn't; 5: as nothing can be recorded."""
     return await mail_switch.status(services)
 
 
-@command(app, show=print_mail)
+@command(app, show=print_mail, mails=False)
 async def stop(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Stop all mail at once; what is due waits."""
     return await mail_switch.stop(services, actor, reason)
 
 
-@command(app, show=print_mail)
+@command(app, show=print_mail, mails=False)
 async def start(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Let mail go again; what waited follows within half a minute."""
     return await mail_switch.start(services, actor, reason)

@@ -146,7 +146,7 @@ async def vote(
     return await meeting.vote(services, account, step, tuple(slots or ()), actor, round_)
 
 
-@command(app, show="Booked; the invitations go out next.")
+@command(app, show="Booked. Everyone gets an invitation.")
 async def book(
     services: Services,
     actor: Actor,

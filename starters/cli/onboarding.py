@@ -137,7 +137,7 @@ def print_status(shown: Status) -> None:
             out.print(f"\n{step.title}: nothing to do until {when(step.deadline)}", soft_wrap=True, markup=False)
 
 
-@command(app, show=print_started)
+@command(app, show=print_started, mails=True)
 async def start(
     services: Services,
     file_or_account: Annotated[str, typer.Argument(help="An account file, or the key of a known account.")],

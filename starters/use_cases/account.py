@@ -425,7 +425,7 @@ async def portfolio(services: Services, tam: str | None = None) -> list[AccountL
         others = await other_waits(connection)
         missed = await unreached(connection, present())
         known = await sweep.known_ended(connection)
-        no_mail = await mail_switch.why_not(services, connection)
+    no_mail = await mail_switch.why_not(services)
     still, checked = await standstill.all_ended(services, known)
     lines = [
         _unserved(

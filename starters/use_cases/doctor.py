@@ -56,7 +56,8 @@ from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from starters.use_cases.mail_switch import DeferralsShown
 from starters.use_cases.sign_in import provider
-from starters.views.disk import disk_alarm
+from starters.views.disk import DiskAlarm, disk_alarm
+from starters.views.mail_kept import mail_kept
 from starters.views.standstill import way_on
 from worker import mailer_of
 
@@ -152,7 +153,8 @@ async def examine(settings: Settings) -> Diagnosis:
         checks += [database, temporal]
         for name, look in _OF_TEMPORAL.items():
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
-        checks.append(await _relay(settings, store))
+        relay = await _relay(settings, store)
+        checks.append(relay)
         if store is None:
             missed = (
                 "administrators",
@@ -169,7 +171,7 @@ async def examine(settings: Settings) -> Diagnosis:
             )
             checks += [_skipped(name, "the database") for name in missed]
         else:
-            mail = await _mail(store, settings)
+            mail = await _mail(store, settings, relay)
             checks += [
                 await _administrators(store, settings),
                 await _books(store),
@@ -472,18 +474,26 @@ async def _relay(settings: Settings, store: Store | None) -> Check:
     return Check(check="relay", verdict=CheckVerdict.OK, what=f"{relay.host}:{relay.port} lets us in")
 
 
-async def _mail(store: Store, settings: Settings) -> Check:
-    """Whether mail goes out, with what waits because the relay has deferred it."""
+async def _mail(store: Store, settings: Settings, relay: Check) -> Check:
+    """Whether mail goes out, with what waits because the relay has deferred it.
+
+    Args:
+        relay: What came of asking the relay just now.
+    """
+    alarm = await disk_alarm(store, settings.data)
     async with store.reading() as connection:
         gate = await mail_gate(connection)
         waits = DeferralsShown.of(await outbox.deferrals(connection), datetime.now(UTC))
-    check = _gate(gate, settings)
+    check = _gate(gate, settings, relay, alarm)
     if waits is None:
         return check
     what = f"{check.what}. {waits.told(f'{waits.since:%Y-%m-%d %H:%M} UTC')}"
     if waits.none_sent:
         what += ". No email has gone out since then"
-    if gate.fault is not None or gate.stopped or settings.mail_mode == "off":
+    if mail_kept(gate, settings.mail_mode, alarm) is not None or check.verdict not in (
+        CheckVerdict.OK,
+        CheckVerdict.NOTE,
+    ):
         return check.model_copy(update={"what": what})
     fix = "nothing; each is tried for 48 hours. If its answer stays, ask whoever runs the mail server"
     fix = check.fix if gate.limited(datetime.now(UTC)) is not None else fix
@@ -491,18 +501,22 @@ async def _mail(store: Store, settings: Settings) -> Check:
     return check.model_copy(update={"verdict": verdict, "what": what, "fix": fix})
 
 
-def _gate(gate: MailGate, settings: Settings) -> Check:
-    fault = gate.fault
-    if fault is not None:
-        what = f"doesn't go out since {fault.since:%Y-%m-%d %H:%M} UTC: {fault.what}"
-        fix = f"{fault.fix}; what waits then goes out automatically"
-        return Check(check="mail", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
-    if gate.stopped:
-        fix = "`rapport mail start --reason REASON --as EMAIL` lets it go again"
-        return Check(check="mail", verdict=CheckVerdict.NOTE, what="is stopped by hand", fix=fix)
-    if settings.mail_mode == "off":
-        fix = "set RAPPORT_MAIL_MODE to live, or to redirect:ADDRESS"
-        return Check(check="mail", verdict=CheckVerdict.NOTE, what="is off; nothing goes out", fix=fix)
+def _gate(gate: MailGate, settings: Settings, relay: Check, alarm: DiskAlarm | None) -> Check:
+    kept = mail_kept(gate, settings.mail_mode, alarm)
+    if kept is not None:
+        since = f" since {gate.fault.since:%Y-%m-%d %H:%M} UTC" if kept.by == "fault" and gate.fault else ""
+        verdict = CheckVerdict.TROUBLE if kept.by in ("disk", "fault") else CheckVerdict.NOTE
+        goes_then = "; what waits then goes out automatically" if verdict is CheckVerdict.TROUBLE else ""
+        return Check(
+            check="mail",
+            verdict=verdict,
+            what=f"doesn't go out{since}: {kept.problem}",
+            fix=f"{kept.remedy}{goes_then}",
+        )
+    silent = relay.verdict is CheckVerdict.UNREACHABLE and "smtp_url" in settings.model_fields_set
+    if silent or relay.verdict is CheckVerdict.TROUBLE:
+        # Nothing was due since, so that no worker has met it.
+        return relay.model_copy(update={"check": "mail", "what": f"won't go out: {relay.what}"})
     if settings.mail_mode != "live":
         what = f"all of it goes to {settings.mail_mode.removeprefix('redirect:')}"
         fix = "set RAPPORT_MAIL_MODE to live to let it reach its readers"

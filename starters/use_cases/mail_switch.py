@@ -19,6 +19,8 @@ from rapport.storage.database import Connection
 from rapport.storage.relay import mail_gate
 from starters.rights import requires
 from starters.services import Actor, Services, present, submission, who_says
+from starters.views.disk import DiskAlarm, disk_alarm
+from starters.views.mail_kept import MailKept, kept_now, mail_kept
 
 
 class RelayFaultShown(RelayFault):
@@ -74,6 +76,7 @@ class MailStatus(WireModel):
     """Whether mail goes out, and why not.
 
     Attributes:
+        kept_by: Whether `why_not` is a full `disk`, a `fault` of the relay, that it is `stopped`, or `off`.
         fault: What the relay does not take, since when, and what to do about it.
         queued: What is due and has not gone: it waits for its turn, or for what keeps all mail from going.
         deferred: What waits because the relay has deferred it.
@@ -92,6 +95,7 @@ class MailStatus(WireModel):
     stopped_at: Instant | None
     sends: bool
     why_not: str | None
+    kept_by: str | None = None
     fault: RelayFaultShown | None = None
     limited: RelayLimitShown | None = None
     queued: Queue | None = None
@@ -105,8 +109,9 @@ class MailStatus(WireModel):
 @requires(Action.READ)
 async def status(services: Services) -> MailStatus:
     """Whether mail goes out."""
+    alarm = await disk_alarm(services.store, services.settings.data)
     async with services.store.reading() as connection:
-        return await _status(services, connection, await access.mail_switch(connection))
+        return await _status(services, connection, await access.mail_switch(connection), alarm)
 
 
 @requires(Action.MAIL)
@@ -132,33 +137,34 @@ async def _throw(services: Services, actor: Actor, reason: str | None, *, stoppe
     said = submission(by, actor, "mail.stopped" if stopped else "mail.started", "mail", reason)
     who = actor.email or actor.entered_by or by
     switch = MailSwitch(stopped=stopped, by=who, reason=reason, at=said.at)
+    alarm = await disk_alarm(services.store, services.settings.data)
     async with services.store.writing() as connection:
         await timeline.submit(connection, said)
         await access.throw_mail_switch(connection, switch)
-        return await _status(services, connection, switch)
+        return await _status(services, connection, switch, alarm)
 
 
-async def why_not(services: Services, connection: Connection) -> str | None:
+async def why_not(services: Services) -> str | None:
     """Why no email goes out at all; nothing where it does."""
-    gate = await mail_gate(connection)
-    return _why_not(gate.fault, services.settings.mail_mode, stopped=gate.stopped)
+    alarm = await disk_alarm(services.store, services.settings.data)
+    return _why_not(await kept_now(services.store, services.settings.mail_mode, alarm))
 
 
-def _why_not(fault: RelayFault | None, mode: str, *, stopped: bool) -> str | None:
-    if fault is not None:
-        return fault.what
-    if stopped:
-        return "stopped by hand; `rapport mail start --reason REASON --as EMAIL` lets it go again"
-    return "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS" if mode == "off" else None
+def _why_not(kept: MailKept | None) -> str | None:
+    if kept is None or kept.by == "fault":
+        return kept.problem if kept is not None else None
+    return f"{kept.problem}; {kept.remedy}"
 
 
-async def _status(services: Services, connection: Connection, switch: MailSwitch) -> MailStatus:
+async def _status(
+    services: Services, connection: Connection, switch: MailSwitch, alarm: DiskAlarm | None
+) -> MailStatus:
     gate, last = await mail_gate(connection), await sweep.last(connection)
     fault, limit = gate.fault, gate.limited(present())
     mode = services.settings.mail_mode
     relay = Relay.parse(services.settings.smtp_url.get_secret_value())
     pace = pace_of(services.settings.mail_rate, local=relay.is_local)
-    kept = _why_not(fault, mode, stopped=switch.stopped)
+    kept = mail_kept(gate, mode, alarm)
     return MailStatus(
         mode=mode,
         quiet_hours=services.settings.quiet_hours,
@@ -167,7 +173,8 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
         stopped_because=switch.reason if switch.stopped else None,
         stopped_at=switch.at if switch.stopped else None,
         sends=kept is None,
-        why_not=kept,
+        why_not=_why_not(kept),
+        kept_by=kept.by if kept is not None else None,
         fault=None if fault is None else RelayFaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
         limited=None
         if limit is None

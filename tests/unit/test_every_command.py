@@ -167,7 +167,7 @@ WITHOUT_TEMPORAL: Final = f"""
 2 message hold --account versayce
 3 message resolve k sent
 3 message resend k
-0 mail status
+4 mail status
 0 mail stop --reason R
 0 mail start --reason R
 5 gap log --title T --description D --account versayce
