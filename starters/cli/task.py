@@ -24,7 +24,7 @@ from starters.cli.common import (
 )
 from starters.services import LISTED, Actor, Services
 from starters.use_cases import task as tasks
-from starters.views.task import Inbox, TaskLine, TaskShown, others_there, together
+from starters.views.task import Inbox, OptionShown, TaskLine, TaskShown, others_there, together
 
 app = typer.Typer(help="Tasks: approvals and to-dos, and answering them.", no_args_is_help=True)
 
@@ -195,8 +195,12 @@ def print_open(shown: TaskShown) -> None:
             _print_ways(shown, "To correct the address first", correct)
             if others := others_there(shown):
                 out.print(f"  {others}")
-        ways = [deciding(shown.task, option.id, needs_reason=option.needs_reason) for option in shown.options]
-        _print_ways(shown, "To decide", *ways)
+        _print_ways(shown, "To decide", *(line for option in shown.options for line in _choice(shown, option)))
+
+
+def _choice(shown: TaskShown, option: OptionShown) -> tuple[str, str]:
+    """What an answer says and what follows it, and the command that gives it."""
+    return f"{option.told}:", f"  {deciding(shown.task, option.id, needs_reason=option.needs_reason)}"
 
 
 def _print_ways(shown: TaskShown, what: str, *ways: str) -> None:

@@ -13,9 +13,10 @@ from rapport.model.account import Contact, Fact, Member
 from rapport.model.base import Instant, WireModel
 from rapport.model.commands import in_name
 from rapport.model.ids import BOOKS, UNDELIVERED_STEP
-from rapport.model.message import Resolution
+from rapport.model.message import MessageState, Resolution
 from rapport.model.task import NOT_REQUESTED, WITHDRAWN, Decision, TaskDefinition, TaskPhase
 from rapport.rules import audience, drafting
+from rapport.rules.message import OFFERED
 from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import amount
 from rapport.storage import account as accounts, minutes, timeline
@@ -32,11 +33,21 @@ Person = Member | Contact
 
 
 class OptionShown(WireModel):
-    """One answer that is offered."""
+    """One answer that is offered.
+
+    Attributes:
+        follows: What follows it, where its title does not say so, in a sentence without its point.
+    """
 
     id: str
     title: str
     needs_reason: bool
+    follows: str | None = None
+
+    @property
+    def told(self) -> str:
+        """Its title, and what follows."""
+        return f"{self.title}. {self.follows}" if self.follows else self.title
 
 
 class TaskLine(WireModel):
@@ -266,7 +277,7 @@ def line_of(task: Task, known: Mapping[str, Person], now: datetime, reader: Pers
         "step": task.step,
         "title": task.heading,
         "question": task.definition.question,
-        "options": tuple(OptionShown.made_of(one) for one in task.definition.options),
+        "options": _options(task),
         "assignees": tuple(known[holder.member].email for holder in task.awaited if holder.member in known),
         "deadline": task.deadline,
         "round": task.round,
@@ -347,9 +358,18 @@ def others_there(shown: TaskShown) -> str:
 def _failed_for_good(task: Task) -> bool:
     """Whether it is about an email that cannot have arrived."""
     offered = {option.id for option in task.definition.options}
-    return (
-        task.step.endswith(f".{UNDELIVERED_STEP}") and Resolution.RESEND in offered and Resolution.SENT not in offered
-    )
+    return _is_about_email(task) and Resolution.RESEND in offered and Resolution.SENT not in offered
+
+
+def _is_about_email(task: Task) -> bool:
+    return task.step.endswith(f".{UNDELIVERED_STEP}")
+
+
+def _options(task: Task) -> tuple[OptionShown, ...]:
+    """What is offered, of an email with what each answer does to it."""
+    state = MessageState.FAILED if _failed_for_good(task) else MessageState.UNKNOWN
+    follows = dict[str, str](OFFERED[state]) if _is_about_email(task) else {}
+    return tuple(OptionShown.made_of(one, follows=follows.get(one.id)) for one in task.definition.options)
 
 
 async def _alarm(services: Services, task: Task, reader: Person | None) -> TaskShown:

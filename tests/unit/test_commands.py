@@ -168,29 +168,38 @@ def test_whoever_reads_a_command_finds_their_own_address_in_it() -> None:
     assert read_by(None, "robin@vendor.example") is None
 
 
-def printed_ways(*options: TaskOption) -> list[str]:
-    """What the page of a to-do with these options prints below "To decide"."""
+def printed_ways(*options: TaskOption) -> list[tuple[str, str]]:
+    """What the command for a to-do with these options prints below "To decide": what each says, and how it is given."""
     given: dict[str, Any] = {
         "task": "task/versayce/kickoff.gone/1",
         "phase": TaskPhase.OPEN,
-        "options": tuple(OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in options),
+        "options": tuple(
+            OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason, follows=FOLLOWS) for one in options
+        ),
         **{"holders": (), "deadline": None, "record": None},
     }
     shown = TaskShown.model_construct(None, **given)
     with out.capture() as printed_:
         task.print_open(shown)
     _, *lines = printed_.get().splitlines()
-    return [line.strip() for line in lines]
+    told = [line.strip() for line in lines]
+    return [*zip(told[::2], told[1::2], strict=True)]
 
 
+FOLLOWS = "Nobody is asked again"
 CHORES = [one for one in vars(todo_template).values() if isinstance(one, todo_template.TodoTemplate)]
 
 
 @pytest.mark.parametrize("chore", CHORES, ids=lambda chore: chore.title)
 def test_the_page_of_a_task_prints_a_reason_where_one_is_needed(chore: todo_template.TodoTemplate) -> None:
-    """Each option of each to-do is printed as a command that is taken, with a reason where it is refused without."""
+    """Each option is printed as a command that is taken, with a reason where it is refused without.
+
+    Before it stands what the page says as well: the option's title, and what follows.
+    """
     options = chore.definition.options
-    ways = printed_ways(*options)
+    printed = printed_ways(*options)
+    assert [told for told, _ in printed] == [f"{one.title}. {FOLLOWS}:" for one in options]
+    ways = [way for _, way in printed]
     assert [("--reason" in way) for way in ways] == [one.needs_reason for one in options]
     assert [fault for way in ways for fault in faults(way)] == []
 
