@@ -176,7 +176,7 @@ class Delivery:
                 raise result
         if waiting and not at_once:
             wait = again - now() if again else outbox.LEASE
-            why = "the relay asks to try again later"
+            why = "the mail server asks to try again later"
             if self.policy.pace is not None:
                 why += ", or the mailbox has sent as much as it may for now"
             if paused:
@@ -271,7 +271,7 @@ class Delivery:
 
     async def _after_silence(self, held: outbox.Lease) -> MessageState | None:
         """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
-        silence = "the relay did not answer after the data"
+        silence = "the mail server got the email and didn't say that it has taken it"
         if held.kind == "resend":
             return await self._defer(held, silence, may_have_arrived=True)
         return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.account import personas
-from rapport.model.ids import number_in, purpose_of
+from rapport.model.ids import number_in, person_of, purpose_of
 from rapport.rules import audience, tech_review
 from rapport.rules.drafting import together
 from rapport.rules.outcome_words import in_words
@@ -96,9 +96,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "message.suppressed": "Mail to {who} does not go: {about}",
     "message.failed": "Mail to {who} failed for good",
     "message.unknown": "Mail to {who}: nobody can say whether it arrived",
-    "message.sent_again": "{who} had the email sent again",
-    "message.confirmed": "{who} confirmed that the email arrived",
-    "message.told_elsewhere": "{who} told the email's reader another way",
+    "message.sent_again": "{who} had the email to {reader} sent again",
+    "message.confirmed": "{who} confirmed that the email to {reader} arrived",
+    "message.told_elsewhere": "{who} told {reader} another way what the email says",
     "message.refused": "A mail could not be written: {about}",
     "cadence.began": "From now on meetings recur",
     "cadence.ended": "Nothing recurs any more",
@@ -229,7 +229,7 @@ _TODOS: Final = {
     "conversion": "onsite after all",
     "successor": "who follows",
     "reply": "a late reply",
-    "undelivered": "an email that wasn't delivered",
+    "undelivered": "an email that needs attention",
     "unwritten": "an email that couldn't be written",
     "failed": "how it continues",
     "gate": "the review before it",
@@ -359,6 +359,11 @@ class _Words(dict[str, str]):
     @property
     def person(self) -> str:
         return self.names.get(self.entry.about or "", GONE)
+
+    @property
+    def reader(self) -> str:
+        """Whose an email is, by its key."""
+        return self.names.get(person_of(self.entry.about or ""), GONE)
 
     @property
     def known(self) -> str:

@@ -620,7 +620,10 @@ async def test_what_was_not_answered_after_its_data_waits_as_well(
         counted.append(await outbox.deferrals(connection))
         assert (await rows(store))[LUCA]["state"] == S.SENDING
     assert counted[0] is not None
-    assert (counted[0].answers, counted[0].none_sent) == ({"the relay did not answer after the data": 1}, True)
+    assert (counted[0].answers, counted[0].none_sent) == (
+        {"the mail server got the email and didn't say that it has taken it": 1},
+        True,
+    )
     await send(messages, await one(store, Purpose.REMINDER), T0 + timedelta(minutes=3))
     async with store.reading() as connection:
         assert await outbox.deferrals(connection) is None

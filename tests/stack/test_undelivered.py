@@ -19,6 +19,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
 from rapport.model.operation import Control, ControlKind
+from rapport.rules.message import OFFERED
 from starters.cli.account import print_edited
 from starters.cli.task import _print_inbox
 from starters.services import Actor, present
@@ -120,6 +121,7 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
         (line,) = await asked(here)
         assert line.subject == key
         shown = await task.show(here.services, line.task)
+        assert [(one.id, one.follows) for one in shown.options] == [*OFFERED[MessageState.FAILED]]
         assert "550 5.1.1 no such user here" in str(shown.said)
         assert failed.subject in str(shown.said)
         new = "mara.osei@new.example"
@@ -366,7 +368,7 @@ async def test_a_second_failure_is_told_with_its_own_words(dev_server: Client, t
         assert full in str(again.said)
         told = [(entry.kind, entry.what) for entry in await timeline.timeline_of(here.services, key)]
         assert [kind for kind, _ in told].count("message.failed") == 2
-        assert ("message.sent_again", "Robin Keller had the email sent again") in told
+        assert ("message.sent_again", "Robin Keller had the email to Mara Osei sent again") in told
 
 
 async def test_whoever_speaks_after_a_to_do_that_lapsed_is_heard(dev_server: Client, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import UTC, datetime
 from typing import Final, get_args
@@ -9,7 +10,9 @@ from typing import Final, get_args
 import pytest
 from hypothesis import given, strategies as st
 
+from activities.undelivered import SAID
 from rapport.model.account import personas
+from rapport.model.ids import message_key
 from rapport.model.step import Gate, Stage, TaskStep
 from rapport.playbooks import load
 from rapport.rules import tech_review, todo_template
@@ -118,6 +121,32 @@ def test_an_answer_is_told_as_the_task_offered_it() -> None:
         for id_, title in options.items():
             for kind in ("decision.made", "decision.late", "task.closed"):
                 assert title in sentence(entry(kind, id_, step), {}, _TITLES, "UTC", None, offered), number
+
+
+@pytest.mark.parametrize("said", SAID.values())
+def test_what_became_of_an_email_names_its_reader(said: str) -> None:
+    """Whoever says what became of an email that needed attention says of which: it is told whose it is."""
+    about = message_key("C_1", "kickoff", 1, 1, 1, "proposal", "welcome", "c_2")
+    told = sentence(entry(f"message.{said}", about, "kickoff"), {"m_1": "Robin", "c_2": "Mara Osei"}, {}, "UTC")
+    assert "Mara Osei" in told
+
+
+def test_a_to_do_about_an_email_does_not_contradict_its_answers() -> None:
+    """What an email's to-do is called is true whether it failed, or arrived after all, as one of its answers says."""
+    assert {template.name for template in todo_template.ABOUT_EMAIL.values()} == {"undelivered"}
+    options = {one.id: one.title for one in todo_template.NOBODY_KNOWS.definition.options}
+    offered = {"kickoff.undelivered": [(datetime(2026, 1, 1, tzinfo=UTC), options)]}
+    told = sentence(entry("decision.made", "sent", "kickoff.undelivered"), {"m_1": "Robin"}, {}, "UTC", None, offered)
+    assert told == "kickoff (an email that needs attention): Robin chose “It arrived”"
+
+
+@pytest.mark.parametrize("path", ["activities/delivery.py", "rapport/mail/smtp.py", "rapport/model/relay.py"])
+def test_people_are_told_of_the_mail_server(path: str) -> None:
+    """Why an email did not go is said in tasks and emails, whose readers know a mail server and no relay."""
+    nodes = [*ast.walk(ast.parse((ROOT / path).read_text()))]
+    documents = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and node not in documents]
+    assert [text for text in texts if isinstance(text, str) and re.search(r"\brelay\b.* |.* relay\b", text)] == []
 
 
 def test_counts_of_outcomes_read_as_counts() -> None:
