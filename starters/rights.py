@@ -144,7 +144,7 @@ def refuse_scopes(caller: Caller, action: Action) -> None:
         raise UserError("this link is not for that", fix="sign in", kind=Refused.FORBIDDEN)
     if not _in_scope(caller, action):
         raise UserError(
-            f"this token may not {action.replace('_', ' ')}",
+            f"this token may not {access.TABLE[action].doing}",
             field="Authorization",
             fix=f"use one that may; this one is for {', '.join(sorted(caller.scopes))}",
             kind=Refused.FORBIDDEN,
@@ -178,7 +178,7 @@ async def _refuse_role(
         if everywhere:
             field, fix = "account", f"name an account of yours: {everywhere}; for all of them, {fix}"
     raise UserError(
-        f"may not {action.replace('_', ' ')}{where}",
+        f"may not {access.TABLE[action].doing}{where}",
         field=field,
         fix=fix,
         kind=Refused.FORBIDDEN,

@@ -15,11 +15,13 @@ class Right(NamedTuple):
 
     Attributes:
         title: What it is, in words.
+        doing: What is refused to whoever has no such right: they "may not …", all that one may ask by it.
         roles: How far each role's right goes; a role that is not named has none.
         scopes: The scopes of a service's token that cover it. The operator's covers all.
     """
 
     title: str
+    doing: str
     roles: Mapping[Role, Reach]
     scopes: tuple[TokenScope, ...] = ()
 
@@ -47,51 +49,94 @@ TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
     {
         Action.READ: Right(
             "Look at accounts, meetings, tasks, reviews, cases, members",
+            "look at what is on record",
             _reach(all_=_EVERY_ROLE),
             (TokenScope.READ,),
         ),
         Action.READ_AUDIT: Right(
             "Verify and export the timeline with its hashes",
+            "read the audit",
             _reach(own=[Role.TAM], all_=[Role.TAM_MANAGER, Role.ADMINISTRATOR]),
         ),
-        Action.READ_NOTES: Right("Read the private note on a meeting, beside who wrote it", _reach(own=[Role.TAM])),
+        Action.READ_NOTES: Right(
+            "Read the private note on a meeting, beside who wrote it", "read private notes", _reach(own=[Role.TAM])
+        ),
         Action.START: Right(
             "Start onboardings, import accounts",
+            "start onboardings or import accounts",
             _reach(team=[Role.TAM], all_=[Role.TAM_MANAGER, Role.CE]),
             (TokenScope.START_ONBOARDINGS,),
         ),
         Action.ACT: Right(
             "Onboarding steps, meetings, minutes, contacts, handovers",
+            "change onboardings, meetings or contacts",
             _reach(team=[Role.TAM], all_=[Role.TAM_MANAGER, Role.CE]),
         ),
         Action.DRAFTS: Right(
-            "Read, edit, send and hold drafts", _reach(own=[Role.TAM, Role.CE], team=[Role.TAM_MANAGER])
+            "Read, edit, send and hold drafts",
+            "read or send drafts",
+            _reach(own=[Role.TAM, Role.CE], team=[Role.TAM_MANAGER]),
         ),
         Action.CASE_DRAFTS: Right(
             "Read, edit, send and hold drafts of support cases",
+            "read or send case drafts",
             _reach(own=[Role.TAM, Role.CE], team=[Role.TAM_MANAGER], all_=_SUPPORT),
         ),
-        Action.ERASE: Right("Erase a contact for good", _reach(own=[Role.TAM], team=[Role.TAM_MANAGER])),
-        Action.ERASE_ACCOUNT: Right(
-            "Erase an account for good, together with a second person", _reach(own=[Role.TAM], team=[Role.TAM_MANAGER])
+        Action.ERASE: Right(
+            "Erase a contact for good", "erase contacts", _reach(own=[Role.TAM], team=[Role.TAM_MANAGER])
         ),
-        Action.USAGE: Right("Record usage", _reach(all_=_AT_WORK), (TokenScope.WRITE_USAGE,)),
-        Action.RECORD: Right("Record incidents, projects, wins, the roadmap", _reach(all_=_AT_WORK)),
-        Action.DECIDE: Right("Decide, ask and answer on tasks assigned to oneself", _reach(all_=_EVERY_ROLE)),
-        Action.REQUEST_REVIEW: Right("Request technical reviews", _reach(all_=_ASK_FOR_REVIEWS)),
-        Action.SPEAK: Right("Give feedback in technical reviews", _reach(all_=_AT_WORK)),
-        Action.WITHDRAW_REVIEW: Right("Withdraw technical reviews", _reach(all_=(*_ASK_FOR_REVIEWS, Role.CE_VP))),
-        Action.GAPS: Right("Log and change product gaps, triage requests", _reach(all_=_AT_WORK)),
-        Action.OPEN_CASE: Right("Open support cases", _reach(all_=_AROUND_CASES), (TokenScope.OPEN_CASES,)),
-        Action.ADD_TO_CASE: Right("Add notes and context to cases, reopen them", _reach(all_=_AROUND_CASES)),
-        Action.WORK_ON_CASE: Right("Answer, assign, merge and resolve cases", _reach(all_=_SUPPORT)),
-        Action.SIDE_PROJECTS: Right("Add and take side projects", _reach(all_=_AT_WORK)),
-        Action.LEAD_DESK: Right("Set when to look at side projects again", _reach(all_=[Role.SUPPORT_LEAD])),
-        Action.ABSENCES: Right("Announce and end absences", _reach(own=_EVERY_ROLE, all_=(*_LEADS, *_ADMINISTRATORS))),
-        Action.MEMBERS: Right("Add members, change their roles, note that they left", _reach(all_=_ADMINISTRATORS)),
-        Action.MAIL: Right("Stop and start all email", _reach(all_=(*_LEADS, *_ADMINISTRATORS))),
-        Action.TOKENS: Right("Create and revoke tokens", _reach(all_=_ADMINISTRATORS)),
-        Action.HOST: Right("Set up, back up and look after the installation", _reach()),
+        Action.ERASE_ACCOUNT: Right(
+            "Erase an account for good, together with a second person",
+            "ask for or confirm the erasure",
+            _reach(own=[Role.TAM], team=[Role.TAM_MANAGER]),
+        ),
+        Action.USAGE: Right("Record usage", "record usage", _reach(all_=_AT_WORK), (TokenScope.WRITE_USAGE,)),
+        Action.RECORD: Right(
+            "Record incidents, projects, wins, the roadmap",
+            "record incidents, projects, wins or the roadmap",
+            _reach(all_=_AT_WORK),
+        ),
+        Action.DECIDE: Right(
+            "Decide, ask and answer on tasks assigned to oneself", "decide tasks", _reach(all_=_EVERY_ROLE)
+        ),
+        Action.REQUEST_REVIEW: Right(
+            "Request technical reviews", "request technical reviews", _reach(all_=_ASK_FOR_REVIEWS)
+        ),
+        Action.SPEAK: Right(
+            "Give feedback in technical reviews", "give feedback in technical reviews", _reach(all_=_AT_WORK)
+        ),
+        Action.WITHDRAW_REVIEW: Right(
+            "Withdraw technical reviews", "withdraw technical reviews", _reach(all_=(*_ASK_FOR_REVIEWS, Role.CE_VP))
+        ),
+        Action.GAPS: Right(
+            "Log and change product gaps, triage requests", "log or change product gaps", _reach(all_=_AT_WORK)
+        ),
+        Action.OPEN_CASE: Right(
+            "Open support cases", "open cases", _reach(all_=_AROUND_CASES), (TokenScope.OPEN_CASES,)
+        ),
+        Action.ADD_TO_CASE: Right(
+            "Add notes and context to cases, reopen them", "add to cases or reopen them", _reach(all_=_AROUND_CASES)
+        ),
+        Action.WORK_ON_CASE: Right(
+            "Answer, assign, merge and resolve cases", "answer, assign or resolve cases", _reach(all_=_SUPPORT)
+        ),
+        Action.SIDE_PROJECTS: Right("Add and take side projects", "add or take side projects", _reach(all_=_AT_WORK)),
+        Action.LEAD_DESK: Right(
+            "Set when to look at side projects again",
+            "set when side projects are looked at again",
+            _reach(all_=[Role.SUPPORT_LEAD]),
+        ),
+        Action.ABSENCES: Right(
+            "Announce and end absences",
+            "announce or end absences",
+            _reach(own=_EVERY_ROLE, all_=(*_LEADS, *_ADMINISTRATORS)),
+        ),
+        Action.MEMBERS: Right(
+            "Add members, change their roles, note that they left", "change members", _reach(all_=_ADMINISTRATORS)
+        ),
+        Action.MAIL: Right("Stop and start all email", "stop or start email", _reach(all_=(*_LEADS, *_ADMINISTRATORS))),
+        Action.TOKENS: Right("Create and revoke tokens", "create or revoke tokens", _reach(all_=_ADMINISTRATORS)),
+        Action.HOST: Right("Set up, back up and look after the installation", "look after the installation", _reach()),
     }
 )
 

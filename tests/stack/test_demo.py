@@ -263,7 +263,7 @@ def test_drafts_are_read_edited_and_sent_by_command(tmp_path: Path) -> None:
             "is not a time",
         ),
         (("meeting", "held", "versayce", "kickoff"), 2, "nobody is named"),
-        (("meeting", "held", "versayce", "kickoff", "--as", "sam.ortega@foobar.example"), 2, "may not act"),
+        (("meeting", "held", "versayce", "kickoff", "--as", "sam.ortega@foobar.example"), 2, "may not change"),
         (("meeting", "held", "versayce", "kickoff", "--as", "robin.keller@foobar.example"), 4, "no time is booked yet"),
         (("message", "show", "no/such/key"), 3, "no message with this key"),
         (("timeline", "versayce", "--as-of", "yesterday"), 2, "is not a time"),

@@ -10,7 +10,7 @@ from enum import StrEnum
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, strategies as st
@@ -363,12 +363,20 @@ async def test_approvals_are_not_entered_where_several_share_an_installation(ser
     assert (await message.release(own, (), api_actor(own, "own", TAM))).accepted
 
 
+@pytest.mark.parametrize("throw", [mail_switch.start, mail_switch.stop])
+async def test_whoever_may_not_is_told_what_they_asked_for(services: Services, throw: Any) -> None:
+    """Where one right is for several things, its refusal speaks of each: who starts mail is not told of stopping it."""
+    with pytest.raises(UserError) as caught:
+        await throw(await holder(services, TAM), Actor(email=TAM, channel="cli"), "why")
+    assert caught.value.problem == "may not stop or start email"
+
+
 async def test_whoever_may_for_their_own_alone_is_told_to_name_an_account(services: Services) -> None:
     """Of every account's audit a TAM hears who may see it, who is nobody like them, and how they can name theirs."""
     robin = await holder(services, TAM)
     with pytest.raises(UserError) as caught:
         await audit.verify(robin)
-    assert (caught.value.kind, caught.value.problem) == (Refused.FORBIDDEN, "may not read audit of every account")
+    assert (caught.value.kind, caught.value.problem) == (Refused.FORBIDDEN, "may not read the audit of every account")
     name, _, others = caught.value.fix.partition("; for all of them, ")
     assert others == "ask one of: tam_manager, administrator"
     route = rights.api_entries()["GET /v1/audit"][0]
