@@ -38,6 +38,7 @@ from rapport.model.message import (
     MessageRequest,
     Purpose,
     RhythmFacts,
+    TaskAnswer,
     TaskFacts,
 )
 from rapport.model.minutes import ActionRecord, MinutesRecord, Pending
@@ -143,8 +144,7 @@ def _occasion(name: str, company: AccountContext, reader: str, now: datetime) ->
             requester=tam,
             deadline=now + timedelta(days=5),
             outcome="approve",
-            decided_by=tam,
-            decision="decision",
+            answers=(TaskAnswer(by=tam, option="approve", submission="decision"),),
             changes="changes",
             deciders=(tam,),
             about=there,

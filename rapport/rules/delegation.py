@@ -128,7 +128,7 @@ def refresh(
     No seat comes or goes. Whom the ladder added stays until they leave the company.
 
     Args:
-        decided: The ids of the seats that are filled already (`human_task.votes`). They stay as they are.
+        decided: The ids of the seats that are filled already (`rules.task.filled`). They stay as they are.
         asked_before, entitled, needs: As in `seats_for`.
     """
     company = _Company(people, _askers(requester, asked_before), at, entitled=entitled, needs=needs)

@@ -172,7 +172,7 @@ def template() -> dict[type[Base], list[dict[str, Any]]]:
             *(task | closed | {"id": f"task/{key}/{step}/1"} for step in STEPS[:3]),
         ],
         TaskHolderRow: [{
-            "task": f"task/{key}/first_integration/2", "member": tam, "on_behalf_of": None, "via": "owner",
+            "task": f"task/{key}/first_integration/2", "member": tam, "on_behalf_of": None, "via": "assignee",
             "reason": None, "awaited": True,
         }],
         ReviewRow: [{

@@ -19,7 +19,15 @@ from rapport.mail.compose import Edits
 from rapport.mail.context import AccountContext
 from rapport.mail.letters import MessageDraft
 from rapport.model.base import Refused, UserError
-from rapport.model.message import AnnouncementFacts, CaseFacts, ErasureFacts, HandoverFacts, Purpose, TaskFacts
+from rapport.model.message import (
+    AnnouncementFacts,
+    CaseFacts,
+    ErasureFacts,
+    HandoverFacts,
+    Purpose,
+    TaskAnswer,
+    TaskFacts,
+)
 from rapport.model.minutes import NewBlocker
 from rapport.model.projection import TimelineEvent
 from rapport.model.support_case import WrittenCase
@@ -115,7 +123,8 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
     story = story.model_copy(update={"handover": HandoverFacts(former=tam.id, submission=quoted)})
     story = story.model_copy(update={"erasure": ErasureFacts(by=tam.id, until=MORNING, submission=quoted)})
     if purpose is Purpose.TASK:
-        task = TaskFacts(question="?", options=(), asked=quoted, answered=quoted, decision=quoted)
+        answer = TaskAnswer(by=tam.id, option="yes", submission=quoted)
+        task = TaskFacts(question="?", options=(), asked=quoted, answered=quoted, answers=(answer,))
         story = story.model_copy(update={"task": task})
     if name == "review_announcement":
         told = AnnouncementFacts(ref="TR-0007", account="Versayce", headline="It is decided", url="https://x.example")
