@@ -307,10 +307,8 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
     """
     by = await member_named(services, actor)
     async with services.store.reading() as connection:
-        tam = await account_storage.member_by_email(connection, order.to)
-        is_theirs = tam is not None and await account_storage.tam_of(connection, account) == tam.id
-    if not is_theirs:
-        # Whoever has handed it over may repeat it, although it is not theirs any more.
+        repeats = await _stands_already(connection, account, order)
+    if not repeats:
         await ask(services, Action.ACT, actor, account)
     now = present()
     async with services.store.writing() as connection:
@@ -324,6 +322,9 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
         if until is not None and to.id == regular.id:
             raise UserError("is the regular TAM", field="until", fix="leave it out to give the account back to them")
         stands = (found.tam, found.tam_until) == (to.id, until)
+        if repeats and not stands:
+            # It has changed hands at this very moment.
+            await ask(services, Action.ACT, actor, account)
         if not stands:
             goes_back = regular.id if until is not None else None
             await succession.hand_over(connection, account, to.id, goes_back, until)
@@ -338,6 +339,20 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
     span = f" until {until.astimezone(place):%Y-%m-%d %H:%M} ({place})" if until is not None else ""
     what = f"{to.name} serves {account}{span}" + (" already" if stands else " from now on")
     return await _done(services, account, what, changed=not stands)
+
+
+async def _stands_already(connection: Connection, account: str, order: HandOver) -> bool:
+    """Whether an account is served as this says, and for as long.
+
+    Whoever has handed it over may repeat that, although it is not theirs any more; and change nothing in it.
+    """
+    to = await account_storage.member_by_email(connection, order.to)
+    if to is None or await account_storage.tam_of(connection, account) != to.id:
+        return False
+    found = await account_storage.account(connection, account)
+    regular = await account_storage.member(connection, found.regular_tam) if found.regular_tam else to
+    until = None if order.until is None else _end(order.until, regular.schedule.zone)
+    return found.tam_until == until
 
 
 @requires(Action.ACT, about=None)

@@ -102,6 +102,25 @@ async def test_an_account_is_handed_over_and_back_over_the_api(api: httpx.AsyncC
     assert (back["tam"]["email"], back["regular_tam"], back["tam_until"]) == (TAM.email, None, None)
 
 
+async def test_a_repetition_of_a_hand_over_by_somebody_else_changes_nothing(
+    here: Installation, api: httpx.AsyncClient
+) -> None:
+    """Whoever may not hand an account over makes a while no for good, and no other while, by naming who serves it."""
+    mal = "mal.lory@foobar.example"
+    new = {"name": "Mal Lory", "email": mal, "roles": ["tam"], "zone": "UTC", "join_url": "https://meet.example/mal"}
+    assert (await api.put("/v1/members", json={"members": [new]})).status_code == 200
+    order = {"to": NOOR, "until": "2090-07-07", "reason": "She follows"}
+    given = (await said(api, "hand-over", {**order, "as": TAM.email}))["account"]
+    headers = {"Authorization": f"Bearer {await token.create(here.services, 'mal', member=mal)}"}
+    for change in ({"until": None}, {"until": "2090-07-08"}, {"to": TAM.email}, {"to": mal, "until": None}):
+        for path in ("accounts/versayce", f"members/{TAM.email}"):
+            answer = await api.post(f"/v1/{path}/hand-over", json={**order, **change}, headers=headers)
+            assert answer.status_code in (403, 409), answer.text
+    repeated = await api.post("/v1/accounts/versayce/hand-over", json=order, headers=headers)
+    assert (repeated.status_code, repeated.json()["changed"]) == (200, False)
+    assert (await api.get("/v1/accounts/versayce")).json() == given
+
+
 @pytest.mark.parametrize(
     ("path", "change", "status", "field"),
     [
