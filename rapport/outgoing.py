@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -24,6 +25,11 @@ import httpx
 from rapport.model.base import UserError
 
 SETTING: Final = "RAPPORT_FETCH_ALLOWED_HOSTS"
+
+for _name in ("httpx", "httpcore"):
+    # By itself httpx writes each address that it asks into the log, and many an address of a calendar or a webhook is
+    # as good as a password.
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 ANSWER_LIMIT: Final = 1_000_000
 """How many bytes an answer may have of which nobody says how large it may be."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import ipaddress
+import logging
 import re
 import time
 import zlib
@@ -270,6 +271,19 @@ async def test_of_a_webhooks_answer_the_status_alone_is_read() -> None:
     async with _answering("200 OK", [b"x" * 100_000] * 1_000) as (url, sent), outgoing.client(("127.0.0.1",)) as http:
         await webhooks.post(http, webhooks.Hook(SecretStr(url)), "e1", b"{}", NOW)
     assert sum(sent) < 50_000_000
+
+
+async def test_no_address_stands_in_a_log(inside: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a worker's log is to hold: calendars' and webhooks' addresses are secrets, and so is where they lead."""
+    inside.answers += [(302, {"Location": "/another-secret-path"}), (200, {}), (200, {}), (500, {})]
+    with caplog.at_level(logging.DEBUG):
+        async with outgoing.client(("127.0.0.1",)) as http:
+            await outgoing.fetch(http, inside.url, most=100, seconds=5)
+            await webhooks.post(http, webhooks.Hook(SecretStr(inside.url)), "e1", b"{}", NOW)
+            with pytest.raises(webhooks.Later):
+                await webhooks.post(http, webhooks.Hook(SecretStr(inside.url)), "e1", b"{}", NOW)
+    assert len(inside.taken) == 4
+    assert "secret" not in caplog.text
 
 
 async def test_proxies_of_the_environment_are_not_used(inside: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
