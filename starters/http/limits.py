@@ -22,6 +22,9 @@ SIGN_IN_BY_ADDRESS: Final = RateLimitItemPerHour(5, namespace="sign-in address")
 a stranger locks nobody out. How much a mailbox gets from all of them together is counted in SQL."""
 LINKS_BY_CLIENT: Final = RateLimitItemPerMinute(300, namespace="link client")
 """High enough for a whole company whose mail scanner opens every link from one address."""
+ANSWERS_BY_LINK: Final = RateLimitItemPerHour(20, namespace="link answers")
+"""How often one link may be used to say something: each time may mail somebody, and stands in the history of a
+workflow, which Temporal ends once that is too long. Looking counts for nothing."""
 
 
 class TooManyRequestsError(UserError):

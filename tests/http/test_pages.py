@@ -37,6 +37,7 @@ from rapport.storage.tables import AccountRow, Base
 from starters.cli.timeline import by_way_of
 from starters.http.app import SECURITY_HEADERS, create_app
 from starters.http.auth import SESSION_COOKIE
+from starters.http.limits import ANSWERS_BY_LINK
 from starters.http.pages import router
 from starters.http.pages.drafts import DraftTyped, digest
 from starters.http.pages.entrance import local
@@ -756,6 +757,22 @@ async def test_another_site_cannot_answer(house: House) -> None:
         await house.reader.post(f"/m/{token}", data=data, headers={"Origin": "http://evil.example"})
     ).status_code == 403
     assert not house.workflows.told
+
+
+async def test_a_link_says_something_so_often_an_hour(house: House) -> None:
+    """Whoever has a link floods nobody and no workflow with it: it is looked at as before, and another one answers."""
+    mine, theirs = await house.link(), await house.link()
+    form = await house.form(mine)
+    for number in range(ANSWERS_BY_LINK.amount):
+        data = {"form": form, "slot": ["1"], "comment": str(number)}
+        assert (await house.reader.post(f"/m/{mine}", data=data)).status_code == 200
+    heard = len(house.workflows.told)
+    refused = await house.reader.post(f"/m/{mine}", data={"form": form, "slot": ["1"], "comment": "one more"})
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+    assert len(house.workflows.told) == heard
+    assert (await house.reader.get(f"/m/{mine}")).status_code == 200
+    data = {"form": await house.form(theirs), "slot": ["1"]}
+    assert (await house.reader.post(f"/m/{theirs}", data=data)).status_code == 200
 
 
 async def test_a_link_opens_nothing_else(house: House) -> None:

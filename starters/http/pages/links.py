@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from rapport.model.base import InputModel, Refused, UserError, WrittenInstant, prose
 from rapport.model.reading import check, read_instant
 from starters.http.auth import TheServices, check_origin
-from starters.http.limits import LINKS_BY_CLIENT, client_of, limits_of
+from starters.http.limits import ANSWERS_BY_LINK, LINKS_BY_CLIENT, client_of, limits_of
 from starters.http.pages import entrance
 from starters.http.pages.rendering import form_token, offset, page, sentence
 from starters.http.pages.task import answer_link, link_page
@@ -120,6 +120,7 @@ async def answer(request: Request, token: str, services: TheServices) -> Respons
         raise UserError(
             "this form has expired", fix="open the link in your mail again, and answer there", kind=Refused.FORBIDDEN
         )
+    await limits_of(request).take(ANSWERS_BY_LINK, token)
     if await sign_in.is_sign_in(services, token):
         return await entrance.enter_by_link(services, token)
     if await task.is_task(services, token):
