@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -307,6 +308,7 @@ async def listed(
     words: Sequence[str] = (),
     scenario: str | None = None,
     outcome: str | None = None,
+    titles: Mapping[str, str] = MappingProxyType({}),
     limit: int | None = None,
 ) -> list[KnownReview]:
     """The reviews: what is overdue first, then the newest.
@@ -315,9 +317,10 @@ async def listed(
         words: Each is somewhere in it: in its title, the customer's name, a request, a remark or the message.
         scenario: One that a request names.
         outcome: What its latest decided round came to; `WITHOUT_OUTCOME` for what has none.
+        titles: What each scenario is called: people read that in a request, and look for it.
         limit: How many of them; by default all.
     """
-    query = select(ReviewRow.__table__).where(*_matching(account, open_only, words, scenario, outcome))
+    query = select(ReviewRow.__table__).where(*_matching(account, open_only, words, scenario, outcome, titles))
     if overdue_only:
         query = query.where(ReviewRow.overdue)
     query = query.order_by(ReviewRow.overdue.desc(), ReviewRow.number.desc()).limit(limit)
@@ -332,16 +335,22 @@ async def counted(
     words: Sequence[str] = (),
     scenario: str | None = None,
     outcome: str | None = None,
+    titles: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[int, int]:
     """How many reviews `listed` has, and how many of them are overdue."""
     query = select(func.count().label("total"), func.count(case((ReviewRow.overdue, 1))).label("overdue"))
-    query = query.select_from(ReviewRow).where(*_matching(account, open_only, words, scenario, outcome))
+    query = query.select_from(ReviewRow).where(*_matching(account, open_only, words, scenario, outcome, titles))
     row = (await connection.execute(query)).one()
     return row.total, row.overdue
 
 
 def _matching(
-    account: str | None, open_only: bool, words: Sequence[str], scenario: str | None, outcome: str | None
+    account: str | None,
+    open_only: bool,
+    words: Sequence[str],
+    scenario: str | None,
+    outcome: str | None,
+    titles: Mapping[str, str],
 ) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if account is not None:
@@ -349,8 +358,7 @@ def _matching(
     if open_only:
         found.append(ReviewRow.closed.is_(None))
     if scenario is not None:
-        named = cast(ReviewRoundRow.scenarios, Text).like(f'%"{_escaped(scenario)}"%', escape="\\")
-        found.append(ReviewRow.ref.in_(select(ReviewRoundRow.ref).where(named)))
+        found.append(ReviewRow.ref.in_(select(ReviewRoundRow.ref).where(_names(scenario))))
     if outcome is not None:
         found.append(ReviewRow.outcome.is_(None) if outcome == WITHOUT_OUTCOME else ReviewRow.outcome == outcome)
     answers = folded_answers(SubmissionRow.text)
@@ -370,6 +378,7 @@ def _matching(
                 )
             )
         )
+        called = [_names(name) for name, title in titles.items() if word.lower() in title.lower()]
         found.append(
             or_(
                 _says(folded(ReviewRow.title), word),
@@ -377,9 +386,15 @@ def _matching(
                 ReviewRow.account.in_(select(AccountRow.key).where(_says(folded(AccountRow.name), word))),
                 ReviewRow.ref.in_(asked),
                 ReviewRow.ref.in_(said),
+                *([ReviewRow.ref.in_(select(ReviewRoundRow.ref).where(or_(*called)))] if called else []),
             )
         )
     return found
+
+
+def _names(scenario: str) -> ColumnElement[bool]:
+    """Whether a round names a scenario."""
+    return cast(ReviewRoundRow.scenarios, Text).like(f'%"{_escaped(scenario)}"%', escape="\\")
 
 
 def _says(folded_text: ColumnElement[str], word: str) -> ColumnElement[bool]:

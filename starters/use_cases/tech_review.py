@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, get_args
@@ -564,6 +565,10 @@ OUTCOME_TITLES: Final = {
 """How people read them."""
 
 
+_SEARCHED: Final = re.compile(r'"([^"]*\s[^"]*)"|(\S+)')
+"""Words that are looked for: several between quotes are one."""
+
+
 class ReviewSearch(InputModel):
     """Which reviews are looked for: all that is given has to hold.
 
@@ -571,7 +576,8 @@ class ReviewSearch(InputModel):
         account: The customer's key.
         scenario: One of `reviews.toml` that a request names.
         outcome: What it came to, or `open`.
-        search: Words that are all somewhere in it: in the customer's name, a request, a remark or the message.
+        search: Words that are all somewhere in it: in the customer's name, a request, a remark or the message; what
+            stands between quotes is one of them.
         open: Only those that are not over.
     """
 
@@ -607,7 +613,8 @@ async def page(services: Services, wanted: ReviewSearch | None = None, *, most: 
         _refuse_unknown(services, (wanted.scenario,), "scenario")
     asked: dict[str, Any] = {
         "open_only": wanted.open,
-        "words": wanted.search.split()[:10],
+        "words": [phrase or word for phrase, word in _SEARCHED.findall(wanted.search)][:10],
+        "titles": scenario_titles(services.settings.data),
         "scenario": wanted.scenario,
         "outcome": wanted.outcome,
     }

@@ -218,6 +218,9 @@ async def test_what_is_overdue_comes_first_however_old_it_is(store: Store) -> No
         assert await tech_review.counted(connection, words=["another"]) == (1, 0)
 
 
+TITLES: Final = {"air_gapped": "Air-gapped instance", "support_screen_share": "No screen share with support"}
+
+
 @pytest.mark.parametrize(
     ("wanted", "older", "newer"),
     [
@@ -229,12 +232,15 @@ async def test_what_is_overdue_comes_first_however_old_it_is(store: Store) -> No
         ({"words": ["VERSAYCE"]}, True, True),
         ({"words": ["another"], "scenario": "air_gapped", "outcome": "open"}, False, True),
         ({"words": ["another"], "outcome": "approved"}, False, False),
+        ({"words": ["AIR-gapped"], "titles": TITLES}, False, True),
+        ({"words": ["air-gapped instance", "another"], "titles": TITLES}, False, True),
+        ({"words": ["screen share"], "titles": TITLES}, False, False),
     ],
 )
 async def test_a_search_finds_by_customer_scenario_outcome_and_words(
     store: Store, wanted: dict[str, Any], older: bool, newer: bool
 ) -> None:
-    """All that is asked for has to hold, the customer's name is one of the words, and a scenario is named whole."""
+    """All that is asked for has to hold; words are also in the customer's name and in what a scenario is called."""
     async with store.writing() as connection:
         first = await begun(connection)
         second = Told(connection, first.member)
