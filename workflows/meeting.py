@@ -1097,6 +1097,7 @@ class Meeting(AccountWorkflow):
             what="answers on the proposed times",
             unblock=self._by_hand(),
             deadline=self._current.deadline,
+            round=self.round,
         )
 
     def _wait_for_the_tam(self, reason: str) -> Wait:

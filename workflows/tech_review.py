@@ -695,7 +695,7 @@ class TechReview(AccountWorkflow):
         unblock: str | None = None,
         deadline: datetime | None = None,
     ) -> None:
-        self.wait = Wait(on=on, what=what, unblock=unblock, deadline=deadline)
+        self.wait = Wait(on=on, what=what, unblock=unblock, deadline=deadline, round=self.round.number)
         self.changed = True
 
     def _wait_for_sides(self, sides: Sequence[str], deadline: datetime) -> None:

@@ -125,8 +125,9 @@ class Timeline:
         if wait.what is not None and (wait.on != self.wait.on or wait.deadline != self.wait.deadline):
             until = DEADLINE.value_unset() if wait.deadline is None else DEADLINE.value_set(wait.deadline)
             workflow.upsert_search_attributes([WAITING_ON.value_set(list(wait.on)), until])
-        # The instant changes with the reason alone.
-        since = self.wait.since if wait.what == self.wait.what else workflow.now()
+        # The instant changes with the reason alone, and where the same is asked anew.
+        same = (wait.what, wait.round) == (self.wait.what, self.wait.round)
+        since = self.wait.since if same else workflow.now()
         before, self.wait = self.wait, wait.model_copy(update={"since": since if wait.what is not None else None})
         untold, self.untold = self.untold, False
         return untold or self.has_entries or self.wait != before

@@ -33,6 +33,7 @@ class Wait(WireModel):
         what: In words, such as "answers on the proposed times".
         unblock: The command that moves it on without them.
         since: Since when it is waited for just this.
+        round: Which time it is waited for the same: a new round is another wait.
     """
 
     on: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Wait(WireModel):
     unblock: str | None = None
     deadline: Instant | None = None
     since: Instant | None = None
+    round: int = 0
 
 
 class Milestone(WireModel):

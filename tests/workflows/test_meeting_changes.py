@@ -92,11 +92,13 @@ async def test_new_times_take_the_place_of_the_booked_one(skipping: Installation
 
 
 async def test_new_times_take_the_place_of_those_on_offer(skipping: Installation) -> None:
-    """Asked again while people vote, a new round begins, and nothing is said of a cancellation."""
+    """Asked again while people vote, a new round begins, and is waited for since then; no cancellation is told."""
     await begin(skipping)
     before = await in_phase(skipping, "voting")
     await vote(skipping, CHAMPION, "1")
     await skipping.mailed(4)
+    await skipping.sleep_until(await skipping.now() + timedelta(hours=1))
+    asked_anew = await skipping.now()
     await meeting.reschedule(skipping.services, "versayce", "kickoff", TAM)
 
     async def second() -> bool:
@@ -104,6 +106,10 @@ async def test_new_times_take_the_place_of_those_on_offer(skipping: Installation
 
     await until(second, "the second round")
     assert not any(answer.answered for answer in (await in_phase(skipping, "voting")).answers)
+    status = await onboarding.status(skipping.services, "versayce")
+    [since] = [one.since for one in status.milestones if one.step == "kickoff"]
+    assert since is not None
+    assert since >= asked_anew
     mails = (await skipping.mailed(8))[4:]
     assert all("They replace the earlier ones" in text_of(mail) for mail in mails)
 
