@@ -625,6 +625,7 @@ class HumanTask(AccountWorkflow):
             what=f"a decision: {self.definition.question}",
             unblock=self.start.unblock or unblock,
             deadline=deadline,
+            round=self.round,
         )
 
     async def _news(self, assignees: Assignees) -> None:
@@ -683,6 +684,7 @@ class HumanTask(AccountWorkflow):
             opened=self.opened,
             deadline=self.timeline.wait.deadline,
             outcome=self.outcome,
+            unblock=self.timeline.wait.unblock,
             about=self.start.about,
             closed=self.ended_at if self.phase is TaskPhase.CLOSED else None,
             now=workflow.now(),

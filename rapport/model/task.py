@@ -423,6 +423,7 @@ class TaskRecord(TaskMatter):
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
         holders: Whom it waits for, and who else can decide.
+        unblock: The command that moves it on, where its workflow knows one.
     """
 
     id: str
@@ -435,6 +436,7 @@ class TaskRecord(TaskMatter):
     opened: Instant
     deadline: Instant | None
     outcome: str | None
+    unblock: str | None = None
 
     @property
     def awaited(self) -> tuple[TaskHolder, ...]:

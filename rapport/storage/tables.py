@@ -307,6 +307,7 @@ class TaskRow(Base):
         answers: The latest `Decision` of each person in this round.
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         about: The contact whom it concerns, if it concerns just one.
+        unblock: The command that moves it on, as its workflow has said.
         gone_in: The phase that it was in when its workflow was ended from outside, until that goes on.
     """
 
@@ -337,6 +338,7 @@ class TaskRow(Base):
     outcome: Mapped[str | None]
     closed: Mapped[datetime | None]
     about: Mapped[str | None]
+    unblock: Mapped[str | None]
     gone_in: Mapped[str | None]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Row, Select, bindparam, delete, func, insert, or_, select, update
 
 from rapport.model.account import Role
 from rapport.model.base import Instant
@@ -64,15 +64,15 @@ async def project(connection: Connection, projection: TaskProjection) -> None:
     await tell_step(connection, projection.news)
 
 
-async def put(connection: Connection, task: TaskRecord, closed_at: datetime) -> None:
+async def put(connection: Connection, task: TaskRecord, at: datetime) -> None:
     """Write down a task that belongs to no account's story, or the part of one that is none.
 
     Args:
-        closed_at: When it closed, if it has.
+        at: When it is so: a closed one closed then.
     """
     written = task.model_dump(mode="json", include={"definition", "answers"})
     plain = task.model_dump(include=set(TaskRecord.model_fields) - {"definition", "answers", "holders"})
-    closed = closed_at if task.phase is TaskPhase.CLOSED else None
+    closed = at if task.phase is TaskPhase.CLOSED else None
     await upserts.put(connection, TaskRow, [plain | written | {"closed": closed, "gone_in": None}])
     await connection.execute(_DROP_HOLDERS, {"of_task": task.id})
     if task.holders and task.phase is not TaskPhase.CLOSED:
@@ -156,10 +156,27 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
     return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
 
 
+def way_on(task: Row[Any]) -> str:
+    """The command that moves an open task on: what its workflow has said, or the one that shows what can be done.
+
+    Args:
+        task: Its `id` and `unblock`.
+    """
+    return task.unblock or f"rapport task show {task.id}"
+
+
 async def most_urgent(connection: Connection) -> dict[str, Wait]:
     """Of each account the open task with the earliest deadline, as what is waited for; by account."""
     query = (
-        select(TaskRow.account, TaskRow.id, TaskRow.title, TaskRow.definition, TaskRow.opened, TaskRow.deadline)
+        select(
+            TaskRow.account,
+            TaskRow.id,
+            TaskRow.title,
+            TaskRow.definition,
+            TaskRow.unblock,
+            TaskRow.opened,
+            TaskRow.deadline,
+        )
         .where(ALL_OPEN, TaskRow.deadline.is_not(None))
         .order_by(TaskRow.deadline.desc(), TaskRow.id)
     )
@@ -169,7 +186,7 @@ async def most_urgent(connection: Connection) -> dict[str, Wait]:
             what=f"a task: {row.title}",
             since=row.opened,
             deadline=row.deadline,
-            unblock=f"rapport task show {row.id}",
+            unblock=way_on(row),
         )
         for row in await connection.execute(query)
     }

@@ -38,7 +38,7 @@ from rapport.storage.tables import (
     TaskHolderRow,
     TaskRow,
 )
-from rapport.storage.task import ALL_OPEN
+from rapport.storage.task import ALL_OPEN, way_on
 from rapport.storage.tech_review_tables import ReviewRow
 
 
@@ -147,7 +147,7 @@ _RECURRING: Final = _STEPS.where(MilestoneRow.kind.in_(kinds(DoneBy.CADENCE)), M
 async def _tasks(connection: Connection) -> list[OpenWait]:
     rows = list(
         await connection.execute(
-            select(TaskRow.id, TaskRow.title, TaskRow.deadline).where(ALL_OPEN).order_by(TaskRow.id)
+            select(TaskRow.id, TaskRow.title, TaskRow.deadline, TaskRow.unblock).where(ALL_OPEN).order_by(TaskRow.id)
         )
     )
     holders: dict[str, list[bool]] = {}
@@ -164,7 +164,7 @@ async def _tasks(connection: Connection) -> list[OpenWait]:
             held=row.id in holders,
             there=any(holders.get(row.id, ())),
             deadline=row.deadline,
-            unblock=f"rapport task show {row.id}",
+            unblock=way_on(row),
         )
         for row in rows
     ]

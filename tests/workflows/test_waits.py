@@ -54,6 +54,9 @@ async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping
     await days(skipping, 6)
     todo = await task_in_phase(skipping, "open", "task/versayce/kickoff.time/1")
     assert todo.unblock == "rapport meeting book versayce kickoff --start YYYY-MM-DDTHH:MM --as EMAIL"
+    async with skipping.services.store.reading() as connection:
+        waits = {wait.where: wait.unblock for wait in await open_waits(connection)}
+    assert waits["task/versayce/kickoff.time/1"] == todo.unblock, "as the workflow says, also where SQL alone is asked"
     [line] = [one for one in (await task.inbox(skipping.services, TAM)).mine if one.step == "kickoff.time"]
     assert line.deadline is not None
     assert timedelta(hours=8) < line.deadline - line.since < timedelta(days=5), "due soon, and not at its birth"

@@ -267,6 +267,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("closed", UtcInstant(timezone=True), nullable=True),
         sa.Column("about", sa.String(), nullable=True),
+        sa.Column("unblock", sa.String(), nullable=True),
         sa.Column("gone_in", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
