@@ -84,7 +84,7 @@ async def test_a_mail_that_does_not_go_at_once_is_an_activity_that_temporal_show
 
             (shown,) = await until(waiting, "a mail that is tried again")
             assert shown.activity_type.name == "messages.send"
-            assert shown.last_failure.message == "the relay asks to try again later"
+            assert shown.last_failure.message == "the mail server asks to try again later"
             assert shown.next_attempt_schedule_time.seconds > shown.last_attempt_complete_time.seconds
 
 
