@@ -10,6 +10,7 @@ import typer
 from rapport.model.account import WrittenWork
 from rapport.model.base import Refused
 from rapport.model.reading import check
+from rapport.rules.wording import amount
 from starters.cli import account_new, succession
 from starters.cli.common import command, out, table, told_stage, when
 from starters.cli.portfolio import Portfolio, print_portfolio, read_portfolio
@@ -38,6 +39,11 @@ def print_edited(shown: ContactEdited, account: str, email: str) -> None:
         many = "One email was" if shown.on_their_way == 1 else f"{shown.on_their_way} emails were"
         told = f"{many} on the way to {email} already. To see what became of it: rapport message list {account}"
         out.print(told, markup=False, soft_wrap=True)
+    if shown.to_send_again:
+        told = amount(len(shown.to_send_again), "email to them failed and isn't", "emails to them failed and aren't")
+        out.print(f"{told} sent by this. To send what failed to the new address:")
+        for command_ in shown.to_send_again:
+            out.print(f"  {command_}", markup=False, soft_wrap=True)
 
 
 def _print_work(shown: PersonShown) -> None:

@@ -21,14 +21,16 @@ from rapport.model.account import (
     personas,
 )
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.commands import by_whom, in_name
+from rapport.model.commands import by_whom, in_name, read_by
 from rapport.model.ids import account_of, case_id, onboarding_id, review_id
 from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Wait
 from rapport.model.reading import check, together
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import audience, contract as rules, onboarding
+from rapport.rules.message import ways_on
 from rapport.storage import (
     account as accounts,
     contract as contracts,
@@ -77,9 +79,11 @@ class ContactEdited(PersonShown):
 
     Attributes:
         on_their_way: How many emails were on their way to the old address already, where there is a new one.
+        to_send_again: The commands that send what failed for them, to the new address; nothing else sends it.
     """
 
     on_their_way: int = 0
+    to_send_again: tuple[str, ...] = ()
 
 
 class AccountShown(WireModel):
@@ -289,7 +293,7 @@ async def edit_contact(
         contact = await _contact(connection, account, email)
     address = given.pop("new_email", None) or contact.email
     work = contact.work.model_copy(update=given)
-    moves, on_their_way = address != contact.email, 0
+    moves, on_their_way, failed = address != contact.email, 0, list[outbox.Message]()
     if work != contact.work or moves:
         given |= {"address": address} if moves else {}
         said = submission(member.id, actor, "contact.edit", contact.id)
@@ -300,10 +304,16 @@ async def edit_contact(
                 await _refuse_taken(connection, account, address)
                 await accounts.put_address(connection, contact.id, address)
                 on_their_way = await outbox.readdress(connection, contact.id, contact.email, address, said.at)
+                failed = await outbox.unresolved(connection, account=account)
             await timeline.record(connection, account, "contact.edited", said, who=contact.id, about=fields)
     changed = contact.model_copy(update={"work": work, "email": address})
     await found_out(services, [changed])
-    return ContactEdited(**_person(changed).model_dump(), on_their_way=on_their_way)
+    again = [
+        read_by(ways_on(one.state, one.key)[0].command, member.email)
+        for one in failed
+        if one.person == contact.id and one.state is MessageState.FAILED
+    ]
+    return ContactEdited(**_person(changed).model_dump(), on_their_way=on_their_way, to_send_again=tuple(again))
 
 
 async def _refuse_taken(connection: Connection, account: str, address: str) -> None:

@@ -125,7 +125,8 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
         assert "550 5.1.1 no such user here" in str(shown.said)
         assert failed.subject in str(shown.said)
         new = "mara.osei@new.example"
-        await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
+        edited = await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
+        assert edited.to_send_again == (f"rapport message resend {failed.key} --as {TAM.email}",)
         assert (await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, new, MessageState.SENT)
         await is_over(here, failed.key)
