@@ -252,6 +252,10 @@ class Gathering(StepBase):
         return tuple(f"{persona}{'*' if persona in needed else ''}" for persona in self.invite)
 
 
+MOST_EARLIEST, MOST_LATEST = 60, 90
+"""How far ahead the first and the last business day may be on which times are offered."""
+
+
 class MeetingStep(Gathering):
     """A meeting: times are proposed, people vote, one time is booked, and someone says how it went.
 
@@ -273,8 +277,8 @@ class MeetingStep(Gathering):
     kind: Literal["meeting"]
     minutes: int = Field(ge=15, le=480)
     where: Literal["remote", "onsite"] = "remote"
-    earliest: int = Field(default=5, ge=1, le=60)
-    latest: int = Field(default=10, ge=1, le=90)
+    earliest: int = Field(default=5, ge=1, le=MOST_EARLIEST)
+    latest: int = Field(default=10, ge=1, le=MOST_LATEST)
     voting_days: int = Field(default=3, ge=1, le=20)
     reminders: int = Field(default=2, ge=0, le=5)
     options: int = Field(default=6, ge=1, le=20)

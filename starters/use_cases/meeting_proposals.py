@@ -17,7 +17,7 @@ from rapport.model.commands import in_name
 from rapport.model.ids import meeting_id
 from rapport.model.meeting import MeetingStart, ad_hoc_number, untitled
 from rapport.model.reading import together
-from rapport.model.step import AdHocMeeting, Stage
+from rapport.model.step import MOST_EARLIEST, MOST_LATEST, AdHocMeeting, Stage
 from rapport.rules import audience
 from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, contract as contracts, meeting as storage, timeline
@@ -154,13 +154,14 @@ def _step(wanted: MeetingWanted, company: AccountContext) -> AdHocMeeting:
             faults.append(_nobody(text, index, known))
         elif not audience.holding((text,), company.contacts.values()):
             faults.append(UserError(f"nobody is {personas()[text].title.lower()}", field=f"with[{index}]"))
-    asked = {one.id: one for one in (*audience.holding(chosen, company.contacts.values()), *guests)}
-    for one in asked.values():
-        limit = max(personas()[persona].max_meeting_minutes for persona in one.personas)
+    # Who is asked as somebody gives what that gives; who is asked by name, what any of it does.
+    limits = {personas()[one].title: personas()[one].max_meeting_minutes for one in chosen}
+    limits |= {one.name: max(personas()[of].max_meeting_minutes for of in one.personas) for one in guests}
+    for name, limit in limits.items():
         if wanted.minutes > limit:
             faults.append(
                 UserError(
-                    f"{one.name} gives at most {limit} minutes", field="minutes", fix="shorten it, or do not ask them"
+                    f"{name} gives at most {limit} minutes", field="minutes", fix="shorten it, or do not ask them"
                 )
             )
     if not company.tam.join_url:
@@ -193,8 +194,9 @@ def _days(text: str, faults: list[UserError]) -> tuple[int, int]:
     """The first and the last business day on which times are offered."""
     found = _DAYS.fullmatch(text.strip())
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not FIRST <= first <= last:
-        fix = f'write them as "{EARLIEST}-{LATEST}", from {FIRST} on: people need a day to answer'
+    if not (FIRST <= first <= last <= MOST_LATEST and first <= MOST_EARLIEST):
+        between = f"the first from {FIRST} to {MOST_EARLIEST}, the last up to {MOST_LATEST}"
+        fix = f'write them as "{EARLIEST}-{LATEST}", {between}: people need a day to answer'
         faults.append(UserError(f'"{text[:20]}" are no business days from now', field="days", fix=fix))
         return EARLIEST, LATEST
     return first, last
