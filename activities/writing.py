@@ -29,7 +29,7 @@ from rapport.rules import attention, audience
 from rapport.rules.attention import MailVerdict, Planned
 from rapport.rules.claims import REVIEW_WITHDRAWN
 from rapport.rules.tech_review import deciders
-from rapport.storage import agenda, support_case
+from rapport.storage import agenda, support_case, tech_review
 from rapport.storage.access import Link
 from rapport.storage.database import Connection
 
@@ -159,9 +159,10 @@ async def _of_a_review(connection: Connection, row: PlannedMessage, present: dat
         due = occasion.task.deadline if occasion.task is not None else None
         return verdict if due is None or verdict.at is None or verdict.at < due else MailVerdict(present)
     if occasion.email == "review_withdrawn":
-        # At once: nobody works on it in vain. Who never heard that it was asked for has nothing to hear.
+        # At once: nobody works on it in vain. Who never heard that it was asked for, nor spoke, has nothing to hear.
+        spoke = {one.by for one in (*facts.remarks, *await tech_review.remarks(connection, facts.ref))}
         knows = await outbox.was_sent(connection, occasion.workflow_id, "review_submitted", member.id)
-        return MailVerdict(present) if knows else MailVerdict(None, REVIEW_WITHDRAWN)
+        return MailVerdict(present) if knows or member.id in spoke else MailVerdict(None, REVIEW_WITHDRAWN)
     decided = occasion.email == "review_decided" and member.id in deciders(facts.remarks)
     if decided or occasion.purpose is not Purpose.NOTICE:
         return MailVerdict(present)

@@ -226,9 +226,8 @@ class TechReview(AccountWorkflow):
         submission = last.submission if last else None
         self._keep("verdict", f"verdict/{self.round.number}", None, verdict, submission, self.decided)
         self._tell("tech_review.decided", about=verdict)
-        spoken = [one.by for one in self.remarks if one.by is not None]
         self._write_to(
-            (self.round.by, *self.people.leaders, *self.people.others, *spoken),
+            self._knowing(),
             "review_decided",
             "decided",
             "Tell everyone what is decided",
@@ -380,8 +379,7 @@ class TechReview(AccountWorkflow):
             self.outcome = WITHDRAWN
             self._remember("withdrawal", by=self.withdrawn.by, option=WITHDRAWN, submission=self.withdrawn.id)
             self._tell("tech_review.withdrawn", who=self.withdrawn.by, submission=self.withdrawn.id)
-            known = (self.round.by, *self.asked_before, *self.people.leaders, *self.people.others)
-            told = [one for one in known if one != self.withdrawn.by]
+            told = [one for one in (*self._knowing(), *self.asked_before) if one != self.withdrawn.by]
             self._write_to(told, "review_withdrawn", WITHDRAWN, "Tell everyone that it is withdrawn")
         assert self.outcome is not None
         self.phase, self.overdue = ReviewPhase.CLOSED, False
@@ -744,6 +742,11 @@ class TechReview(AccountWorkflow):
             deadline=self.wait.deadline,
             remarks=tuple(one for one in self.remarks if one.round == self.round.number),
         )
+
+    def _knowing(self) -> tuple[str, ...]:
+        """Everyone of ours who hears what becomes of it: who was told that there is one, and who spoke."""
+        spoke = (one.by for one in self.remarks if one.by is not None and one.seat != "customer")
+        return (self.round.by, *self.people.leaders, *self.people.others, *spoke)
 
     def _write_to(self, to: Sequence[str], email: str, what: str, summary: str) -> asyncio.Task[Any]:
         """Write to members; each gets one mail."""

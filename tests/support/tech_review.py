@@ -122,20 +122,29 @@ async def asked(installation: Installation, ref: str, step: str, attempt: int = 
 
 
 async def say(
-    installation: Installation, ref: str, side: str, stance: str = "in_favour", text: str = "Looks fine"
+    installation: Installation,
+    ref: str,
+    side: str,
+    stance: str = "in_favour",
+    text: str = "Looks fine",
+    attempt: int = 1,
 ) -> None:
     """One side's feedback."""
-    await asked(installation, ref, f"feedback_{side}")
+    await asked(installation, ref, f"feedback_{side}", attempt)
     written = Feedback.model_validate({"text": text, "stance": stance})
     await tech_review.feedback(installation.services, ref, written, by(SIDES[side]))
 
 
 async def everybody_says(
-    installation: Installation, ref: str, stance: str = "in_favour", sides: tuple[str, ...] = tuple(SIDES)
+    installation: Installation,
+    ref: str,
+    stance: str = "in_favour",
+    sides: tuple[str, ...] = tuple(SIDES),
+    attempt: int = 1,
 ) -> None:
     """All sides' feedback."""
     for side in sides:
-        await say(installation, ref, side, stance)
+        await say(installation, ref, side, stance, attempt=attempt)
 
 
 async def choose(
