@@ -17,7 +17,7 @@ WITH: Final = "with_"
 OUTCOMES: Final[Mapping[str, str]] = {
     # What a task closes with, where nobody has decided.
     "unanswered": "no one answered in time",
-    "silent": "no one answered in time",
+    "silent": "not answered in time",
     "expired": "no one answered in time",
     "timed_out": "no one decided in time",
     "not_done": "not done in time",

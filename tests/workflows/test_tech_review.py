@@ -475,6 +475,8 @@ async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_agai
     ]
     assert reminded == [VP_ENGINEERING], "who has voted is not reminded"
     assert (await tech_review.show(skipping.services, ref)).outcome is None
+    told = [one.what for one in await timeline.timeline_of(skipping.services, "versayce") if one.kind == "task.closed"]
+    assert told[-1] == f"{ref} (leadership) closed: not answered in time", "two of them did answer"
     for number in (3, 7):
         with pytest.raises(UserError, match=f"the latest one of this step is {ref}/leadership/2") as refused:
             await tasks.decide(skipping.services, f"{ref}/leadership/{number}", "yes", by(VP_ENGINEERING), "Sure")
