@@ -275,7 +275,10 @@ PAGES = [
     "/mail/00000001/attachments/0",
 ]
 FORMS = [
+    "/accounts/versayce/meetings",
     "/accounts/versayce/meetings/kickoff/book",
+    "/accounts/versayce/meetings/kickoff/cancel",
+    "/accounts/versayce/meetings/kickoff/reschedule",
     "/accounts/versayce/cadence/kickoff/move",
     "/accounts/versayce/cadence/kickoff/skip",
     "/accounts/versayce/cadence/kickoff/set",

@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -837,19 +837,27 @@ def unrecorded() -> list[str]:
     return sorted(set(registered()) - {workflow_of(file) for file in HISTORIES.glob("*/*.json")})
 
 
-def main(anew: bool) -> int:
+def main(anew: bool, names: Collection[str] = ()) -> int:
     """Record every scenario that this version has not recorded yet, some at a time; give how many things are missing.
 
     Args:
         anew: Also those that it has.
+        names: Only these, be they recorded or not.
     """
+    if unknown := set(names) - {called(scenario) for scenario in SCENARIOS}:
+        sys.stderr.write(f"no scenario is called {', '.join(sorted(unknown))}\n")
+        return len(unknown)
     folder = HISTORIES / version("rapport")
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.glob("*.json"))
     wanted = [
         called(scenario)
         for scenario in SCENARIOS
-        if anew or not all((folder / file).exists() for file in files_of(scenario))
+        if (
+            called(scenario) in names
+            if names
+            else anew or not all((folder / file).exists() for file in files_of(scenario))
+        )
     ]
     missing, written = 0, set()
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
@@ -859,14 +867,14 @@ def main(anew: bool) -> int:
                 missing += 1
                 continue
             for file, history in histories.items():
-                if (folder / file).exists() and not anew:
+                if (folder / file).exists() and not (anew or names):
                     sys.stdout.write(f"kept     {file}\n")
                     continue
                 (folder / file).write_text(json.dumps(anonymous(json.loads(history)), indent=1) + "\n")
                 written.add(folder / file)
                 sys.stdout.write(f"recorded {file}\n")
             sys.stdout.flush()
-    if anew and not missing:
+    if anew and not names and not missing:
         for old in before - written:
             old.unlink()
             sys.stdout.write(f"removed  {old.name}\n")
@@ -877,4 +885,5 @@ def main(anew: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main("--anew" in sys.argv[1:]) else 0)
+    given = sys.argv[1:]
+    sys.exit(1 if main("--anew" in given, [one for one in given if one != "--anew"]) else 0)

@@ -222,7 +222,7 @@ zone = "Europe/Zurich"
 @pytest.fixture
 async def parts(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Services:
     """An installation that knows the example account, with the event and the use case of the recipe."""
-    settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"), public_url=OURS)
+    settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"), public_url=OURS, mail_mode="live")
     parts = Services(settings, store, NO_WORKFLOWS)
     sentence, use_case = code("A timeline event")
     monkeypatch.setattr(sentences, "SENTENCES", sentences.SENTENCES | eval(f"{{{sentence}}}"))
@@ -265,9 +265,10 @@ async def test_the_recipe_for_a_command_gives_it_an_endpoint_and_a_page(
     written(command, account_commands, app=commands)
 
     @asynccontextmanager
-    async def elsewhere(_: Path | None, *, temporal: bool) -> AsyncIterator[Services]:
+    async def elsewhere(_: Path | None, *, temporal: bool, as_: str | None) -> AsyncIterator[Services]:
+        assert not temporal
         async with opened(parts.store.url) as store:
-            yield replace(parts, store=store)
+            yield replace(parts, store=store, caller=replace(parts.caller, named=as_))
 
     monkeypatch.setattr(common, "services", elsewhere)
     done = await asyncio.to_thread(
