@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         NotHeld,
         Occurrence,
         ReviewPlan,
+        ReviewSet,
         SetRhythm,
         SkipOne,
         StandingChange,
@@ -64,7 +65,7 @@ from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, Known, attempted, begun, beside, done, ended, told
 from workflows.projection import Projector
 from workflows.timeline import Timeline
-from workflows.waiting import Alarm, ask, control, soon
+from workflows.waiting import BEFORE, Alarm, ask, control, followed_up, soon
 from workflows.words import checks, takes
 
 OPERATIONS: Final = MappingProxyType(
@@ -107,6 +108,7 @@ class Cadence(AccountWorkflow):
         self.adopting: tuple[SyncStep | ReviewStep, ...] | None = None
         self.has_adopted = False
         self.people_moved = False
+        self.review_times: list[ReviewSet] = []
         self.stale: set[str] = set()
         self.start = start
         self.began = state.began
@@ -141,6 +143,7 @@ class Cadence(AccountWorkflow):
             await self.find_standing_times()
             await self.plan_ahead()
             await self.offer_reviews()
+            await self.follow_bookings()
             self.brief_on_reviews()
             self.tell_everyone_of_changes()
             self.tell_the_tam_what_was_missed()
@@ -241,14 +244,35 @@ class Cadence(AccountWorkflow):
                     self._offer(name, plan)
                 await self.plan_review(name, plan.number + 1 if plan else self.reviews[name].before + 1)
 
+    async def follow_bookings(self) -> None:
+        """Learn when the TAM is briefed on a review that has another time by now."""
+        while self.review_times:
+            told = self.review_times.pop(0)
+            review = self.reviews.get(told.step)
+            if review is None or review.opened is None or review.opened.number != told.number:
+                continue
+            at = None
+            if told.start is not None:
+                (at,) = await followed_up(self.account, (BEFORE,), "When is the TAM briefed on it?", told.start)
+            # Somebody may have said something of it meanwhile.
+            again = {"booked": told.start, "again_at": at}
+            self.reviews[told.step] = self.reviews[told.step].model_copy(update=again)
+
     def brief_on_reviews(self) -> None:
-        """Tell the TAM what there is to say, on the business day before a review can take place."""
+        """Tell the TAM what there is to say: before a review has to be prepared, and on the day before it is held."""
         for name, review in list(self.reviews.items()):
             opened = review.opened
-            if opened is not None and not review.briefed and opened.brief_at <= workflow.now():
-                self.reviews[name] = review.model_copy(update={"briefed": True})
+            if opened is None:
+                continue
+            now = workflow.now()
+            again = review.again_at is not None and review.again_at <= now
+            if not again and (review.briefed or opened.brief_at > now):
+                continue
+            told = {"briefed": True, "briefs": review.briefs + 1} | ({"again_at": None} if again else {})
+            self.reviews[name] = review.model_copy(update=told)
+            if review.booked is None or review.booked > now:
                 self.messages.write(
-                    self.recurring.review_brief(review, opened), f"Brief the TAM on {review.step.title}"
+                    self.recurring.review_brief(self.reviews[name], opened), f"Brief the TAM on {review.step.title}"
                 )
 
     def tell_everyone_of_changes(self) -> None:
@@ -409,7 +433,8 @@ class Cadence(AccountWorkflow):
     def _offer(self, name: str, plan: ReviewPlan) -> None:
         """Open the review's meeting and the TAM's to-do for it."""
         review = self.reviews[name]
-        self.reviews[name] = review.model_copy(update={"opened": plan, "briefed": False})
+        nothing = {"briefed": False, "booked": None, "again_at": None, "briefs": 0}
+        self.reviews[name] = review.model_copy(update={"opened": plan, **nothing})
         self.stale.add(name)
         self.timeline.record("review.offered", step=name, about=plan.period, instant=plan.target)
         self._follow(self._hold(review, plan))
@@ -435,7 +460,7 @@ class Cadence(AccountWorkflow):
         )
         opened = self.reviews[name].opened
         if opened is not None and opened.number == plan.number:
-            self.reviews[name] = self.reviews[name].model_copy(update={"briefed": True})
+            self.reviews[name] = self.reviews[name].model_copy(update={"briefed": True, "again_at": None})
         if (preparing := self._preparation_of(name, plan)) in self._open:
             await control(preparing, ControlKind.CLOSE)
         outcome = result.outcome if result is not None else "failed"
@@ -837,6 +862,12 @@ class Cadence(AccountWorkflow):
     def look_again(self) -> None:
         """Look again who is invited, and whose calendars count."""
         self.people_moved = self.changed = True
+
+    @workflow.signal(name="review_set", description="A review has a time, another one, or none any more")
+    def review_set(self, told: ReviewSet) -> None:
+        """Brief the TAM on it as it is booked."""
+        self.review_times.append(told)
+        self.changed = True
 
     @workflow.signal(name="close", description="The cadence is not needed any more")
     def close(self) -> None:

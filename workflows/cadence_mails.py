@@ -111,7 +111,8 @@ class Recurring:
         """The mail that tells the TAM what there is to say at the review."""
         assert review.tam is not None
         occasion = self._of_review(review, plan, Purpose.BRIEF, review.step.brief)
-        return occasion.model_copy(update={"to": (review.tam,)})
+        facts = occasion.rhythm.model_copy(update={"booked": review.booked}) if occasion.rhythm is not None else None
+        return occasion.model_copy(update={"to": (review.tam,), "occurrence": review.briefs, "rhythm": facts})
 
     def follow_up(self, review: BusinessReview, plan: ReviewPlan) -> MessageRequest:
         """The mail that tells everyone who was invited what was said and agreed."""

@@ -14,8 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.message import Messages, Offering
     from activities.planning import Confirm, Gather, Planning, Propose, Reopen, ResumedWaits
     from activities.projection import Projections
+    from rapport.model.cadence import ReviewSet
     from rapport.model.commands import in_name, reading_drafts
-    from rapport.model.ids import person_of, purpose_of, review_id, round_of
+    from rapport.model.ids import cadence_id, person_of, purpose_of, review_id, round_of
     from rapport.model.meeting import (
         AskAgain,
         Book,
@@ -62,16 +63,13 @@ from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, done, told
 from workflows.projection import Projector
 from workflows.timeline import Timeline
-from workflows.waiting import Alarm, Todo, followed_up
+from workflows.waiting import BEFORE, Alarm, Todo, followed_up
 from workflows.words import checks, takes
 
 MEETING_IS_OVER: Final = "the meeting is over"
 
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
-
-BEFORE: Final = -1
-"""On which business day of the TAM's, counted from a meeting, they are briefed on it."""
 
 NOT_READ_YET: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
 """The phases in which a proposal may wait to be read; where times go stale, one follows the other."""
@@ -553,6 +551,7 @@ class Meeting(AccountWorkflow):
             )
             # A review that has come to its end does not hear it.
             self.beside(told(review_id(self.start.contract), "meeting_set", hour))
+        self._tell_what_recurs(self.booking.start)
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         self.newcomers = []
         update: Literal["time"] | None = "time" if self.booking.sequence else None
@@ -573,6 +572,12 @@ class Meeting(AccountWorkflow):
                 self.step.brief, Purpose.BRIEF, (self._current.tam,), occurrence=booking.sequence + 1
             )
             self.messages.write(occasion.model_copy(update={"stale_at": booking.start}), "Brief the TAM")
+
+    def _tell_what_recurs(self, start: datetime | None) -> None:
+        """Tell the cadence when its review is: its TAM is briefed on it then."""
+        if self.start.opens is not None:
+            told_ = ReviewSet(step=self.step.name, number=self.start.attempt, start=start)
+            self.beside(told(cadence_id(self.account), "review_set", told_))
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
         """When to follow up what the TAM is asked to do."""
@@ -708,6 +713,7 @@ class Meeting(AccountWorkflow):
     def _call_off(self, booking: Booking) -> None:
         """Take a booked time back from everyone's calendar."""
         self.timeline.record("meeting.called_off", instant=booking.start)
+        self._tell_what_recurs(None)
         self.booking = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         again: Literal["round"] | None = "round" if self.outcome is None and not self.closing else None

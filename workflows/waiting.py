@@ -21,6 +21,9 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import PLANNING
 from workflows.outcomes import Denied, begun, beside, done, ended, never, told
 
+BEFORE: Final = -1
+"""On which business day of the TAM's, counted from a meeting, they are briefed on it."""
+
 NEXT_TO_DO: Final = timedelta(days=1)
 """How long nobody is asked again after a to-do that everyone let pass."""
 

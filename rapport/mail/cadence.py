@@ -114,6 +114,7 @@ def context(company: AccountContext, rhythm: RhythmFacts, to: Person, found: OnR
         "since": rhythm.since,
         "until": rhythm.until,
         "review": rhythm.review,
+        "booked": rhythm.booked,
         "missed": rhythm.missed,
         "titles": rhythm.titles,
         "said": _said(company, found.minutes) if found and found.minutes else None,

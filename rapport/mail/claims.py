@@ -254,6 +254,8 @@ async def _date(_: Connection, asked: ClaimingMail) -> bool | None:
     one = facts.occurrence if facts.kind in ("moved", "skipped") else None
     if one is not None and max(one.original, one.start) <= now:
         return False
+    if facts.booked is not None:
+        return facts.booked > now
     brief = asked.occasion.purpose is Purpose.BRIEF and facts.review is not None and facts.until is not None
     return not (brief and facts.until is not None and facts.until < (now - _LAST_ZONE).date())
 

@@ -119,7 +119,7 @@ class ReviewPlan(WireModel):
         target: The beginning of the first day on which it is wanted.
         offer_at: When its times are offered.
         prepare_by: When the TAM has to have prepared it.
-        brief_at: When the TAM gets the brief: the business day before it can take place.
+        brief_at: When the TAM gets the facts for it: before it has to be prepared.
     """
 
     number: int
@@ -138,7 +138,10 @@ class BusinessReview(WireModel):
     Attributes:
         plan: The next one, whose times are not offered yet.
         opened: The one whose times were offered last.
-        briefed: Whether the TAM has the brief of that, or needs it no more.
+        briefed: Whether the TAM has the facts for that, or needs them no more.
+        booked: The time that it has.
+        again_at: When the TAM is briefed on it once more, as it is booked: the business day before.
+        briefs: How often they were.
         tam: The member who gets its briefs.
         counted_from: From when on reviews are counted, if not from the cadence's beginning; `before` is the number of
             the last one until then.
@@ -153,6 +156,17 @@ class BusinessReview(WireModel):
     counted_from: Instant | None = None
     before: int = 0
     ends: bool = False
+    booked: Instant | None = None
+    again_at: Instant | None = None
+    briefs: int = 0
+
+
+class ReviewSet(WireModel):
+    """The time that an account's review has by now, as its meeting tells the cadence; nothing where it has none."""
+
+    step: str
+    number: int
+    start: Instant | None
 
 
 class SetRhythm(Word):

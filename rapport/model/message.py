@@ -379,6 +379,7 @@ class RhythmFacts(WireModel):
         required: The ids of those who have to be there.
         people: The ids of all who are invited.
         since, until: The days that a digest, brief or follow-up speaks of.
+        booked: The time that the review has, if it has one.
         missed: What came and went while nobody saw to it.
         titles: The titles of the steps that were missed.
         review: The review that it is about.
@@ -404,6 +405,7 @@ class RhythmFacts(WireModel):
     since: date | None = None
     until: date | None = None
     review: ReviewPlan | None = None
+    booked: Instant | None = None
     missed: tuple[Missed, ...] = ()
     titles: dict[str, str] = Field(default_factory=dict)
 

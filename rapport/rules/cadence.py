@@ -306,4 +306,6 @@ def next_of_review(review_: BusinessReview) -> list[datetime]:
     waits = [plan.offer_at] if plan is not None else []
     if opened is not None and not review_.briefed:
         waits.append(opened.brief_at)
+    if review_.again_at is not None:
+        waits.append(review_.again_at)
     return waits

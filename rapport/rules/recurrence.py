@@ -21,6 +21,9 @@ from rapport.rules.calendar import Interval, Party
 NOTICE_DAYS: Final = 3
 """How many business days lie at least between a new standing time and its first occurrence."""
 
+FACTS_DAYS: Final = 2
+"""How many business days before a review has to be prepared its TAM gets the facts for that."""
+
 LOOK_AHEAD: Final = 53
 """How many weeks a standing time is tried out on: a whole year, with every change of the clocks in it."""
 
@@ -232,7 +235,7 @@ def review(
         target=target,
         offer_at=calendar.business_day_around(target, -offered, champion),
         prepare_by=calendar.business_day_around(target, -prepare, tam),
-        brief_at=calendar.business_day_around(target, -1, tam),
+        brief_at=calendar.business_day_around(target, -prepare - FACTS_DAYS, tam),
     )
 
 

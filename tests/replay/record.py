@@ -672,6 +672,10 @@ SCENARIOS: Final[dict[Callable[[Installation], Awaitable[None]], tuple[str, ...]
     test_meeting_replies.test_a_time_that_the_host_set_is_theirs_to_change: ALL,
     test_meeting_replies.test_one_of_two_users_may_stay_away: BOTH,
     test_meeting_brief.test_a_kickoff_that_moves_is_briefed_on_again: BOTH,
+    test_meeting_brief.test_the_facts_of_a_review_come_before_it_is_prepared_and_follow_its_booking: (
+        "cadence",
+        "meeting",
+    ),
     test_meeting_changes.test_a_canceled_meeting_leaves_every_calendar_and_its_step_ends: BOTH,
     test_meeting_changes.test_whoever_was_asked_for_times_hears_that_nobody_meets: BOTH,
     test_meeting_changes.test_new_times_take_the_place_of_the_booked_one: BOTH,

@@ -156,11 +156,12 @@ def test_standing_meetings_of_one_member_spread_over_the_week(tam: Schedule, boo
 def test_reviews_come_one_a_period_with_their_lead(
     tam: Schedule, champion: Schedule, began: datetime, months: int
 ) -> None:
-    """No two reviews share a quarter; times are offered first, then it is prepared, then briefed on, then it is due."""
+    """No two reviews share a quarter; times are offered, then its facts come, then it is to be prepared, then due."""
     plans = [recurrence.review(began, months, 25, 10, number, tam, champion) for number in range(1, 9)]
     assert len({plan.period for plan in plans}) == 8
     for plan in plans:
-        assert plan.offer_at < plan.prepare_by < plan.brief_at < plan.target
+        assert plan.offer_at < plan.prepare_by < plan.target
+        assert plan.brief_at < plan.prepare_by, "what it is prepared with comes first"
         assert calendar.business_days_until(plan.offer_at, plan.target, champion) == 25
         assert calendar.is_business_day(plan.target.astimezone(ZoneInfo(champion.zone)).date(), champion)
         assert timedelta(0) <= plan.target.astimezone(ZoneInfo(champion.zone)).date() - plan.day < timedelta(days=12)

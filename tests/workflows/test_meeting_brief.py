@@ -6,10 +6,14 @@ from datetime import timedelta
 from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
+from rapport.model.base import UserError
 from starters.use_cases import account, meeting
+from starters.use_cases.meeting import MeetingShown
 from tests.conftest import TAM, Installation, text_of, until
+from tests.support.cadence import QBR, begin as rhythm
 from tests.support.kickoff import kickoff
 from tests.workflows.test_meeting_changes import booked
+from workflows.cadence import Cadence
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
@@ -69,3 +73,41 @@ async def test_a_kickoff_that_is_booked_for_soon_is_briefed_on_at_once(skipping:
     soon = (await skipping.now()).replace(minute=0, second=0, microsecond=0) + timedelta(hours=3)
     await meeting.reschedule(skipping.services, "versayce", "kickoff", TAM, soon, anyway=True)
     await briefs(skipping, 1)
+
+
+async def review(installation: Installation, phase: str) -> MeetingShown:
+    """The review's meeting, once it is in this phase."""
+
+    async def there() -> MeetingShown | None:
+        try:
+            shown = await meeting.show(installation.services, "versayce", "qbr")
+        except UserError:
+            return None
+        return shown if shown.phase == phase else None
+
+    shown: MeetingShown = await until(there, f"the review to be {phase}")
+    return shown
+
+
+async def test_the_facts_of_a_review_come_before_it_is_prepared_and_follow_its_booking(skipping: Installation) -> None:
+    """Its facts come before its preparation is due; a business day before the booked time, and before a later one."""
+    cadence = await rhythm(skipping, QBR)
+    (of,) = (await cadence.query(Cadence.view)).rhythms
+    assert of.target is not None
+    await skipping.sleep_until(of.target - timedelta(days=34))
+    await review(skipping, "voting")
+    await skipping.sleep_until(of.target - timedelta(days=15))
+    (first,) = await briefs(skipping, 1)
+    assert "should be prepared by" in text_of(first)
+    at = (of.target + timedelta(days=2)).replace(hour=13, minute=0)
+    await meeting.book(skipping.services, "versayce", "qbr", at, TAM, anyway=True)
+    await review(skipping, "booked")
+    await skipping.sleep_until(at - timedelta(days=5))
+    later = at + timedelta(days=7)
+    await meeting.reschedule(skipping.services, "versayce", "qbr", TAM, later, anyway=True)
+    await skipping.sleep_until(at)
+    await briefs(skipping, 1)
+    await skipping.sleep_until(later - timedelta(hours=2))
+    (_, second) = await briefs(skipping, 2)
+    assert "is booked for" in text_of(second)
+    assert f"{later.astimezone(ZURICH):%H:%M}" in str(second["Subject"])
