@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.planning import Planning
 from rapport.mail.context import AccountContext
+from rapport.model.account import Schedule
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import ReviewPlanned, SetRhythm, StandingParty, StandingTime, SyncPlan
 from rapport.model.step import ReviewStep, SyncStep
@@ -104,14 +105,14 @@ class Cadences:
             step.weeks,
             recurrence.Company(
                 tam=calendar.Party(tam.schedule, tuple(calendar.merge([*busy, *closed(theirs, tam.schedule)]))),
-                champion=calendar.Party(company.champion.schedule),
+                champion=calendar.Party(_lead(company, step)),
                 groups=[
                     [schedules[invitee.id] for invitee in invited if group in invitee.groups]
                     for group in range(audience.required_groups(invited))
                 ],
                 others=list(schedules.values()),
                 taken=out_of_reach(theirs, tam.schedule),
-                load=load(theirs, company.champion.schedule.zone),
+                load=load(theirs, _lead(company, step).zone),
             ),
         )
         if found is None:
@@ -128,7 +129,7 @@ class Cadences:
         company, standing = await self._company(question.account), question.standing
         if question.wanted is not None:
             wanted = question.wanted
-            standing = recurrence.set_by_hand(question.now, wanted.weekday, wanted.clock, company.champion.schedule)
+            standing = recurrence.set_by_hand(question.now, wanted.weekday, wanted.clock, _lead(company, question.step))
         assert standing is not None
         plan = _planned(
             company,
@@ -206,6 +207,13 @@ class Cadences:
             return await AccountContext.read(connection, account)
 
 
+def _lead(company: AccountContext, step: SyncStep) -> Schedule:
+    """Whose calendar a standing meeting goes by: the champion's, or where they aren't invited, a guest's."""
+    invited = audience.holding(step.invite, company.contacts.values())
+    alone = invited and company.champion.id not in {contact.id for contact in invited}
+    return audience.lead(invited).schedule if alone else company.champion.schedule
+
+
 def _planned(
     company: AccountContext,
     step: SyncStep,
@@ -215,7 +223,7 @@ def _planned(
     number: int,
     announced: Instant | None,
 ) -> SyncPlan:
-    tam, champion = company.tam.schedule, company.champion.schedule
+    tam, champion = company.tam.schedule, _lead(company, step)
     occurrences = recurrence.occurrences(
         standing, weeks=step.weeks, minutes=step.minutes, after=after, number=number, tam=tam, champion=champion
     )

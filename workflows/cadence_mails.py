@@ -45,13 +45,16 @@ class Recurring:
         self.contract = contract
         self.mails = mails
 
-    def before(self, sync: StandingMeeting, one: Occurrence, since: date) -> tuple[MessageRequest, MessageRequest]:
-        """The brief to the TAM and the digest to the customer, before one occurrence."""
+    def before(self, sync: StandingMeeting, one: Occurrence, since: date) -> tuple[MessageRequest, ...]:
+        """The brief to the TAM, and the digest to the customer where there is one, before one occurrence."""
         assert sync.party is not None
         facts = self._of_sync(sync).model_copy(update={"occurrence": one, "since": since, "until": one.until})
         brief = self._occasion(
             sync.step.name, sync.step.title, Purpose.BRIEF, sync.step.brief, facts, occurrence=one.number
         )
+        told = brief.model_copy(update={"to": (sync.party.tam,), "stale_at": one.start})
+        if sync.step.digest is None:
+            return (told,)
         digest = brief.model_copy(
             update={
                 "purpose": Purpose.DIGEST,
@@ -60,9 +63,7 @@ class Recurring:
                 "review": sync.step.review,
             }
         )
-        return brief.model_copy(update={"to": (sync.party.tam,), "stale_at": one.start}), digest.model_copy(
-            update={"stale_at": one.start}
-        )
+        return told, digest.model_copy(update={"stale_at": one.start})
 
     def invitation(self, sync: StandingMeeting, change: StandingChange, now: datetime) -> MessageRequest:
         """The series, or one occurrence of it, for everyone's calendar."""

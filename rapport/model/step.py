@@ -457,19 +457,21 @@ class SyncStep(CadenceStep):
     """A standing meeting: one recurring invitation; before each time a brief to the TAM and a digest.
 
     Attributes:
-        digest: The mail that sums up what happened since the last time.
+        digest: The mail that sums up what happened since the last time, where there is one.
         to: Who gets the digest, by persona.
     """
 
+    needs_champion = False
+
     rhythm: Literal["sync"]
     every: Literal["1 week", "2 weeks"]
-    digest: StepName
+    digest: StepName | None = None
     to: tuple[Persona, ...] = (CHAMPION,)
 
     @property
     def emails(self) -> dict[str, str]:
-        """Brief and digest."""
-        return {"brief": self.brief, "digest": self.digest}
+        """The brief, and the digest where there is one."""
+        return {"brief": self.brief} | ({"digest": self.digest} if self.digest is not None else {})
 
     @property
     def weeks(self) -> int:

@@ -416,3 +416,41 @@ async def test_a_recurring_time_against_the_hours_of_those_needed_wants_anyway(s
     assert (refusal.value.kind, refusal.value.field) == (Refused.CONFLICT, "start")
     assert (await cadence.move(skipping.services, "versayce", "weekly", day, moved, TAM, anyway=True)).accepted
     assert (await cadence.set_time(skipping.services, "versayce", "weekly", "thu", "05:00", TAM, anyway=True)).accepted
+
+
+USERS = """
+[[steps]]
+name = "users_weekly"
+title = "Users' weekly"
+kind = "cadence"
+rhythm = "sync"
+stage = "cadence"
+every = "1 week"
+minutes = 15
+invite = ["primary_user", "secondary_user"]
+require = [["primary_user", "secondary_user"]]
+agenda = [{ topic = "What slows you down", minutes = 4 }]
+brief = "weekly_brief"
+"""
+
+
+async def test_the_users_meet_weekly_without_their_champion(skipping: Installation) -> None:
+    """They alone are invited, by their own hours and zone; the TAM is briefed, and nobody gets a summary of it."""
+    file = example()
+    far = [one.model_copy(update={"zone": "Asia/Tokyo"}) if one.email == CHAMPION else one for one in file.contacts]
+    await begin(skipping, USERS, file.model_copy(update={"contacts": tuple(far)}))
+
+    async def invited() -> bool:
+        return bool(skipping.mails(USER) and skipping.mails(SECOND_USER))
+
+    await until(invited, "the invitations")
+    dates = await coming(skipping, "users_weekly")
+    for email in (USER, SECOND_USER):
+        series = [one for mail in skipping.mails(email) for one in events(mail) if "Users" in str(one["SUMMARY"])]
+        assert [one["DTSTART"].dt for one in series] == [dates[0]]
+    assert not [mail for mail in skipping.mails(CHAMPION) if "sers' weekly" in str(mail["Subject"])]
+    assert 7 <= dates[0].astimezone(ZURICH).hour < 18, "not by the champion's night"
+    await skipping.sleep_until(dates[0])
+    subjects = [str(mail["Subject"]) for mail in skipping.mails(TAM.email)]
+    assert any(subject.startswith("Brief: Versayce users' weekly") for subject in subjects)
+    assert not [mail for mail in skipping.mails(USER) if " summary, " in str(mail["Subject"])]

@@ -312,6 +312,7 @@ async def test_the_whole_playbook_runs_to_its_end(skipping: Installation) -> Non
             "developer_project": "1 of 1 done",
             "chat_channel": "done",
             "weekly": "runs",
+            "users_weekly": "runs",
             "qbr": "runs",
         }.items()
     )
