@@ -208,10 +208,7 @@ class Cadences:
 
 
 def _lead(company: AccountContext, step: SyncStep) -> Schedule:
-    """Whose calendar a standing meeting goes by: the champion's, or where they aren't invited, a guest's."""
-    invited = audience.holding(step.invite, company.contacts.values())
-    alone = invited and company.champion.id not in {contact.id for contact in invited}
-    return audience.lead(invited).schedule if alone else company.champion.schedule
+    return audience.led_by(step, company.contacts.values(), company.champion).schedule
 
 
 def _planned(

@@ -45,6 +45,13 @@ def lead(contacts: Sequence[Contact]) -> Contact:
     return min(contacts, key=lambda contact: min(order.index(persona) for persona in contact.personas))
 
 
+def led_by(step: Gathering, contacts: Iterable[Contact], champion: Contact) -> Contact:
+    """Whose calendar a standing meeting goes by: the champion's, or where they aren't invited, a guest's."""
+    invited = holding(step.invite, contacts)
+    alone = invited and champion.id not in {contact.id for contact in invited}
+    return lead(invited) if alone else champion
+
+
 def invitees(step: Gathering, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
     """The contacts that a meeting asks, each with the required groups that they can fill."""
     guests = step.guests if isinstance(step, AdHocMeeting) else ()

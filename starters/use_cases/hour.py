@@ -12,9 +12,11 @@ from temporalio.client import WorkflowHandle
 from rapport.mail.context import AccountContext
 from rapport.model.account import Schedule
 from rapport.model.base import Refused, UserError
+from rapport.model.ids import cadence_id
 from rapport.model.meeting import MeetingPhase, MeetingResult, MeetingView
 from rapport.model.reading import together
-from rapport.rules import recurrence
+from rapport.model.step import Gathering
+from rapport.rules import audience, recurrence
 from rapport.rules.calendar import Interval
 from rapport.rules.hour import Needed, objections
 from rapport.storage import account as accounts, cadence, hour
@@ -69,7 +71,7 @@ async def refuse_unsuitable(
 async def refuse_unsuitable_date(
     services: Services, account: str, step: str, start: datetime | StandingWish, actor: Actor
 ) -> None:
-    """Refuse a recurring meeting's time that suits its TAM or its champion not, as `refuse_unsuitable` does.
+    """Refuse a recurring meeting's time that suits its TAM or whoever it goes by not, as `refuse_unsuitable` does.
 
     Args:
         start: Of one date; or a standing time, of which the first date counts.
@@ -78,10 +80,17 @@ async def refuse_unsuitable_date(
         UserError: As `refuse_unsuitable`.
     """
     mine = hour.standing(account, step)
+    definitions: Sequence[Gathering] = ()
+    with suppress(UserError):
+        handle = services.client.get_workflow_handle_for(flows.Cadence.run, cadence_id(account))
+        asked = handle.query(flows.Cadence.plan, rpc_timeout=timedelta(seconds=ASK_SECONDS))
+        definitions = [one for one in (await answered(asked, "cadence")).steps if one.name == step]
     async with services.store.reading() as connection:
         company = await AccountContext.read(connection, account)
         known = [one.minutes for one in await cadence.of_account(connection, account) if one.step == step]
         champion = company.champion
+        for one in definitions:
+            champion = audience.led_by(one, company.contacts.values(), champion)
         field = "start" if isinstance(start, datetime) else "at"
         at = start if isinstance(start, datetime) else _first(start, company.tam.schedule, champion.schedule)
         slot = Interval(at, at + (timedelta(minutes=known[0]) if known else USUALLY))

@@ -454,3 +454,6 @@ async def test_the_users_meet_weekly_without_their_champion(skipping: Installati
     subjects = [str(mail["Subject"]) for mail in skipping.mails(TAM.email)]
     assert any(subject.startswith("Brief: Versayce users' weekly") for subject in subjects)
     assert not [mail for mail in skipping.mails(USER) if " summary, " in str(mail["Subject"])]
+    with pytest.raises(UserError, match="outside the working hours of Robin Keller") as refusal:
+        await cadence.set_time(skipping.services, "versayce", "users_weekly", "wed", "03:00", TAM)
+    assert not any("Luca Bianchi" in str(one) for one in (refusal.value, *refusal.value.others))
