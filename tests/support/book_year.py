@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,6 +25,7 @@ from rapport.model.ids import morning_id, new_id
 from rapport.model.meeting import Receipt
 from rapport.model.minutes import Minutes
 from rapport.model.morning import MorningStart
+from rapport.model.operation import Operate
 from rapport.model.reading import check
 from rapport.model.sheets import SheetRow
 from rapport.model.sweep import SweepStart
@@ -37,9 +39,20 @@ from starters.services import Actor
 from starters.simulate import life as life_module
 from starters.simulate.life import Life, beginning
 from starters.simulate.sources import of_file
-from starters.use_cases import account_data, cadence, meeting, member, message, onboarding, succession, task
+from starters.use_cases import (
+    account_data,
+    cadence,
+    meeting,
+    member,
+    message,
+    onboarding,
+    operation,
+    succession,
+    task,
+)
 from starters.use_cases.message import Edit
 from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Departure, HandOver, Successor
 from tests.support.oracle import Judged, Record, judge
 from tests.support.random_book import TAM, Away, Book, Signing
@@ -141,6 +154,7 @@ class BookYear:
             await self._happens(what)
         if self.life.now.hour < 12:
             await self._measure()
+            await self._change_plans()
         await self._read_mail()
         await self._follow_links()
         await self._serve()
@@ -186,6 +200,10 @@ class BookYear:
         elif isinstance(what, _HandsOver):
             order = HandOver(to="noor.haddad@foobar.example", until=what.away.last.isoformat(), reason="On leave")
             await self._try("hand over", succession.hand_over_all(services, what.away.member, order, _page(TAM)))
+        elif isinstance(what, _Resumes):
+            written_ = OperationWritten(reason="They are back")
+            by = self._tam(what.account)
+            await self._try("resume", operation.operate(services, what.account, Operate.RESUME, written_, by))
         elif what.follower is not None:
             successor = Successor(
                 persona=what.persona,
@@ -229,6 +247,32 @@ class BookYear:
                 )
                 doing = account_data.add(self.life.services, WINS, key, [SheetRow(win)], by)
                 await self._try("win", doing)
+
+    async def _change_plans(self) -> None:
+        """On Tuesdays, a date of what recurs is called off or moved here and there, or an account is paused."""
+        today, services = self.life.now.date(), self.life.services
+        if today.weekday() != 1:
+            return
+        for key in self.record.accounts():
+            dice, by = self.book.dice("plans", key, today), self._tam(key)
+            what = dice.random()
+            if what < 0.02:
+                self.due.append((self.life.now + timedelta(days=9), _Resumes(key)))
+                self.due.sort(key=lambda due: due[0])
+                written = OperationWritten(reason="They merge two teams")
+                await self._try("pause", operation.operate(services, key, Operate.PAUSE, written, by))
+            elif what < 0.08:
+                found = self.record.row("SELECT step, coming FROM rhythms WHERE account = ? AND rhythm = 'sync'", key)
+                ahead = [one for one in json.loads(found["coming"]) if not one.get("off")] if found else []
+                if found is None or len(ahead) < 3:
+                    continue
+                day = date.fromisoformat(ahead[1]["day"])
+                if what < 0.05:
+                    doing = cadence.skip(services, key, found["step"], day, by, "A fair")
+                else:
+                    start = datetime.fromisoformat(ahead[1]["start"]) + timedelta(days=1, hours=dice.choice((0, 1, 2)))
+                    doing = cadence.move(services, key, found["step"], day, start, by)
+                await self._try("change a date", doing)
 
     # What customers do
 
@@ -414,6 +458,11 @@ class BookYear:
 @dataclass(frozen=True)
 class _HandsOver:
     away: Away
+
+
+@dataclass(frozen=True)
+class _Resumes:
+    account: str
 
 
 def _page(email: str) -> Actor:

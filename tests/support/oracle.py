@@ -237,12 +237,14 @@ class MeetingNow:
     Attributes:
         rounds: How often times were proposed.
         booked: When it takes place, as long as that stands.
+        bookings: Every time for which it was booked, and when that was.
         answered, taken: Who has answered, and which times other meetings took, since times were proposed last.
         end: Why it is over: `held`, `no_show`, `given_up` or `called_off`.
     """
 
     rounds: int = 0
     booked: datetime | None = None
+    bookings: list[tuple[datetime, datetime]] = field(default_factory=list)
     moved: bool = False
     stuck: bool = False
     answered: set[str] = field(default_factory=set)
@@ -262,6 +264,7 @@ class MeetingNow:
                 case "booked" | "moved":
                     now.moved = now.moved or one["kind"] == "meeting.moved"
                     now.booked, now.end = _at(one["instant"]) if one["instant"] else _SOME_TIME, None
+                    now.bookings.append((_at(one["at"]), now.booked))
                 case "called_off" | "invitation.called_off":
                     now.booked, now.end = None, "called_off"
                 case "held" | "no_show" | "given_up" as end:
@@ -326,8 +329,10 @@ def _optional(mail: Judged, _: re.Match[str]) -> bool:
 
 
 def _booked_then(mail: Judged, _: re.Match[str]) -> bool:
-    booked = mail.meeting.booked
-    return booked is not None and _in_words(booked, mail) in mail.text
+    """It is booked for the time that it names, or was in this very minute: people move what was just booked."""
+    now = mail.meeting
+    lately = [instant for at, instant in now.bookings if at == mail.at]
+    return any(_in_words(at, mail) in mail.text for at in (now.booked, *lately) if at is not None)
 
 
 def _reply_is_ahead(mail: Judged, match: re.Match[str]) -> bool:
