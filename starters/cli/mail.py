@@ -42,13 +42,16 @@ _KEPT: Final = {
 
 def exit_of(shown: MailStatus) -> Refused | None:
     """What looking at it ends with: as a refusal of the same would, nothing where mail goes."""
-    if shown.kept_by == "disk":
+    if shown.kept_by == "disk" or (shown.kept_by is None and shown.temporal is False):
         return Refused.UNREACHABLE
     return None if shown.sends and not (shown.deferred and shown.deferred.stuck) else Refused.CONFLICT
 
 
 def mail_goes(shown: MailStatus) -> str:
     """What the mode comes to: also one that lets mail go does not while something else keeps it."""
+    if shown.temporal is False and shown.kept_by is None:
+        known = f"as of {when(shown.swept)}" if shown.swept else "of whenever it ran last"
+        return f"mode {shown.mode}, [red]but Temporal does not answer, so nothing is sent; the rest is {known}[/red]"
     if shown.kept_by is not None:
         return f"mode {shown.mode}{_KEPT[shown.kept_by]}"
     if shown.limited is not None:
@@ -99,7 +102,7 @@ def print_mail(shown: MailStatus) -> None:
 @command(app, show=print_mail, fault=exit_of)
 async def status(services: Services) -> MailStatus:
     """Whether mail goes out, and why not. Exit code 4: it doesn't; 5: as nothing can be recorded."""
-    return await mail_switch.status(services)
+    return await mail_switch.status_now(services)
 
 
 @command(app, show=print_mail, mails=False)

@@ -11,7 +11,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.reading import check, read_day, read_instant
 from rapport.rules.outcome_words import in_words
 from rapport.rules.wording import listed
-from starters.cli.common import command, out, table, when
+from starters.cli.common import command, out, print_checked, table, when
 from starters.cli.minutes import Note, Written, print_minutes
 from starters.services import Actor, Services, member_named
 from starters.use_cases import meeting, meeting_proposals
@@ -99,6 +99,7 @@ def _print_list(lines: list[MeetingLine]) -> None:
         state = line.state if line.outcome is None else f"{line.state}: {in_words(line.outcome)}"
         rows.add_row(line.name, line.step, line.title, state, line.waiting_for or "")
     out.print(rows)
+    print_checked(lines[0].checked)
 
 
 @command(app, show=_print_proposed)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
+
+from temporalio.service import RPCError
 
 from rapport.mail import outbox
 from rapport.mail.outbox import Deferrals, Queue
@@ -29,6 +32,9 @@ class RelayFaultShown(RelayFault):
     problem: str
     remedy: str
 
+
+ASKING_SECONDS: Final = 5.0
+"""How long Temporal may take to say that it is there, where somebody asks how mail stands and for nothing else."""
 
 STUCK: Final = timedelta(minutes=15)
 """After how long without a single email that went it is said that what was deferred is stuck."""
@@ -85,6 +91,7 @@ class MailStatus(WireModel):
         rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
         undelivered: How many emails failed, or may not have arrived, and nobody has taken care of yet.
         swept: When it was last looked for what nobody is at work on.
+        temporal: Whether Temporal answers, without which no worker sends anything; nothing where it was not asked.
     """
 
     mode: str
@@ -104,6 +111,7 @@ class MailStatus(WireModel):
     rate: int | None = None
     undelivered: int = 0
     swept: Instant | None = None
+    temporal: bool | None = None
 
 
 @requires(Action.READ)
@@ -112,6 +120,18 @@ async def status(services: Services) -> MailStatus:
     alarm = await disk_alarm(services.store, services.settings.data)
     async with services.store.reading() as connection:
         return await _status(services, connection, await access.mail_switch(connection), alarm)
+
+
+@requires(Action.READ)
+async def status_now(services: Services) -> MailStatus:
+    """As `status`, for somebody who asks for nothing else: also whether Temporal answers."""
+    shown = await status(services)
+    try:
+        async with asyncio.timeout(ASKING_SECONDS):
+            answers = await services.client.service_client.check_health()
+    except (RPCError, TimeoutError):
+        answers = False
+    return shown.model_copy(update={"temporal": answers})
 
 
 @requires(Action.MAIL)

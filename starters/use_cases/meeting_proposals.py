@@ -15,17 +15,20 @@ from rapport.model.account import personas
 from rapport.model.base import InputModel, Instant, Name, Refused, UserError, WireModel, suggestion
 from rapport.model.commands import in_name
 from rapport.model.ids import meeting_id
-from rapport.model.meeting import MeetingStart, ad_hoc_number, untitled
+from rapport.model.meeting import MeetingStart, ad_hoc_number, is_ad_hoc, untitled
 from rapport.model.reading import together
 from rapport.model.step import MOST_EARLIEST, MOST_LATEST, AdHocMeeting, Stage
 from rapport.rules import audience
+from rapport.rules.onboarding import StepState
 from rapport.search_attributes import found_by
-from rapport.storage import account as accounts, contract as contracts, meeting as storage, timeline
+from rapport.storage import account as accounts, contract as contracts, meeting as storage, sweep, timeline
 from rapport.storage.contract import Contract, ContractState, StepShown
 from starters import flows
 from starters.rights import requires
 from starters.services import Actor, Services, answered, member_named, submission
 from starters.use_cases.names import contract_of
+from starters.views import standstill
+from starters.views.standstill import Ended
 
 _DAYS: Final = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?", re.ASCII)
 
@@ -67,6 +70,7 @@ class MeetingLine(WireModel):
     Attributes:
         name: What commands call it beside its step: the account, or one of its contracts.
         state: How far its step is, and how it ended.
+        checked: As of when it is known whether it was ended in Temporal; nothing if that was never looked at.
     """
 
     name: str
@@ -78,6 +82,7 @@ class MeetingLine(WireModel):
     deadline: Instant | None
     began: Instant | None
     ended: Instant | None
+    checked: Instant | None = None
 
 
 @requires(Action.ACT)
@@ -238,11 +243,18 @@ async def listed(services: Services, account: str) -> list[MeetingLine]:
         named = await contract_of(connection, account, reads=True) if of else None
         known = [named] if named is not None else await contracts.started(connection, key)
         found = [(one, await contracts.milestones(connection, one.id)) for one in known]
-    return [line for contract, steps in found for line in _lines(contract, steps)]
+        on_record = await sweep.known_ended(connection)
+    ended = await standstill.all_ended(services, on_record)
+    return [line for contract, steps in found for line in _lines(contract, steps, ended)]
 
 
-def _lines(contract: Contract, steps: list[StepShown]) -> Iterator[MeetingLine]:
+def _lines(contract: Contract, steps: list[StepShown], ended: Ended) -> Iterator[MeetingLine]:
     for one in steps:
         if one.kind == "meeting":
-            wait = one.wait
-            yield MeetingLine.made_of(one, name=contract.scope, waiting_for=wait.what, deadline=wait.deadline)
+            what = one.wait.what
+            # A meeting of the onboarding stands still with that; one that was ended alone is a step that failed.
+            own = meeting_id(contract.scope, one.step, one.attempt) if is_ad_hoc(one.step) else contract.workflow_id
+            if own in ended.still and not StepState(one.state).ended:
+                what = standstill.waits_for(left=ended.still[own].left_at is not None)
+            deadline, checked = one.wait.deadline, ended.checked
+            yield MeetingLine.made_of(one, name=contract.scope, waiting_for=what, deadline=deadline, checked=checked)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from temporalio.service import RPCError, RPCStatusCode, ServiceClient
 from typer.testing import CliRunner, Result
 
 from rapport.model.relay import FaultKind, RelayFault
@@ -23,6 +24,7 @@ from starters.use_cases import doctor
 from starters.use_cases.doctor import Check, CheckVerdict
 from starters.views.disk import DiskAlarm
 from starters.views.mail_kept import mail_kept
+from tests.conftest import ROOT
 from tests.mail_fixtures import address, empty, imported
 
 __all__ = ["empty", "imported"]
@@ -39,7 +41,7 @@ def run(imported: Path, tmp_path: Path) -> Any:
     """Runs a command on an installation whose mail mode is live, as a member."""
     shutil.copy(imported, tmp_path / "rapport.db")
 
-    def go(*words: str, who: str = ROBIN) -> Result:
+    def go(*words: str, who: str | None = ROBIN) -> Result:
         env = {"RAPPORT_AS": who, "RAPPORT_MAIL_MODE": "live"}
         return CliRunner().invoke(app, [*words, "--data", str(tmp_path)], env=env)
 
@@ -64,6 +66,7 @@ def test_what_somebody_does_says_that_no_mail_goes_while_it_is_stopped(run: Any)
 
 def test_the_status_of_mail_tells_by_its_exit_code(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """0 where it goes, 4 where it is stopped, 5 where the disk is full, of which it says that nothing goes out."""
+    where_temporal_answers(monkeypatch, answers=True)
     assert run("mail", "status").exit_code == 0
     run("mail", "stop", "--reason", "R", who=INES)
     assert run("mail", "status").exit_code == 4
@@ -73,6 +76,36 @@ def test_the_status_of_mail_tells_by_its_exit_code(run: Any, monkeypatch: pytest
     full = run("mail", "status")
     assert full.exit_code == 5
     assert "nothing goes out: the disk is full" in full.stdout
+
+
+def where_temporal_answers(monkeypatch: pytest.MonkeyPatch, *, answers: bool) -> None:
+    """Have Temporal answer, or be stopped, without one."""
+
+    async def health(_: ServiceClient) -> bool:
+        if not answers:
+            raise RPCError("Temporal does not answer", RPCStatusCode.UNAVAILABLE, b"")
+        return True
+
+    monkeypatch.setattr(ServiceClient, "check_health", health)
+
+
+def test_no_mail_is_said_to_go_out_while_temporal_is_away(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sends anything then, so that is what the status of mail says, and its exit code is 5."""
+    where_temporal_answers(monkeypatch, answers=False)
+    away_ = run("mail", "status")
+    assert away_.exit_code == 5
+    assert "Temporal does not answer, so nothing is sent" in " ".join(away_.stdout.split())
+    assert "mail goes out" not in away_.stdout
+
+
+def test_meetings_are_listed_as_of_a_time_while_temporal_is_away(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As every other list that comes from the database alone."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    assert run("account", "import", str(ROOT / "examples" / "versayce.toml"), who=None).exit_code == 0
+    assert run("onboarding", "start", "versayce").exit_code == 5
+    listed = run("meeting", "list", "versayce")
+    assert listed.exit_code == 0
+    assert "Temporal did not answer. What was ended there is not known yet." in listed.stdout.replace("\n", " ")
 
 
 @given(

@@ -295,7 +295,7 @@ async def export_timeline(account: str, services: TheServices) -> Export:
 @router.get("/mail")
 async def mail_status(services: TheServices) -> MailStatus:
     """Whether mail goes out, and why not."""
-    return await mail_switch.status(services)
+    return await mail_switch.status_now(services)
 
 
 @router.post("/mail/stop")
