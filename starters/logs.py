@@ -1,11 +1,14 @@
-"""The logs of programs that a stack starts: kept in files that never grow beyond a few megabytes."""
+"""Logs: those of a stack, kept in files that never grow beyond a few megabytes, and none on people's terminals."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -13,6 +16,23 @@ MAX_LOG: Final = 5_000_000
 """How large a log grows before it takes the place of the one before it: twice this is kept of each."""
 
 _CHUNK: Final = 65_536
+
+
+class PatientHandler(RotatingFileHandler):
+    """A log file that may go without a line: its disk is full, say, and that is told where people look for it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        """Leave the line out where the file takes none; by itself, the traceback would go to somebody's terminal."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+def keep_sdk_from_terminal() -> None:
+    """Have nothing of what the SDK logs printed where a command is typed: what it met is told in the command's words.
+
+    Where a program has set up a log, it has all of it nonetheless.
+    """
+    logging.getLogger("temporalio").addHandler(logging.NullHandler())
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -40,7 +39,7 @@ from starters.further_worker import further_worker
 from starters.http.app import create_app
 from starters.http.serve import listening
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
-from starters.logs import rotating
+from starters.logs import PatientHandler, rotating
 from starters.programs import find
 from starters.secrets import kept, make_private, private, write_private
 from starters.services import Services
@@ -323,7 +322,7 @@ async def running(
 
 def _log_to(path: Path) -> None:
     """Send warnings to a file of the data directory: the terminal belongs to people, and stdout to `--json`."""
-    handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=2, delay=True)
+    handler = PatientHandler(path, maxBytes=5_000_000, backupCount=2, delay=True)
     logging.basicConfig(
         level="WARNING", handlers=[handler], format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )

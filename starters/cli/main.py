@@ -14,6 +14,8 @@ import typer
 from typer._click.exceptions import NoArgsIsHelpError, NoSuchOption, UsageError
 from typer.core import TyperCommand, TyperGroup
 
+from starters.logs import keep_sdk_from_terminal
+
 
 class Entry(NamedTuple):
     """A command, or a noun with commands of its own.
@@ -233,6 +235,7 @@ def root(
     ] = False,
 ) -> None:
     """Engagement automation for technical account managers."""
+    keep_sdk_from_terminal()
 
 
 def run() -> None:

@@ -149,10 +149,13 @@ async def examine(settings: Settings) -> Diagnosis:
             await _support_rules(settings, store),
             _scenarios(settings),
         ]
-        temporal, client = await _temporal(settings)
+        disk = await disk_alarm(store, settings.data) if store is not None else None
+        temporal, client = await _temporal(settings, disk)
         checks += [database, temporal]
         for name, look in _OF_TEMPORAL.items():
-            checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
+            checks.append(
+                _skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings), disk)
+            )
         relay = await _relay(settings, store)
         checks.append(relay)
         if store is None:
@@ -186,7 +189,7 @@ async def examine(settings: Settings) -> Diagnosis:
                 checks.append(_skipped("workflows", "Temporal"))
             else:
                 sends = mail.verdict is CheckVerdict.OK
-                checks.append(await _asked("workflows", _workflows(store, client, settings, sends=sends)))
+                checks.append(await _asked("workflows", _workflows(store, client, settings, sends=sends), disk))
     well = all(check.verdict in (CheckVerdict.OK, CheckVerdict.NOTE) for check in checks)
     return Diagnosis(well=well, checks=tuple(checks))
 
@@ -347,23 +350,34 @@ async def _database(settings: Settings) -> tuple[Check, Store | None]:
     return Check(check="database", verdict=CheckVerdict.OK, what=what), store
 
 
-async def _temporal(settings: Settings) -> tuple[Check, Client | None]:
+async def _temporal(settings: Settings, disk: DiskAlarm | None) -> tuple[Check, Client | None]:
     try:
         client = await connect(temporal_of(settings))
     except UserError as refusal:
-        return _unreachable("temporal", refusal), None
+        check = _unreachable("temporal", refusal)
+        if disk is not None and disk.full and stack_of(settings.data) is not None:
+            check = check.model_copy(update={"what": f"{check.what}; {disk.problem}", "fix": disk.fix})
+        return check, None
     return Check(
         check="temporal", verdict=CheckVerdict.OK, what=f"answers, with the namespace {client.namespace}"
     ), client
 
 
-async def _asked(name: str, look: Awaitable[Check]) -> Check:
-    """A check that asks Temporal, which may go away meanwhile, or refuse to tell."""
+async def _asked(name: str, look: Awaitable[Check], disk: DiskAlarm | None) -> Check:
+    """A check that asks Temporal, which may go away meanwhile, or refuse to tell.
+
+    Args:
+        disk: What is known of the disk. On one that is full, Temporal of an embedded stack can't do its part either.
+    """
     try:
         return await look
     except RPCError as error:
         what = f"Temporal does not tell: {error.status.name.lower().replace('_', ' ')}"
-        fix = "see that it runs, and that the connection's key may ask"
+        fix = "see that it runs"
+        if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
+            fix = "see that the connection's key may ask"
+        elif disk is not None and disk.full:
+            what, fix = f"{what}; {disk.problem}", disk.fix
         return Check(check=name, verdict=CheckVerdict.UNREACHABLE, what=what, fix=fix)
 
 
