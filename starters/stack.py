@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,7 @@ from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refused, UserError
+from rapport.rules.wording import amount
 from rapport.schedules import register_schedules
 from rapport.settings import EMBEDDED_TEMPORAL, Settings
 from rapport.storage import access
@@ -256,10 +257,12 @@ async def running(
     durable: bool = False,
     sender: str | None = None,
     quiet_hours: bool = True,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> AsyncIterator[Stack]:
     """Start every part, and stop them in order: HTTP, workers, catcher, Temporal.
 
     Args:
+        tell: Is told what is being done next, in words, as each of it may take a slow machine half a minute.
         workers: How many; the first runs in this process, each further one in its own.
         sender: The mailbox that mails come from, unless the settings name one.
         quiet_hours: Whether mails wait for their readers' working time, unless the settings say so themselves.
@@ -279,14 +282,18 @@ async def running(
         ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
         own_relay = "smtp_url" in settings.model_fields_set
         settings = _embedded(settings, ports, sender, quiet_hours=quiet_hours)
+        first = " for the first time" if not (data / EMBEDDED_TEMPORAL).exists() else ""
+        tell(f"Starting Temporal{first} …")
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         (data / STACK_FILE).unlink(missing_ok=True)
         catcher = Catcher(settings.caught)
         await catcher.start(HOST, ports.smtp)
         parts.push_async_callback(catcher.stop)
+        tell("Bringing the database up to date …")
         # Before there is a worker: that has to run before it can be put away.
         async with opened(settings.database) as store:
             await store.migrate()
+        tell(f"Starting {amount(workers, 'worker')} …")
         built = await parts.enter_async_context(build(client, settings))
         await built.note_rules()
         await register_schedules(client, settings.task_queue, settings.sweep_seconds)
@@ -299,6 +306,7 @@ async def running(
         await desk.start(client, settings.task_queue)
         services = Services(settings, built.store, client)
         await support_case.start_pending(services)
+        tell("Starting the pages and the API …")
         serving = await parts.enter_async_context(http_server(services, catcher, ports.http))
         freeze_what_is_loaded()
         addresses = Addresses(

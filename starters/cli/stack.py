@@ -18,7 +18,7 @@ from rapport.schedules import register_schedules
 from rapport.settings import read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect, on_demand, register_search_attributes
-from starters.cli.common import command, out, print_json
+from starters.cli.common import command, err, out, print_json
 from starters.installation import Ports, os_user, settings_of, temporal_of
 from starters.secrets import kept, make_private, private
 from starters.services import ON_HOST, Services
@@ -160,6 +160,7 @@ async def _serve(data: Path | None, serving: Serving, *, example: AccountFile | 
         sender=sender,
         # Whoever tries it out wants to see mails now, whatever the hour is at their readers'.
         quiet_hours=example is None,
+        tell=lambda what: None if as_json else err.print(what, style="dim"),
     )
     async with parts as stack:
         started = await onboarding.start(stack.services, StartRequest(file=example, as_new=True)) if example else None
@@ -174,7 +175,9 @@ async def _serve(data: Path | None, serving: Serving, *, example: AccountFile | 
 
 async def _links(stack: Stack, example: AccountFile | None) -> dict[str, str]:
     """Where to look. Each link to a page signs its reader in once; the token itself stands in no address."""
-    pages = {"pages": "/", "mail": "/mail"}
+    pages = {"pages": "/"}
+    if stack.addresses.relay is None:
+        pages["mail"] = "/mail"
     if example:
         pages["account"] = f"/accounts/{example.account.key}"
     links = {name: await sign_in.printed(stack.services, OWNER, path) for name, path in pages.items()}
@@ -204,7 +207,11 @@ def _announce(
         out.print(f"  its page      {links['account']}", soft_wrap=True)
     else:
         out.print(f"  pages         {links['pages']}", soft_wrap=True)
-    out.print(f"  caught mail   {links['mail']}", soft_wrap=True)
+    if where.relay is None:
+        out.print(f"  caught mail   {links['mail']}", soft_wrap=True)
+    else:
+        goes = "off: no email goes out" if where.mail_mode == "off" else where.mail_mode
+        out.print(f"  mail server   {where.relay}, mode {goes}", soft_wrap=True, markup=False)
     out.print(f"  Temporal UI   {links['temporal_ui']}", soft_wrap=True)
     out.print(f"  API           {where.http}/v1/  (token in {Path(where.data) / 'token'})", soft_wrap=True)
     out.print(

@@ -26,7 +26,7 @@ from typer.testing import CliRunner, Result
 
 from bench.processes import children_named
 from starters.cli.main import app
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 pytestmark = pytest.mark.long
 
@@ -216,6 +216,30 @@ def test_a_second_stack_on_the_same_directory_is_refused(tmp_path: Path) -> None
         assert "another rapport runs" in done.stderr
         assert httpx.get(f"{first.said['http']}/readyz").json()["ready"] is True
         assert asked(tmp_path, "onboarding", "status", "versayce")["live"] is True
+
+
+def test_a_start_says_what_it_is_doing_and_names_a_relay_of_ones_own(tmp_path: Path) -> None:
+    """Each part that takes its time is named before it; caught mail is linked to only where mail is caught."""
+    relay = f"127.0.0.1:{free_port()}"
+    command = [RAPPORT, "up", "--data", str(tmp_path), *ANY_PORT, "--workers", "1"]
+    named = environment(RAPPORT_SMTP_URL=f"smtp://someone:secret@{relay}")
+    with (tmp_path.parent / f"{tmp_path.name}.out").open("w+") as said:
+        process = subprocess.Popen(command, env=named, stdout=said, stderr=subprocess.STDOUT, text=True)
+
+        def told() -> str:
+            return Path(said.name).read_text()
+
+        try:
+            wait_for(lambda: "Ctrl-C" in told(), "it to be ready")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=LIMIT)
+    before, _, after = told().partition("ready")
+    parts = ("Temporal for the first time", "1 worker", "the pages and the API")
+    assert [part for part in parts if f"Starting {part} …" not in before] == []
+    assert f"mail server   {relay}, mode off: no email goes out" in after
+    assert "caught mail" not in after
+    assert "secret" not in told()
 
 
 @pytest.mark.long
