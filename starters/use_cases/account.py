@@ -286,13 +286,18 @@ async def edit_contact(
             address is somebody else's.
     """
     member = await member_named(services, actor)
-    given = change.model_dump(exclude_unset=True)
+    # Nothing in a list's place is no list, and is as if it were left out; of the channel, it takes it back.
+    given = {
+        name: said
+        for name, said in change.model_dump(exclude_unset=True).items()
+        if said is not None or name == "chat_channel"
+    }
     if not given:
         raise UserError("is missing", field="languages", fix="say what is known, such as --languages Python")
     async with services.store.reading() as connection:
         contact = await _contact(connection, account, email)
     address = given.pop("new_email", None) or contact.email
-    work = contact.work.model_copy(update=given)
+    work = ContactWork.model_validate({**contact.work.model_dump(), **given})
     moves, on_their_way, failed = address != contact.email, 0, list[outbox.Message]()
     if work != contact.work or moves:
         given |= {"address": address} if moves else {}

@@ -6,12 +6,15 @@ import csv
 import io
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
+
+from pydantic import Field
 
 from rapport import support_rules
 from rapport.model.access import Action
-from rapport.model.base import Instant, UserError, WireModel
+from rapport.model.base import InputModel, Instant, UserError, WireModel, WrittenDay
+from rapport.model.reading import check
 from rapport.rules.desk_report import DeskReport
 from rapport.storage import desk_report, support_case, sweep
 from rapport.support_rules import DeskRules
@@ -139,7 +142,13 @@ def _sheet(report: DeskReport) -> str:
     return sheet.getvalue()
 
 
+class _Span(InputModel):
+    first: Annotated[WrittenDay | None, Field(alias="from")] = None
+    last: Annotated[WrittenDay | None, Field(alias="to")] = None
+
+
 def _days(rules: DeskRules, first: date | None, last: date | None) -> tuple[date, date]:
+    check(_Span, {"from": first, "to": last}, "")
     last = last or present().astimezone(ZoneInfo(rules.desk.zone)).date()
     first = first or last - timedelta(days=DAYS - 1)
     if last < first:

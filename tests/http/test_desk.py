@@ -201,6 +201,9 @@ async def test_the_api_reports_and_refuses(api: httpx.AsyncClient, services: Ser
     )
     assert fault(await api.get("/v1/desk/report", params={"from": "2020-01-01"}), 422)["field"] == "to"
     assert (await api.get("/v1/desk/rules")).json()["on_call"] is None
+    for days in ({"to": "0001-01-01"}, {"from": "9999-12-31"}, {"from": "0001-01-01", "to": "0001-01-02"}):
+        answer = await api.get("/v1/desk/report", params=days)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, next(iter(days)))
 
 
 async def test_the_rules_say_when_turns_begin_who_is_paged_and_what_is_not_read_yet(

@@ -139,7 +139,7 @@ async def test_the_page_of_drafts_takes_files_and_gives_them_back(desk: Desk) ->
 
 
 async def test_what_is_known_of_a_contact_is_recorded_by_api(desk: Desk) -> None:
-    """What is given is changed, what is left out stays; a wrong field, contact or member is refused."""
+    """What is given is changed, what is left out or null stays; a wrong field, contact or member is refused."""
     await desk.draft()
     path = f"/v1/accounts/{desk.account}/contacts"
     known = await desk.api.patch(f"{path}/{SECOND_USER}", json={"as": TAM.email, "languages": ["Rust", "Go"]})
@@ -153,9 +153,18 @@ async def test_what_is_known_of_a_contact_is_recorded_by_api(desk: Desk) -> None
         (SECOND_USER, {"as": TAM.email, "language": ["Go"]}, 422),
         (SECOND_USER, {"as": "priya.raman@foobar.example", "languages": ["Go"]}, 403),
         (SECOND_USER, {"as": TAM.email, "languages": ["a\r\nb"]}, 422),
+        (SECOND_USER, {"as": TAM.email, "projects": None, "new_email": None}, 422),
     ):
         refused = await desk.api.patch(f"{path}/{address}", json=body)
         assert refused.status_code == status, refused.text
+    nothing = dict.fromkeys(("languages", "projects", "deployment", "previous_tools", "new_email"))
+    body = {"as": TAM.email, **nothing, "chat_channel": "#checkout"}
+    kept = await desk.api.patch(f"{path}/{SECOND_USER}", json=body)
+    assert (kept.status_code, kept.json()["work"]) == (200, known.json()["work"] | {"chat_channel": "#checkout"})
+    gone = await desk.api.patch(f"{path}/{SECOND_USER}", json={"as": TAM.email, "projects": [], "chat_channel": None})
+    assert gone.json()["work"] == known.json()["work"] | {"projects": [], "chat_channel": None}
+    shown = (await desk.api.get(f"/v1/accounts/{desk.account}")).json()
+    assert shown["contacts"][3]["work"] == gone.json()["work"]
 
 
 async def test_a_to_do_is_done_by_filling_in_what_it_asks(desk: Desk) -> None:
