@@ -42,7 +42,7 @@ from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission
 from starters import flows
-from starters.rights import Matter, open_to_all, requires
+from starters.rights import Matter, ask as ask_for_right, open_to_all, requires
 from starters.services import (
     Actor,
     Services,
@@ -239,6 +239,9 @@ async def decide(
     elif is_review_ref(found.subject) and found.step.startswith(FEEDBACK_OF):
         refuse_entered(services, actor, "the feedback of a team")
     member = await _decider(services, found, actor)
+    if isinstance(member, Contact) and services.caller.kind == "member":
+        # What a customer has told is entered by those who act on the account; who holds a link speaks for themself.
+        await ask_for_right(services, Action.ACT, actor, found.account, for_customers=True)
     reason = check(_Reason, {"reason": reason}, "").reason or None
 
     async def refuse() -> None:

@@ -9,11 +9,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from rapport.model.account import MembersFile
 from rapport.model.ids import new_id
 from starters.http.app import create_app
-from starters.use_cases import task as tasks
+from starters.use_cases import member, task as tasks, token
 from starters.views.task import TaskShown
-from tests.conftest import Installation
+from tests.conftest import CHAMPION, TAM, Installation
 from tests.support.sign_off import in_phase, link, plan, written
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -105,3 +106,21 @@ async def test_asking_for_changes_needs_words_and_replaces_the_link(
     fresh = words((await customer.get(f"/m/{await link(here, 2)}")).text)
     assert "version 2" in fresh
     assert "Fewer false alerts" in fresh
+
+
+async def test_a_colleague_enters_a_customers_word_only_where_they_act(
+    here: Installation, customer: httpx.AsyncClient
+) -> None:
+    """Whoever has nothing to do with an account signs nothing off in its champion's name; its TAM may."""
+    task = await waiting(here)
+    stranger = {"name": "Sal Es", "email": "sal.es@foobar.example", "roles": ["sales"], "zone": "UTC"}
+    await member.import_members(here.services, MembersFile.model_validate({"members": [stranger]}))
+    answers = []
+    for name, email in (("sal", "sal.es@foobar.example"), ("robin", TAM.email)):
+        headers = {"Authorization": f"Bearer {await token.create(here.services, new_id(name), member=email)}"}
+        body = {"as": CHAMPION, "option": "sign_off"}
+        answers.append(await customer.post(f"/v1/tasks/{task.task}/decide", json=body, headers=headers))
+    assert [one.status_code for one in answers] == [403, 200]
+    assert [fault["field"] for fault in answers[0].json()["errors"]] == ["as"]
+    [decision] = (await in_phase(here, "closed", task.account)).decisions
+    assert (decision.channel, decision.verified) == ("api", "reported")
