@@ -110,6 +110,7 @@ async def erase(connection: Connection, account: str, now: datetime) -> AccountE
     # Records of others, and members' own mails, may name it as well.
     await erasure.erase_mails(connection, account, "", itself, now)
     await erasure.redact_words(connection, itself)
+    await meeting.redact_titles(connection, itself)
     messages = await _erase_mails(connection, account, now)
     texts = (
         await connection.execute(

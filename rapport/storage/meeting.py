@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from rapport.model.ids import meeting_id, scope_of
 from rapport.model.meeting import AD_HOC, ad_hoc_number, ad_hoc_step, is_ad_hoc, untitled
+from rapport.rules.erasure import Naming
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MilestoneRow
 
@@ -104,6 +105,17 @@ async def in_full(connection: Connection, contract: str | None, step: str, text:
     one = (MilestoneRow.contract == contract, MilestoneRow.step == of, MilestoneRow.stage == AD_HOC)
     title = await connection.scalar(select(MilestoneRow.title).where(*one))
     return text if title is None else text.replace(untitled(ad_hoc_number(of)), title)
+
+
+async def redact_titles(connection: Connection, named: Naming) -> None:
+    """Take a name from what meetings beside the playbook are called, whosever they are: somebody wrote that."""
+    rows = await connection.execute(
+        select(MilestoneRow.contract, MilestoneRow.step, MilestoneRow.title).where(MilestoneRow.stage == AD_HOC)
+    )
+    for row in rows.all():
+        if (title := named.redacted(row.title)) != row.title:
+            one = (MilestoneRow.contract == row.contract, MilestoneRow.step == row.step)
+            await connection.execute(update(MilestoneRow).where(*one).values(title=title))
 
 
 async def forget_titles(connection: Connection, account: str) -> None:

@@ -14,9 +14,10 @@ from temporalio.client import Client
 
 from rapport.mail import claims, emails
 from rapport.model.base import Refused, UserError
+from rapport.model.meeting import AD_HOC
 from rapport.settings import Settings
 from rapport.storage import account as accounts
-from rapport.storage.account_erasure import CONFIRM_WITHIN
+from rapport.storage.account_erasure import CONFIRM_WITHIN, erase
 from rapport.storage.database import Connection, Store
 from rapport.storage.places import FILES, PLACES
 from rapport.storage.tables import Base, UtcInstant
@@ -175,6 +176,34 @@ async def test_an_account_is_erased_by_two(imported: Path, tmp_path: Path) -> No
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or b"bianchi" not in path.read_bytes().lower(), path
     await store.close()
+
+
+async def test_an_erased_account_is_named_in_no_others_meeting(store: Store) -> None:
+    """What somebody called a meeting of another account loses the name, and what a playbook calls its steps stays."""
+    rows = {name: Base.metadata.tables[name] for name in ("accounts", "contracts", "milestones")}
+    async with store.writing() as connection:
+        theirs = (await connection.execute(select(rows["accounts"]).where(rows["accounts"].c.key == "versayce"))).one()
+        await connection.execute(
+            insert(rows["accounts"]).values(**{**theirs._mapping, "key": "other", "name": "Other"})
+        )
+        new = {name: {one.name: something(one, table, 70) for one in table.columns} for name, table in rows.items()}
+        contract = {"id": "O-1", "account": "other", "workflow_id": "onboarding/other"}
+        await connection.execute(insert(rows["contracts"]).values(**new["contracts"] | contract))
+        for step, stage, title in (
+            ("adhoc_1", AD_HOC, "CI as at Versayce"),
+            ("adhoc_2", AD_HOC, "CI"),
+            ("kickoff", "kickoff", "Kickoff"),
+        ):
+            step_row = {"contract": "O-1", "step": step, "stage": stage, "title": title}
+            await connection.execute(insert(rows["milestones"]).values(**new["milestones"] | step_row))
+        await erase(connection, "versayce", NOW)
+        table = rows["milestones"]
+        titles = await connection.execute(select(table.c.step, table.c.title).where(table.c.contract == "O-1"))
+        assert {row.step: row.title for row in titles} == {
+            "adhoc_1": "CI as at (erased)",
+            "adhoc_2": "CI",
+            "kickoff": "Kickoff",
+        }
 
 
 async def erase_by_two(store: Store, settings: Settings) -> None:
