@@ -378,7 +378,7 @@ def rule(ask: str, kinds: Collection[str]) -> str:
     """
     needs = " A yes needs the VP Engineering's own yes." if ask == Ask.UNPLANNED_ENGINEERING else ""
     if "vote" in kinds:
-        return f"Leadership decides by more than half of its three seats.{needs}"
+        return f"Leadership decides by more than half of its seats. Each person has one.{needs}"
     if "commitment" in kinds:
         return f"The VP of CE recommends.{needs}"
     return "The VP of CE's recommendation decides. Leadership decides only if it's a no."

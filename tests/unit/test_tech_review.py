@@ -237,6 +237,12 @@ def test_a_tie_of_two_is_no_yes() -> None:
     )
 
 
+def test_the_rule_that_is_told_holds_of_every_panel() -> None:
+    """It names no number of seats: who holds two of the roles has one, so that there may be two, or one."""
+    for ask in Ask:
+        assert not re.search(r"three|two\b", told := tech_review.rule(ask, ["recommendation", "vote"])), told
+
+
 @pytest.mark.parametrize("ask", list(Ask))
 @pytest.mark.parametrize(("said", "verdict"), [("yes", "approved"), ("no", "declined"), (None, None)])
 def test_a_panel_of_one_is_decided_by_that_one_word(ask: Ask, said: str | None, verdict: str | None) -> None:
