@@ -279,7 +279,7 @@ class TechReview(AccountWorkflow):
         while not read:
             self.message = None
             deadline = await self._enter(ReviewPhase.MESSAGE)
-            definition = tech_review.message(verdict)
+            definition = tech_review.message(self.round.ask, verdict)
             words = " ".join(f"--say {name}=…" for name in definition.asks)
             id_ = self._next_id("message")
             self._wait_for(

@@ -48,6 +48,7 @@ def context(
         "overdue": facts.overdue,
         "deadline": facts.deadline,
         "verdict": facts.verdict,
+        "to_write": rules.to_write(str(request.get("ask"))),
         "decision": chosen(facts.verdict or ""),
         "rule": rules.rule(str(request.get("ask")), [one.kind for one in facts.remarks]),
         "said": [spoken(one, said, names) for one in facts.remarks if one.kind not in ("verdict", "message")],

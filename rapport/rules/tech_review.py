@@ -410,13 +410,19 @@ def feedback(side: str) -> TaskDefinition:
     )
 
 
-_TO_WRITE: Final = {
-    True: "that they are outside our guidelines, and what that means",
-    False: "our no, why, and what to do instead",
+_TO_WRITE: Final[Mapping[str, str]] = {
+    Ask.NON_STANDARD_REQUIREMENT: "that this is outside our standard guidelines, what that means, and the conditions",
+    Ask.UNPLANNED_ENGINEERING: "what our engineers will do, by when, and the conditions",
+    Ask.TRADEOFF_OR_TIMELINE: "which trade-off or timeline we agree to, what that means, and the conditions",
 }
 
 
-def message(verdict: ReviewVerdict) -> TaskDefinition:
+def to_write(ask: str) -> str:
+    """What the customer is told of a yes to a request of this kind, as a clause: "which trade-off we agree to"."""
+    return _TO_WRITE.get(ask, "what we agree to, what that means, and the conditions")
+
+
+def message(ask: Ask, verdict: ReviewVerdict) -> TaskDefinition:
     """The message to the customer: whoever asked for the review writes it, the VP of CE approves it."""
     validates = verdict in (ReviewVerdict.SUPPORTED, ReviewVerdict.SUPPORTED_IF, ReviewVerdict.UNSUPPORTED)
     asks = ["message"]
@@ -424,7 +430,10 @@ def message(verdict: ReviewVerdict) -> TaskDefinition:
         asks.append("conditions")
     if validates or not verdict.is_yes:
         asks.append("next_steps")
-    what = "what we found, and what they do next" if validates else _TO_WRITE[verdict.is_yes]
+    if validates:
+        what = "what we found, and what they do next"
+    else:
+        what = to_write(ask) if verdict.is_yes else "our no, why, and what to do instead"
     return TaskDefinition(
         task="approval",
         question=f"Does this message tell the customer {what}?",

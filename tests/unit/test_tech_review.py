@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
@@ -202,11 +203,22 @@ def test_without_engineering_every_word_needs_a_reason(ask: Ask, answered: bool)
 @pytest.mark.parametrize("verdict", list(ReviewVerdict))
 def test_every_answer_goes_to_the_customer_by_the_same_way(verdict: ReviewVerdict) -> None:
     """A no is written, approved and read like a yes; what is a yes says what it depends on, what is a no what next."""
-    task = tech_review.message(verdict)
+    task = tech_review.message(Ask.NON_STANDARD_REQUIREMENT, verdict)
     assert task.assign == ("role:ce_vp",)
     assert ("conditions" in task.asks) is verdict.is_yes
     assert verdict.is_yes or "next_steps" in task.asks
     assert (task.asks[0], task.asks[-1]) == ("message", "revisit")
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+def test_what_an_approved_customer_is_told_is_true_of_what_was_asked_for(ask: Ask) -> None:
+    """Only what is not standard is outside our guidelines; the writer and whoever approves read the same."""
+    told = tech_review.to_write(ask)
+    request = json.dumps({"title": "Later", "ask": ask})
+    facts = TechReviewFacts(ref="TR-1", round=1, request="s_1", by="m_1", needed_by=MONDAY)
+    assert ("outside our standard guidelines" in told) is (ask is Ask.NON_STANDARD_REQUIREMENT)
+    assert context(facts, {"s_1": request}, {}, "", {})["to_write"] == told
+    assert told in tech_review.message(ask, ReviewVerdict.APPROVED).question
 
 
 @pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=3)))
