@@ -158,38 +158,15 @@ async def examine(settings: Settings) -> Diagnosis:
             )
         relay = await _relay(settings, store)
         checks.append(relay)
-        if store is None:
-            missed = (
-                "administrators",
-                "accounts",
-                "mail",
-                "emails",
-                "on record",
-                "sweep",
-                "channel",
-                "crm",
-                "cases",
-                "waits",
-                "workflows",
-            )
-            checks += [_skipped(name, "the database") for name in missed]
+        found: dict[str, Check] = {}
+        for name, of_rows in _OF_DATABASE.items():
+            found[name] = _skipped(name, "the database") if store is None else await of_rows(store, settings, relay)
+        checks += found.values()
+        if store is None or client is None:
+            checks.append(_skipped("workflows", "the database" if store is None else "Temporal"))
         else:
-            mail = await _mail(store, settings, relay)
-            checks += [
-                await _administrators(store, settings),
-                await _books(store),
-                mail,
-                await _emails(store, settings),
-                await _begun(store),
-                await _sweep(store, settings),
-            ]
-            checks += [await _channel(store, settings), await _crm(store, settings)]
-            checks += [await _cases(store), await _waits(store)]
-            if client is None:
-                checks.append(_skipped("workflows", "Temporal"))
-            else:
-                sends = mail.verdict is CheckVerdict.OK
-                checks.append(await _asked("workflows", _workflows(store, client, settings, sends=sends), disk))
+            sends = found["mail"].verdict is CheckVerdict.OK
+            checks.append(await _asked("workflows", _workflows(store, client, settings, sends=sends), disk))
     well = all(check.verdict in (CheckVerdict.OK, CheckVerdict.NOTE) for check in checks)
     return Diagnosis(well=well, checks=tuple(checks))
 
@@ -809,6 +786,21 @@ def _broken(wait: OpenWait) -> list[Finding]:
     if wait.deadline is None:
         found.append((f"has no deadline: {wait.what}", f"it ends only when somebody acts: {wait.unblock}"))
     return [Finding(where=wait.where, problem=problem, fix=fix) for problem, fix in found]
+
+
+_OF_DATABASE: Final[dict[str, Callable[[Store, Settings, Check], Awaitable[Check]]]] = {
+    "administrators": lambda store, settings, _: _administrators(store, settings),
+    "accounts": lambda store, _, __: _books(store),
+    "mail": _mail,
+    "emails": lambda store, settings, _: _emails(store, settings),
+    "on record": lambda store, _, __: _begun(store),
+    "sweep": lambda store, settings, _: _sweep(store, settings),
+    "channel": lambda store, settings, _: _channel(store, settings),
+    "crm": lambda store, settings, _: _crm(store, settings),
+    "cases": lambda store, _, __: _cases(store),
+    "waits": lambda store, _, __: _waits(store),
+}
+"""What is looked at in the database, in this order, by the name that each check bears; with what the relay said."""
 
 
 async def _workflows(store: Store, client: Client, settings: Settings, *, sends: bool) -> Check:

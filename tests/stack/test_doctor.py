@@ -179,6 +179,7 @@ async def test_what_cannot_be_reached_is_told_and_the_rest_is_looked_at(
     assert of(gone, "temporal").verdict is CheckVerdict.UNREACHABLE
     assert of(gone, "workflows").verdict is CheckVerdict.SKIPPED
     assert of(gone, "waits").verdict is CheckVerdict.OK
+    assert [check.check for check in lost.checks] == [check.check for check in gone.checks], "none is left out"
 
 
 async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here: Installation) -> None:
