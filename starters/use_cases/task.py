@@ -14,7 +14,7 @@ from temporalio.workflow import UpdateMethodMultiParam
 from rapport.model.access import Action
 from rapport.model.account import Contact, Member
 from rapport.model.base import InputModel, Prose, Refused, UserError, Word
-from rapport.model.commands import read_by
+from rapport.model.commands import in_name, read_by
 from rapport.model.ids import account_of, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.projection import TimelineEvent
@@ -34,7 +34,7 @@ from rapport.rules import audience, drafting
 from rapport.rules.onboarding import StepState
 from rapport.rules.tech_review import FEEDBACK_OF
 from rapport.rules.todo_template import READ_DRAFTS, SEND
-from rapport.rules.wording import choices
+from rapport.rules.wording import choices, seat
 from rapport.storage import access, account, agenda, contract as contracts, sweep, task as records, timeline
 from rapport.storage.access import Link
 from rapport.storage.agenda import Agenda, Item
@@ -242,6 +242,13 @@ async def decide(
     if isinstance(member, Contact) and services.caller.kind == "member":
         # What a customer has told is entered by those who act on the account; who holds a link speaks for themself.
         await ask_for_right(services, Action.ACT, actor, found.account, for_customers=True)
+    if (other := await speaks_for(services, found, member.id)) is not None:
+        raise UserError(
+            f"you speak for {seat(other)} in this review",
+            field="as",
+            fix=f"add what you think yourself: `{in_name(f'rapport review feedback {found.subject} --text …')}`",
+            kind=Refused.CONFLICT,
+        )
     reason = check(_Reason, {"reason": reason}, "").reason or None
 
     async def refuse() -> None:
@@ -283,6 +290,23 @@ async def decide(
         fix="your decision is on record as a late one and changes nothing",
         kind=Refused.CONFLICT,
     )
+
+
+async def speaks_for(services: Services, found: Task, member: str) -> str | None:
+    """The side of a review that a member, who is asked for another one as well, has answered for in this round.
+
+    Who holds two roles speaks for one of them, and for the other as well only where nobody else could.
+    """
+    asked_alone = all(holder.member == member for holder in found.holders)
+    if not is_review_ref(found.subject) or not found.step.startswith(FEEDBACK_OF) or asked_alone:
+        return None
+    async with services.store.reading() as connection:
+        put = await records.of_subject(connection, found.subject)
+    # What was asked in an earlier round was closed before anything of this one opened.
+    of_round = [one for one in put if one.closed is None or one.closed > found.opened]
+    others = [one for one in of_round if one.step.startswith(FEEDBACK_OF) and one.step != found.step]
+    spoken = (one.step for one in others if any(answer.by == member for answer in one.answers))
+    return next((step.removeprefix(FEEDBACK_OF) for step in spoken), None)
 
 
 def _refuse_alarm(found: Task) -> None:

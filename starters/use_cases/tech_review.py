@@ -338,8 +338,8 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
 async def feedback(services: Services, ref: str, written: Feedback, actor: Actor) -> Receipt:
     """Say something to a review: as the answer of a side that is asked, else as a remark.
 
-    Whoever answers first speaks for their side. What others of it say, and for what they are, stands as theirs: also
-    where it was said in the same moment.
+    Whoever answers first speaks for their side, and for one side alone, whatever roles they have. What others of it
+    say, and for what they are, stands as theirs: also where it was said in the same moment.
 
     Raises:
         UserError: There is no such review, it is over, the stance of a side that is asked is missing, or something was
@@ -350,6 +350,8 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
     speaker, actor, text = await _spoken(services, written, actor)
     # What others enter is no answer of a side, which is asked on: it stands as a remark, with who entered it.
     asked = None if is_entered(services, actor) else await _asked_of(services, found, speaker)
+    if asked is not None and await task.speaks_for(services, asked, speaker.id) is not None:
+        asked = None
     if asked is not None and written.stance is None and not any(one.by == speaker.id for one in asked.answers):
         raise UserError(
             "is missing, and your side is asked",

@@ -60,6 +60,7 @@ from tests.support.tech_review import (
     in_phase,
     live,
     outcome,
+    people,
     request,
     say,
     standing,
@@ -683,6 +684,34 @@ async def test_what_others_of_a_side_say_stands_as_theirs(skipping: Installation
     ]
     record = await tech_review_record.record(skipping.services, ref)
     assert all(f"{who} says" in record.markdown for who in words)
+
+
+@pytest.mark.parametrize("others", [True, False], ids=["others could", "nobody else could"])
+async def test_who_holds_two_roles_speaks_for_one(skipping: Installation, *, others: bool) -> None:
+    """What they say next is their own view, and the other side is asked on; its answer it is where they are alone."""
+    await skipping.sleep_to(0, 10)
+    await people(skipping)
+    async with skipping.services.store.writing() as connection:
+        both = update(MemberRow).where(MemberRow.email == ENGINEER)
+        await connection.execute(both.values(roles=["engineering", "product"]))
+        if not others:
+            product = await accounts.member_by_email(connection, PRODUCT)
+            assert product is not None
+            await accounts.mark_left(connection, product.id, await skipping.now())
+    wanted = request((await skipping.now()).date(), 40)
+    ref = (await tech_review.submit(skipping.services, wanted, by(CE))).ref
+    await say(skipping, ref, "engineering")
+    await standing(skipping, ref, lambda one: len(one.remarks) == 1)
+    task = await asked(skipping, ref, "feedback_product")
+    if others:
+        with pytest.raises(UserError, match="you speak for engineering in this review"):
+            await tasks.decide(skipping.services, task.task, "against", by(ENGINEER), "No")
+    second = Feedback(text="As a product manager", stance="against")
+    await tech_review.feedback(skipping.services, ref, second, by(ENGINEER))
+    shown = await standing(skipping, ref, lambda one: len(one.remarks) == 2)
+    kind, seat = ("said", "engineering, own view") if others else ("feedback", "product")
+    assert [(one.kind, one.seat) for one in shown.remarks] == [("feedback", "engineering"), (kind, seat)]
+    assert (task.task in [one.task for one in shown.asks]) is others
 
 
 async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Installation) -> None:
