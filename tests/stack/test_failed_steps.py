@@ -128,6 +128,24 @@ async def test_a_task_that_was_ended_continues_where_it_was(here: Installation) 
     assert (await states(here, key))["onsite_approval"] == "done"
 
 
+async def test_a_mail_that_nobody_can_be_asked_about_fails_its_step(here: Installation) -> None:
+    """Where the to-do about a reader was ended in Temporal, the step isn't done without their mail in silence."""
+    key = new_id("a").replace("_", "-")
+    put(here.services.settings.data, "docs", "developer_docs")
+    file = account(key, new_id("C"))
+    people = tuple(one.model_copy(update={"languages": (), "projects": ()}) for one in file.contacts)
+    file = file.model_copy(update={"contacts": people})
+    await onboardings.start(here.services, StartRequest(file=file, playbook="docs"))
+
+    async def todo() -> str | None:
+        return next((line.task for line in (await task.inbox(here.services, TAM)).mine if key in line.task), None)
+
+    id_: str = await until(todo, "the to-do about a reader")
+    await here.client.get_workflow_handle(id_).terminate("by hand")
+    await asked(here, key, "developer_docs")
+    assert (await states(here, key))["developer_docs"] == "failed"
+
+
 async def states(here: Installation, key: str) -> dict[str, str]:
     """The state of each step."""
     shown = await onboardings.status(here.services, key)

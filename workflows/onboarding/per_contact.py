@@ -30,6 +30,7 @@ class Mailing:
     Attributes:
         readers: Whom it has seen to.
         owed_to: Those of them who left without a mail; `owed` counts those in whose place nobody has come yet.
+        unasked: Why nobody could be asked what a mail needs, if so.
         looks: Whether somebody is just finding out who is there; `looked` once that is done.
     """
 
@@ -41,6 +42,7 @@ class Mailing:
         self.work: list[asyncio.Task[tuple[str, ...] | None]] = []
         self.owed_to: set[str] = set()
         self.owed = 0
+        self.unasked: Denied | None = None
         self.looks = False
         self.looked = False
         self._occurrence = 0
@@ -111,7 +113,7 @@ class PerContactSteps:
         if any(some is None for some in written):
             states = self.state.messages.states
             self._gone[step.name] = tuple(key for key in mailing.keys if states.get(key) is MessageState.SENT)
-            return UNWRITTEN
+            return mailing.unasked or UNWRITTEN
         keys = tuple(key for key in mailing.keys if person_of(key) not in mailing.owed_to)
         told = await self.mails.told_of(step.name, keys)
         left_out = len(mailing.readers - mailing.owed_to) - len(keys)
@@ -165,7 +167,10 @@ class PerContactSteps:
         """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
         step = mailing.step
         result = await self.children.ask_people(step, todo.finding_out(reader.missing), about=reader.contact)
-        if isinstance(result, Denied) or result.outcome != todo.FOUND:
+        if isinstance(result, Denied):
+            mailing.unasked = result
+            return None
+        if result.outcome != todo.FOUND:
             return ()
         writing = self.mails.write(step, to=(reader.contact,), occurrence=occurrence)
         return await self._see_off(mailing, writing)
