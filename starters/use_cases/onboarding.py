@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import (
     SearchAttributePair,
@@ -29,7 +29,7 @@ from rapport.model.ids import account_of, onboarding_id, scope, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
-from rapport.model.reading import together
+from rapport.model.reading import parse_toml, together
 from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, contract as rules, onboarding
@@ -61,6 +61,7 @@ class StartRequest(InputModel):
     """What starts an onboarding: a whole account file, or a known account and its contract.
 
     Attributes:
+        file: As JSON, with the fields of a file's tables; or the text of a TOML file as it is.
         at: The step at which an account that is already a customer enters.
         as_new: Whether it begins at once and as with a new customer, whenever the contract was signed or starts.
     """
@@ -71,6 +72,16 @@ class StartRequest(InputModel):
     playbook: StepName | None = None
     at: Name | None = None
     as_new: bool = False
+
+    @field_validator("file", mode="before")
+    @classmethod
+    def _parsed(cls, file: object) -> object:
+        if not isinstance(file, str):
+            return file
+        try:
+            return parse_toml(file.encode("utf-8", "surrogatepass"), "file")
+        except UserError as refusal:
+            raise ValueError(f"{refusal.problem}; {refusal.fix}") from None
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
