@@ -75,9 +75,9 @@ async def end(connection: Connection, contract: str, step: str, outcome: str, no
     await connection.execute(update(MilestoneRow).where(*one).values(ended))
 
 
-async def standing(connection: Connection, account: str, title: str) -> str | None:
-    """The open meeting of an account that has this title already, by its step."""
-    found = await connection.execute(_OPEN.where(ContractRow.account == account))
+async def standing(connection: Connection, account: str, title: str, but: str) -> str | None:
+    """The open meeting of an account that has this title already, by its step; another one than this."""
+    found = await connection.execute(_OPEN.where(ContractRow.account == account, MilestoneRow.step != but))
     return next((row.step for row in found if row.title.casefold() == title.casefold()), None)
 
 

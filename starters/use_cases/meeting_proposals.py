@@ -101,17 +101,17 @@ async def propose(services: Services, account: str, wanted: MeetingWanted, actor
         contract = _open(account, await contract_of(connection, account))
         company = await AccountContext.read(connection, contract.account)
         step = _step(wanted, company)
-        there = await storage.standing(connection, contract.account, wanted.title)
-    if there is not None:
-        raise UserError(
-            f"{there} has the same title",
-            field="title",
-            fix=f"choose another, or see `rapport meeting show {account} {there}`",
-            kind=Refused.CONFLICT,
-        )
     said = submission(member.id, actor, "meeting.propose", contract.workflow_id)
     async with services.store.writing() as connection:
         name = await storage.propose(connection, contract.id, wanted.title, said.at)
+        there = await storage.standing(connection, contract.account, wanted.title, but=name)
+        if there is not None:
+            raise UserError(
+                f"{there} has the same title",
+                field="title",
+                fix=f"choose another, or see `rapport meeting show {account} {there}`",
+                kind=Refused.CONFLICT,
+            )
         await timeline.record(connection, contract.account, "meeting.wanted", said, step=name)
     step = step.model_copy(update={"name": name, "title": untitled(ad_hoc_number(name))})
     id_ = meeting_id(contract.scope, name, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -51,6 +52,14 @@ async def in_phase(api: httpx.AsyncClient, key: str, step: str, phase: str) -> d
 
     shown: dict[str, Any] = await until(there, f"{step} to be {phase}")
     return shown
+
+
+async def test_of_two_who_propose_the_same_at_once_one_does(here: Installation, api: httpx.AsyncClient) -> None:
+    """Programs repeat what is slow to answer: there is one meeting of a title, and the others are told which."""
+    key, user = await started(here)
+    training = {"as": TAM.email, "title": "CI in depth", "with": [user], "minutes": 60}
+    answers = await asyncio.gather(*(api.post(f"/v1/accounts/{key}/meetings", json=training) for _ in range(6)))
+    assert sorted(one.status_code for one in answers) == [201, *[409] * 5]
 
 
 async def test_a_meeting_is_proposed_offered_again_and_canceled(here: Installation, api: httpx.AsyncClient) -> None:
