@@ -61,7 +61,12 @@ class Channel:
         self._gates_moved = False
 
     def hear(
-        self, kind: str, submission: str | None = None, option: str | None = None, until: datetime | None = None
+        self,
+        kind: str,
+        submission: str | None = None,
+        option: str | None = None,
+        until: datetime | None = None,
+        occasion: str | None = None,
     ) -> None:
         """Take note of what happened; it is told once it is written down.
 
@@ -69,6 +74,7 @@ class Channel:
             kind: Of an entry for the timeline, or of a remark.
             option: What was chosen, where there was a choice.
             until: Until when others are heard about it; of a meeting, when it is.
+            occasion: As in `Announce`.
         """
         word = _WORDS.get(kind)
         if word is None:
@@ -82,6 +88,7 @@ class Channel:
                 submission=submission,
                 option=option if word in _OPTIONS else None,
                 until=until,
+                occasion=occasion,
                 now=workflow.now(),
             )
         )

@@ -63,6 +63,11 @@ OVERDUE = "overdue"
 ON_TIME = "on_time"
 
 
+def _occasion(submission: str | None, *apart: object) -> str | None:
+    """What tells apart for the channel what nobody said anything with."""
+    return None if submission else "/".join(map(str, apart))
+
+
 @workflow.defn(name=TECH_REVIEW.name)
 class TechReview(AccountWorkflow):
     """One review, from the request to the customer's acknowledgement, and back again on the day that was agreed."""
@@ -156,7 +161,13 @@ class TechReview(AccountWorkflow):
         self._wait_for_sides(silent, deadline)
         # Now that it is known until when they are heard.
         begun_by = "revisit" if self.round.again else "submitted" if self.round.number == 1 else "edited"
-        self.channel.hear(f"tech_review.{begun_by}", self.round.submission, until=deadline)
+        self.channel.hear(
+            f"tech_review.{begun_by}",
+            self.round.submission,
+            until=deadline,
+            # It comes back with the words that it had before.
+            occasion=str(self.round.number) if self.round.again else None,
+        )
         self.begun = self.round.number
         asked = [beside(self.hear(side, silent, deadline)) for side in sides]
         await workflow.wait_condition(lambda: all(one.done() for one in asked))
@@ -520,7 +531,7 @@ class TechReview(AccountWorkflow):
     def meeting_set(self, hour: MeetingHour) -> None:
         """The channel is told when they meet; the meeting itself is on the timeline as its own."""
         kind = "tech_review.meeting_moved" if hour.moved else "tech_review.meeting_booked"
-        self.channel.hear(kind, hour.submission, until=hour.start)
+        self.channel.hear(kind, hour.submission, until=hour.start, occasion=_occasion(hour.submission, hour.start))
         self.changed = True
 
     def _judge_edit(self, edit: ReviewEdit) -> str | None:
@@ -676,13 +687,16 @@ class TechReview(AccountWorkflow):
         remark = Remark(key=key, round=round_, kind=kind, seat=seat, by=by, option=option, submission=submission, at=at)
         self.remarks.append(remark)
         self.unwritten.append(remark)
-        self.channel.hear(remark.kind, remark.submission, remark.option)
+        if by is not None:
+            # A seat that stays empty has said nothing; what is decided tells of it.
+            self.channel.hear(remark.kind, remark.submission, remark.option)
         self.changed = True
 
     def _tell(self, kind: str, **about: Any) -> None:
         """Queue an entry for the timeline."""
         self.timeline.record(kind, **about)
-        self.channel.hear(kind, about.get("submission"), about.get("about"))
+        said, what = about.get("submission"), about.get("about")
+        self.channel.hear(kind, said, what, occasion=_occasion(said, self.round.number, what or ""))
         self.changed = True
 
     def _wait_for(

@@ -33,7 +33,9 @@ class Announce(WireModel):
         submission: What somebody said with it. It also tells two things of the same kind apart.
         option: What was chosen or decided, where there was a choice.
         until: Until when others are heard about it; of a meeting, when it is.
-        now: When it happened; where nothing was said, this is what tells them apart.
+        occasion: What tells it apart where nothing was said with it, or the same as before: the same in a run that was
+            reset, which comes to it at another instant.
+        now: When it happened.
     """
 
     ref: str
@@ -42,12 +44,13 @@ class Announce(WireModel):
     submission: str | None = None
     option: str | None = None
     until: Instant | None = None
+    occasion: str | None = None
     now: Instant
 
     @property
     def key(self) -> str:
         """What this is known by: the same thing is told once, however often it is asked for."""
-        return f"{self.ref}/{self.what}/{self.submission or self.now.isoformat()}"
+        return f"{self.ref}/{self.what}/{self.occasion or self.submission or self.now.isoformat()}"
 
 
 class AnnouncingStart(WireModel):

@@ -39,6 +39,7 @@ async def note(connection: Connection, orders: Iterable[Announce]) -> None:
             "submission": order.submission,
             "option": order.option,
             "until": order.until,
+            "occasion": order.occasion,
             "happened_at": order.now,
             "position": position,
             "state": DeliveryState.WAITING,
@@ -57,7 +58,8 @@ async def untold(connection: Connection, ref: str) -> list[Announce]:
     """What is left to be told of a review, in its order."""
     row = AnnouncementRow
     rows = await connection.execute(
-        select(row.ref, row.account, row.what, row.submission, row.option, row.until, row.happened_at.label("now"))
+        select(row.ref, row.account, row.what, row.submission, row.option, row.until, row.occasion)
+        .add_columns(row.happened_at.label("now"))
         .where(row.ref == ref, row.ended_at.is_(None))
         .order_by(row.happened_at, row.position)
     )

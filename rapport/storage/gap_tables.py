@@ -51,7 +51,7 @@ class AnnouncementRow(Base):
     """What the review channel is to be told, by the announcement's key.
 
     Attributes:
-        submission, option, until, happened_at: As in `Announce`.
+        submission, option, until, occasion, happened_at: As in `Announce`.
         position: Its place among those that happened at the same instant.
         state: Of the post in Slack: `waiting`, `posted` or `failed`.
         reason: Why it failed, or waits; never the channel's address.
@@ -67,6 +67,7 @@ class AnnouncementRow(Base):
     submission: Mapped[str | None]
     option: Mapped[str | None]
     until: Mapped[datetime | None]
+    occasion: Mapped[str | None]
     happened_at: Mapped[datetime]
     position: Mapped[int]
     state: Mapped[str] = mapped_column(index=True)

@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from rapport.model.ids import review_id
+from rapport.storage import account as accounts
+from rapport.storage.gap_tables import AnnouncementRow
 from starters.use_cases import task, tech_review
 from starters.use_cases.tech_review import MeetingNotes, MeetingTime, Reason, WantedMeeting
 from tests.conftest import CHAMPION, by, skipping_installation, text_of, until
@@ -21,6 +24,7 @@ from tests.support.tech_review import (
     CE_VP,
     MESSAGE,
     SALES,
+    VP_ENGINEERING,
     asked,
     choose,
     everybody_says,
@@ -28,6 +32,7 @@ from tests.support.tech_review import (
     outcome,
     say,
     submitted,
+    vote,
     write,
 )
 
@@ -55,6 +60,11 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(
                 return len(installation.mails(MAILBOX)) == 9
 
             await until(all_told, "the channel to have read it all")
+            async with installation.services.store.reading() as connection:
+                keys = list(await connection.scalars(select(AnnouncementRow.key)))
+            # A run that was reset comes to the same at another instant, and tells it once all the same.
+            assert [key for key in keys if ":" in key] == []
+            assert f"{ref}/decided/1/approved" in keys
             history = (await installation.client.get_workflow_handle(review_id(ref)).fetch_history()).to_json()
         posted = [json.loads(one.body)["text"].splitlines()[0] for one in slack.taken]
     # The first was refused twice before it was taken.
@@ -90,6 +100,27 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(
     assert "recommendation decides" in posts[6]
     assert "a-secret-path" not in history + caplog.text
     assert MAILBOX not in history
+
+
+async def test_a_seat_that_stays_empty_answers_nothing(tmp_path: Path) -> None:
+    """The channel reads of it among the reasons of what is decided, and not that someone answered."""
+    async with skipping_installation(tmp_path, review_channel_mail=MAILBOX) as installation:
+        ref = await submitted(installation)
+        async with installation.services.store.writing() as connection:
+            gone = await accounts.member_by_email(connection, VP_ENGINEERING)
+            assert gone is not None
+            await accounts.mark_left(connection, gone.id, await installation.now())
+        await everybody_says(installation, ref)
+        await choose(installation, ref, "recommendation", CE_VP, "no")
+        await vote(installation, ref, ce_vp="no", vp_sales="no")
+
+        async def decided() -> list[str]:
+            return [text_of(mail) for mail in installation.mails(MAILBOX) if "is decided" in str(mail["Subject"])]
+
+        (reasons,) = await until(decided, "the channel to have read what is decided")
+        subjects = [str(mail["Subject"]) for mail in installation.mails(MAILBOX)]
+    assert "VP Engineering: no vote" in reasons
+    assert [one for one in subjects if "someone" in one or "no vote" in one] == []
 
 
 async def test_a_channel_that_refuses_holds_no_review_up(tmp_path: Path) -> None:

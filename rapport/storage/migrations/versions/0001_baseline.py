@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("submission", sa.String(), nullable=True),
         sa.Column("option", sa.String(), nullable=True),
         sa.Column("until", UtcInstant(timezone=True), nullable=True),
+        sa.Column("occasion", sa.String(), nullable=True),
         sa.Column("happened_at", UtcInstant(timezone=True), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
