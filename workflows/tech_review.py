@@ -80,7 +80,7 @@ class TechReview(AccountWorkflow):
         self.round = start.round
         self.next_round = start.round
         self.begun = 0
-        self.asked_before: tuple[str, ...] = ()
+        self.asked_before = start.asked_before
         self.phase = ReviewPhase.FEEDBACK
         self.remarks: list[Remark] = []
         self.unwritten: list[Remark] = []
@@ -615,6 +615,7 @@ class TechReview(AccountWorkflow):
         return task_id(self.ref, step, self.attempts.get(step, 0) + 1)
 
     def _task(self, step: str, title: str, definition: TaskDefinition, attempt: int, **told: Any) -> TaskStart:
+        told = {"mails": dict(MAILS), "requester": self.round.by, "review": self._facts()} | told
         return TaskStart(
             account=self.account,
             contract=self.ref,
@@ -623,8 +624,9 @@ class TechReview(AccountWorkflow):
             title=title,
             attempt=attempt,
             definition=definition,
-            asked_before=self.asked_before if definition.entitled else (),
-            **({"mails": dict(MAILS), "requester": self.round.by, "review": self._facts()} | told),
+            # Where whoever asks may decide, so may whoever asked before them.
+            asked_before=() if told["requester"] is None else self.asked_before,
+            **told,
         )
 
     async def _put(self, step: str, title: str, definition: TaskDefinition, **told: Any) -> TaskResult:

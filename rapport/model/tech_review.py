@@ -216,11 +216,16 @@ class ReviewRound(WireModel):
 
 
 class ReviewStart(WireModel):
-    """What starts a review."""
+    """What starts a review.
+
+    Attributes:
+        asked_before: Who worded its earlier rounds, where it goes on from one of the later ones.
+    """
 
     ref: str
     account: str
     round: ReviewRound
+    asked_before: tuple[str, ...] = ()
 
 
 class ReviewWord(Word):

@@ -443,7 +443,7 @@ async def rounds(connection: Connection, ref: str) -> list[KnownRound]:
 
 async def start(connection: Connection, known: KnownReview) -> ReviewStart:
     """What the workflow of a review that is on record is begun with."""
-    last = (await rounds(connection, known.ref))[-1]
+    *earlier, last = await rounds(connection, known.ref)
     round_ = ReviewRound(
         number=last.round,
         submission=last.submission,
@@ -452,7 +452,8 @@ async def start(connection: Connection, known: KnownReview) -> ReviewStart:
         ask=known.ask,
         needed_by=last.needed_by,
     )
-    return ReviewStart(ref=known.ref, account=known.account, round=round_)
+    asked_before = tuple(dict.fromkeys(one.by for one in earlier if one.by != last.by))
+    return ReviewStart(ref=known.ref, account=known.account, round=round_, asked_before=asked_before)
 
 
 async def sent_at(connection: Connection, known: KnownReview) -> Instant | None:

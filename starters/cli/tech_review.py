@@ -78,10 +78,11 @@ def _stands(line: ReviewLine) -> str:
 
 def _print(shown: ReviewShown) -> None:
     late = " [red]OVERDUE[/red]" if shown.overdue else ""
+    changed = f", changed by {escape(', '.join(shown.changed_by))}" if shown.changed_by else ""
     out.print(f"[bold]{shown.ref}[/bold] {escape(shown.title)}, for {escape(shown.account_name)}{late}")
     out.print(
-        f"{ASKS[shown.ask].capitalize()}, {STAGES[shown.stage]}; asked for by {escape(shown.by)}, round {shown.round}. "
-        f"Needed by {when(shown.needed_by)}."
+        f"{ASKS[shown.ask].capitalize()}, {STAGES[shown.stage]}; asked for by {escape(shown.by)}{changed}, "
+        f"round {shown.round}. Needed by {when(shown.needed_by)}."
     )
     if shown.from_case:
         out.print(f"  From the support case: {shown.from_case}", markup=False)

@@ -117,6 +117,7 @@ class ReviewShown(ReviewLine):
     """A review with all that there is to see of it.
 
     Attributes:
+        by, changed_by: Who asked first, and who else has worded it anew since.
         request: What is asked for in the present round, by field; `asked` the same with its questions, to be read.
         message: The approved answer to the customer, by field.
         answer: How far it is; nothing while nobody has written it.
@@ -128,6 +129,7 @@ class ReviewShown(ReviewLine):
     workflow_id: str
     account_name: str
     by: str
+    changed_by: tuple[str, ...] = ()
     submitted: Instant
     request: dict[str, Any]
     asked: tuple[tuple[str, str], ...]
@@ -171,7 +173,8 @@ async def shown(
         **line_of(found, ended),
         workflow_id=review_id(found.ref),
         account_name=account.name,
-        by=names.get(versions[-1].by, GONE),
+        by=names.get(versions[0].by, GONE),
+        changed_by=tuple(dict.fromkeys(names.get(one.by, GONE) for one in versions if one.by != versions[0].by)),
         submitted=found.submitted,
         request=request,
         asked=tuple(answers_of(request, scenarios)),

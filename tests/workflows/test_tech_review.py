@@ -317,6 +317,31 @@ async def test_what_a_colleague_words_anew_its_first_requester_does_not_recommen
     assert {holder.email for holder in task.holders} == {VP_ENGINEERING, VP_SALES}
 
 
+async def test_who_asked_first_answers_for_no_side_after_a_colleagues_edit(skipping: Installation) -> None:
+    """Support asks, a CE words it anew: somebody else speaks for support then, and the record names both."""
+    await submitted(skipping)
+    today = (await skipping.now()).date()
+    made = await tech_review.submit(skipping.services, request(today, title="Asked by support"), by(SUPPORT))
+    await asked(skipping, made.ref, "feedback_engineering")
+    await tech_review.edit(skipping.services, made.ref, request(today, title="Reworded by the CE"), by(CE))
+    task = await asked(skipping, made.ref, "feedback_support", attempt=2)
+    assert SUPPORT not in {holder.email for holder in task.holders}
+    with pytest.raises(UserError, match="you asked for this yourself"):
+        await tasks.decide(skipping.services, task.task, "in_favour", by(SUPPORT))
+    shown = await standing(skipping, made.ref, lambda one: one.round == 2)
+    assert (shown.by, shown.changed_by) == ("Priya Raman", ("Tomas Novak",))
+    known = await tech_review_record.record(skipping.services, made.ref)
+    assert "Asked for by: Priya Raman" in known.markdown
+    assert "Changed by: Tomas Novak" in known.markdown
+    async with skipping.services.store.reading() as connection:
+        review = await records.review(connection, made.ref)
+        assert review is not None
+        begun = await records.start(connection, review)
+        support = await accounts.member_by_email(connection, SUPPORT)
+    assert support is not None
+    assert begun.asked_before == (support.id,), "also where its workflow has to be begun anew"
+
+
 async def test_without_engineering_a_recommendation_says_why(skipping: Installation) -> None:
     """Where engineering stays silent, the VP of CE is asked all the same, and any word of theirs needs its reason."""
     ref = await submitted(skipping)
