@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ import typer
 from fastapi import APIRouter
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from pydantic import SecretStr
+from temporalio.client import Client
 from typer.testing import CliRunner
 
 from rapport.mail import emails, samples
@@ -29,6 +31,8 @@ from rapport.model.account import AccountFile, personas
 from rapport.model.reading import read_toml
 from rapport.model.scenario import FILE, read
 from rapport.playbooks.checks import examine
+from rapport.rules import claims
+from rapport.rules.claims import MeetingNow
 from rapport.rules.scenario import needs
 from rapport.settings import Settings
 from rapport.storage.database import Store, opened
@@ -37,10 +41,10 @@ from starters.http import api
 from starters.http.api.bodies import api_router
 from starters.http.app import create_app
 from starters.http.pages import member as member_pages, rendering
-from starters.services import Actor, Services
-from starters.use_cases import account as account_cases, sentences, timeline, token
+from starters.services import Actor, Services, submission
+from starters.use_cases import account as account_cases, account_erasure, doctor, sentences, timeline, token
 from tests.support.facts import facts_for
-from tests.support.no_workflows import NO_WORKFLOWS
+from tests.support.no_workflows import NO_WORKFLOWS, NoWorkflows
 
 ROOT = Path(__file__).parents[2]
 OURS = "http://127.0.0.1:8700"
@@ -152,20 +156,23 @@ asyncio.run(main())
 """A mail that is held back, in an installation of its own."""
 
 
-def test_the_recipe_for_a_mail_that_asks_has_the_sweep_ask_and_the_answer_count(tmp_path: Path) -> None:
-    """With the recipe's lines in the modules that it names, what is held back is asked about, and goes on a word."""
+def apply(recipe: str, copy: Path) -> None:
+    """Copy what is ours, and change it as a recipe's lines say."""
     for part in ("rapport", "activities", "workflows", "starters", "tests", "examples"):
-        shutil.copytree(
-            ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "histories", "years")
-        )
-    [diff] = code("A mail that asks what becomes of it", "diff")
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "histories", "years"))
+    [diff] = code(recipe, "diff")
     for change in re.split(r"^--- ", diff, flags=re.MULTILINE)[1:]:
         name, _, lines = change.partition("\n")
         marked = lines.splitlines(keepends=True)
         before, after = ("".join(line[1:] for line in marked if line[0] in (" ", sign)) for sign in "-+")
-        text = (tmp_path / name).read_text()
+        text = (copy / name).read_text()
         assert text.count(before) == 1, f"{name} has no such lines"
-        (tmp_path / name).write_text(text.replace(before, after))
+        (copy / name).write_text(text.replace(before, after))
+
+
+def test_the_recipe_for_a_mail_that_asks_has_the_sweep_ask_and_the_answer_count(tmp_path: Path) -> None:
+    """With the recipe's lines in the modules that it names, what is held back is asked about, and goes on a word."""
+    apply("A mail that asks what becomes of it", tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", _HELD, str(tmp_path / "rapport.db")],
         cwd=tmp_path,
@@ -184,6 +191,31 @@ def test_the_recipe_for_a_scenario_calls_for_a_review() -> None:
     calls = needs(facts_for(*found[name].when), found)
     assert name in {call.scenario for call in calls.needed}
     assert name not in {call.scenario for call in needs(facts_for(), found).needed}
+
+
+def test_the_recipe_for_a_claim_keeps_a_mail_whose_claim_is_over() -> None:
+    """The recipe's claim holds for as long as it is so."""
+    [claim] = code("A claim")
+    [made] = eval(f"{{{claim}}}", vars(claims)).values()
+    assert made.holds(MeetingNow())
+    assert not made.holds(MeetingNow(settled=True))
+    assert not made.holds(MeetingNow(replied=True))
+
+
+def test_the_recipe_for_a_column_keeps_tables_and_migration_alike(tmp_path: Path) -> None:
+    """With the recipe's lines the migration still makes exactly what the tables say."""
+    apply("A table or a column", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    promise = "tests/unit/test_storage.py::test_the_migrations_make_exactly_the_tables"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "-q", promise],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.fixture
@@ -247,6 +279,53 @@ async def test_the_recipe_for_a_timeline_event_puts_it_there(parts: Services) ->
     assert (CALLED, "They are well") in await told(parts)
 
 
+async def test_the_recipe_for_a_notice_sends_one_mail(tmp_path: Path, store: Store) -> None:
+    """The recipe's mail goes to the member by the workflow of notices, under the id of what was said."""
+    [block] = code("A mail to a member that is of no step")
+    client = NoWorkflows()
+    settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
+    services = Services(settings, store, cast("Client", client))
+    said = submission("m_1", Actor(email=TAM, channel="cli"), "account.call", "versayce", "They are well")
+    await written(block, account_erasure)["told"](services, "versayce", "m_1", said)
+    [(name, mail)] = client.started
+    assert (name, mail.to, mail.workflow_id) == ("Notice", ("m_1",), f"notice/{said.id}")
+
+
+async def test_the_recipe_for_a_line_of_doctor_is_a_check(store: Store) -> None:
+    """The recipe's check answers under the name that its entry has."""
+    check, entry = code("A line of doctor and a figure")
+    for name, look in eval(f"{{{entry}}}", written(check, doctor)).items():
+        assert (await look(store, None, None)).check == name
+
+
+def elsewhere(parts: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands work on these parts, each with a store of its own."""
+
+    @asynccontextmanager
+    async def opened_elsewhere(_: Path | None, *, temporal: bool, as_: str | None = None) -> AsyncIterator[Services]:
+        async with opened(parts.store.url) as store:
+            yield replace(parts, store=store, caller=replace(parts.caller, named=as_))
+
+    monkeypatch.setattr(common, "services", opened_elsewhere)
+
+
+async def test_the_recipe_for_a_command_that_reads_prints_what_it_read(
+    parts: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe's command prints for people and for programs."""
+    use_case, command = code("A command that only reads")
+    monkeypatch.setattr(account_cases, "zones", written(use_case, account_cases)["zones"], raising=False)
+    elsewhere(parts, monkeypatch)
+    commands = typer.Typer()
+    commands.callback()(lambda: None)
+    written(command, account_commands, app=commands)
+    run = CliRunner().invoke
+    for_people = await asyncio.to_thread(run, commands, ["zones", "versayce"])
+    assert for_people.output == "America/New_York, Europe/Stockholm, Europe/Zurich\n"
+    for_programs = await asyncio.to_thread(run, commands, ["zones", "versayce", "--json"])
+    assert json.loads(for_programs.output) == for_people.output.strip().split(", ")
+
+
 async def test_the_recipe_for_a_command_gives_it_an_endpoint_and_a_page(
     parts: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,13 +343,7 @@ async def test_the_recipe_for_a_command_gives_it_an_endpoint_and_a_page(
     commands.callback()(lambda: None)
     written(command, account_commands, app=commands)
 
-    @asynccontextmanager
-    async def elsewhere(_: Path | None, *, temporal: bool, as_: str | None) -> AsyncIterator[Services]:
-        assert not temporal
-        async with opened(parts.store.url) as store:
-            yield replace(parts, store=store, caller=replace(parts.caller, named=as_))
-
-    monkeypatch.setattr(common, "services", elsewhere)
+    elsewhere(parts, monkeypatch)
     done = await asyncio.to_thread(
         CliRunner().invoke, commands, ["log-call", "versayce", "--text", "By command", "--as", TAM]
     )
