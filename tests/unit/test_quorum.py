@@ -155,3 +155,17 @@ def test_a_poll_that_lost_times_goes_on_only_where_it_can_come_to_an_agreement(
         is PollStanding.AGREED
     ]
     assert goes_on == (not late and len(reached) >= quorum.LEAST_CHOICE)
+
+
+@given(st.sets(st.sampled_from(PEOPLE[:4])))
+def test_only_who_is_needed_is_missed(declined: set[str]) -> None:
+    """The host is asked what follows exactly where the champion, or every user, says that they cannot come."""
+    missed = "champion" in declined or {"user", "second"} <= declined
+    assert quorum.uncovered(PROPOSAL, declined) is missed
+
+
+@given(st.sets(st.sampled_from(PEOPLE[:4])), st.sampled_from(PEOPLE[:4]))
+def test_one_more_who_cannot_come_helps_nobody(declined: set[str], other: str) -> None:
+    """Whoever else declines, what was missing stays missing."""
+    if quorum.uncovered(PROPOSAL, declined):
+        assert quorum.uncovered(PROPOSAL, declined | {other})
