@@ -498,6 +498,10 @@ def _reviewed(mail: Judged, _: re.Match[str]) -> bool:
 
 
 def _has_minutes(mail: Judged, _: re.Match[str]) -> bool:
+    """Somebody wrote minutes, or the TAM a paragraph in their place."""
+    written = json.loads(mail.row["edits"]) if mail.row else {}
+    if written.get("paragraph") or written.get("body"):
+        return True
     return mail.record.row("SELECT meeting FROM minutes WHERE meeting = ?", _review_meeting(mail)) is not None
 
 
@@ -724,7 +728,9 @@ FACTS: Final[Sequence[Fact]] = (
     Fact(r"(?P<metric>Builds): (?:(?P<first>[\d,.]+) → )?(?P<last>[\d,.]*\d)", _measured, "that was measured"),
     Fact(r"- [^-:]+?\. Owner: [^.]+\. Next check:", _blocked, "that is open"),
     Fact(r"Thank you for your time at the", _reviewed, "it was held", settles=True),
-    Fact(r"Thank you for your time at the", _has_minutes, "minutes were written", settles=True),
+    Fact(
+        r"Thank you for your time at the", _has_minutes, "minutes were written, or words of the TAM's own", settles=True
+    ),
     Fact(
         r"Action items",
         lambda mail, match: (
