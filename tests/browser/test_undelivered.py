@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from rapport.model.message import MessageState
+from rapport.rules.message import OFFERED
 from tests.browser.conftest import Visits, open_site
 from tests.conftest import CHAMPION, USER
 from tests.helpers_mail import scripted_relay
@@ -25,7 +26,10 @@ NEW = "mara.osei@new.example"
 async def test_an_address_is_corrected_on_the_page_of_the_task(
     dev_server: Client, tmp_path: Path, visits: Visits, width: int
 ) -> None:
-    """The page says what happened; a wrong address keeps what was typed; the right one has the email go there, once."""
+    """The page says what happened; a wrong address keeps what was typed; the right one has the email go there, once.
+
+    Beside each answer stands what follows it.
+    """
     async with scripted_relay() as relay:
         relay.then_for(USER, UNKNOWN_USER)
         smtp_url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
@@ -37,6 +41,8 @@ async def test_an_address_is_corrected_on_the_page_of_the_task(
             await site.sign_in(page.context)
             await page.goto(f"{site.url}/tasks/{line.task.removeprefix('task/')}")
             await expect(page.get_by_role("definition").filter(has_text=UNKNOWN_USER)).to_be_visible()
+            for _, follows in OFFERED[MessageState.FAILED]:
+                await expect(page.get_by_text(f"{follows}.")).to_be_visible()
             address = page.get_by_label("Address", exact=True)
             await expect(address).to_have_value(USER)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width

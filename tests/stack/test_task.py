@@ -53,7 +53,7 @@ def as_the_inbox_says(data: Path, email: str) -> str:
 def as_printed(data: Path, task: str, words: str) -> list[str]:
     """The one command with these words that a task's own page prints, as it is copied: without a change."""
     lines = rapport(data, "task", "show", task).stdout.splitlines()
-    (command,) = [line for line in lines if line.startswith("  rapport ") and words in line]
+    (command,) = [line for line in lines if line.lstrip().startswith("rapport ") and words in line]
     return shlex.split(command)[1:]
 
 
