@@ -9,6 +9,8 @@ import pytest
 
 from rapport.mail.compose import Edits, MailWords
 from rapport.model.message import TaskAnswer, TaskFacts
+from rapport.model.tech_review_facts import ReviewVerdict
+from tests.support import tech_review_mail
 from tests.unit.test_compose import letter
 
 OPTIONS = (("approve", "Approve"), ("deny", "Deny"), ("remote", "Hold it remotely"))
@@ -61,6 +63,15 @@ def test_several_answers_are_listed_with_the_rule_by_which_they_decide() -> None
     text = words("task_outcome", outcome="deny", answers=answers, quorum="majority").text
     assert "is decided: Declined. More than half decide." in text
     assert "- Robin Keller: Deny\n  Go.\n- Ines Moreau: Deny\n  Go.\n" in text
+
+
+@pytest.mark.parametrize("verdict", list(ReviewVerdict))
+def test_only_whoever_writes_a_yes_is_told_how_conditions_are_written(verdict: ReviewVerdict) -> None:
+    """A no has none."""
+    draft = letter("review_write", "tam")
+    review = tech_review_mail.facts().model_copy(update={"verdict": verdict})
+    written = replace(draft, occasion=draft.occasion.model_copy(update={"tech_review": review})).words(Edits())
+    assert ("condition per line" in written.text) is verdict.is_yes
 
 
 @pytest.mark.parametrize("name", ["task_opened", "task_reminder", "review_asked", "review_asked_again"])
