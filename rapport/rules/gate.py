@@ -234,6 +234,13 @@ def seen_for_the_trial(version: str, reviews: Sequence[Reviewed]) -> str | None:
     return next((one.ref for one in trials if any(_same(seen, version) for seen in one.granted)), None)
 
 
+def looked_at_for_the_trial(version: str, reviews: Sequence[Reviewed]) -> str | None:
+    """The review that let the trial begin with this version of the design document, or that still decides on it."""
+    trials = [one for one in reviews if one.stage == REVIEW_STAGE["trial"] and not one.withdrawn and one.yes is None]
+    undecided = (one.ref for one in trials if one.design is not None and _same(one.design, version))
+    return seen_for_the_trial(version, reviews) or next(undecided, None)
+
+
 def _same(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
 

@@ -43,7 +43,7 @@ from rapport.model.tech_review import (
 )
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
-from rapport.rules.gate import seen_for_the_trial
+from rapport.rules.gate import looked_at_for_the_trial
 from rapport.rules.review_words import chosen
 from rapport.rules.wording import choices
 from rapport.search_attributes import found_by
@@ -181,13 +181,13 @@ def _refuse_unknown(services: Services, named: Sequence[str], field: str = "scen
 
 
 async def _refuse_seen(connection: Connection, request: ReviewRequest) -> None:
-    """Refuse to look before production at the version that the trial's review saw: it would open no gate."""
+    """Refuse to look before production at the version that a trial's review granted or still looks at."""
     if request.stage is not ReviewStage.PRE_PRODUCTION or request.design is None:
         return
-    found = seen_for_the_trial(request.design.version, await gate.reviewed(connection, request.account))
+    found = looked_at_for_the_trial(request.design.version, await gate.reviewed(connection, request.account))
     if found is not None:
         raise UserError(
-            f'{found} looked at version "{request.design.version}" before the trial',
+            f'version "{request.design.version}" is the one that {found} looks at before the trial',
             field="design.version",
             fix="name the version that will be deployed",
             kind=Refused.CONFLICT,

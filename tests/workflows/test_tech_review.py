@@ -435,17 +435,19 @@ async def test_somebody_hears_of_a_review_once_a_day_and_of_its_newest_version(s
 
 
 async def test_what_the_trial_was_reviewed_in_is_not_looked_at_again_before_production(skipping: Installation) -> None:
-    """It would open no gate, so it is refused where it is asked for; the version that will be deployed is not."""
+    """It is refused where it is asked for, decided or not yet; the version that will be deployed is not."""
 
     def design(version: str) -> Design:
         return Design(link="https://docs.foobar.example/design", version=version)
 
     trial = await submitted(skipping, design=design("3"))
+    today = (await skipping.now()).date()
+    again = request(today, stage=ReviewStage.PRE_PRODUCTION, title="Before production", design=design(" 3"))
+    with pytest.raises(UserError, match="before the trial"):
+        await tech_review.submit(skipping.services, again, by(CE))
     await everybody_says(skipping, trial)
     await choose(skipping, trial, "recommendation", CE_VP, "yes", None)
     await in_phase(skipping, trial, "message")
-    today = (await skipping.now()).date()
-    again = request(today, stage=ReviewStage.PRE_PRODUCTION, title="Before production", design=design(" 3"))
     with pytest.raises(UserError) as refused:
         await tech_review.submit(skipping.services, again, by(CE))
     assert (refused.value.field, refused.value.kind) == ("design.version", Refused.CONFLICT)
