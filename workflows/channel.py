@@ -46,7 +46,7 @@ _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
 _MOVES: Final = frozenset({"submitted", "edited", "revisit", "decided", "withdrawn"})
 """What may open a gate, or shut one."""
 
-_OPTIONS: Final = frozenset({"said", "recommended", "decided"})
+_OPTIONS: Final = frozenset({"said", "recommended", "decided", "not_met"})
 """What is told with what was chosen."""
 
 
@@ -79,6 +79,9 @@ class Channel:
         word = _WORDS.get(kind)
         if word is None:
             return
+        if word == "met" and option != "held":
+            # Nobody found a time or said how it went, or somebody called it off: there are no notes.
+            word = "not_met"
         self._gates_moved = self._gates_moved or word in _MOVES
         self._words.append(
             Announce(

@@ -19,6 +19,7 @@ Word = Literal[
     "meeting_booked",
     "meeting_moved",
     "met",
+    "not_met",
     "acknowledged",
     "withdrawn",
     "revisit",

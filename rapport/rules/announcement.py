@@ -28,6 +28,7 @@ _TOLD: Final[dict[Word, str]] = {
     "meeting_booked": "the live meeting is booked",
     "meeting_moved": "the live meeting has moved",
     "met": "{who} added the notes of the live meeting",
+    "not_met": "live meeting",
     "meeting_asked": "{who} asks for a live meeting",
     "meeting_offered": "teams disagree, so a live meeting is offered",
     "acknowledged": "the customer has acknowledged what they were told",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
+from temporalio import workflow
 
 from rapport.model.ids import review_id
+from rapport.rules import announcement
 from rapport.storage import account as accounts
 from rapport.storage.gap_tables import AnnouncementRow
 from starters.use_cases import task, tech_review
@@ -35,6 +37,7 @@ from tests.support.tech_review import (
     vote,
     write,
 )
+from workflows.channel import Channel
 
 MAILBOX = "tech-reviews@foobar.example"
 
@@ -146,6 +149,27 @@ async def test_what_sales_remarks_is_quoted(tmp_path: Path) -> None:
         assert "Sam Ortega asks for a live meeting" in str(mails[-1]["Subject"])
         assert word.reason in text_of(mails[-1])
         assert "Title: Monitoring without a way out of the network" in text_of(mails[0])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("held", "Tomas Novak added the notes of the live meeting"),
+        ("no_time", "live meeting: no time was found"),
+        ("unreported", "live meeting: no one recorded how it went"),
+        ("canceled", "live meeting: canceled"),
+    ],
+)
+def test_a_live_meeting_has_notes_only_where_it_was_held(
+    monkeypatch: pytest.MonkeyPatch, outcome: str, told: str
+) -> None:
+    """Whatever else came of it is told as that."""
+    monkeypatch.setattr(workflow, "now", lambda: datetime(2026, 11, 23, 9, tzinfo=UTC))
+    channel = Channel("TR-0001", "versayce")
+    channel.hear("tech_review.meeting", None, outcome)
+    [news] = channel.take()
+    said = announcement.headline(news.what, "TR-0001", "Versayce", "Tomas Novak", option=news.option)
+    assert said == f"TR-0001, Versayce: {told}"
 
 
 async def test_a_live_meeting_is_told_and_so_is_who_of_leadership_knows_and_by_when(tmp_path: Path) -> None:
