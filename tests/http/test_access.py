@@ -41,7 +41,7 @@ CHANNELS: Final = {"api": rights.api_entries, "pages": rights.page_entries, "com
 
 INTERNAL: Final = frozenset({
     "blocker.find", "gates_changed", "mail_switch.why_not", "member.people_changed", "member.tell_people_changed",
-    "message.refuse_unwritten",
+    "message.refuse_unwritten", "numbers.numbered", "task.speaks_for",
     "operation.left_out_for", "revivals.begin_again", "revivals.refuse_where_forgotten", "support_case.hear_of_gap",
     "support_case.start_pending", "task.found_out", "words.hand_over", "words.heard", "words.once",
     "meeting_ends.leave", "meeting_ends.take_late", "tech_review_needs.gates_changed", "task.of_task",
