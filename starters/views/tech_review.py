@@ -234,14 +234,15 @@ def line_of(found: KnownReview, ended: StandingStill | None = None) -> dict[str,
 
 
 def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:
-    spoke = said.get(one.submission or "")
+    # What follows by the rules names the last word that it follows from; nobody has said or entered it.
+    spoke = said.get(one.submission or "") if one.by else None
     words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
     seat = seat_of(one) or None
     return RemarkShown.made_of(
         one,
         seat=seat if one.by else None,
         who=names.get(one.by, GONE) if one.by else seat,
-        text=None if one.kind == "verdict" else words or NOTES.get(one.option or ""),
+        text=words or NOTES.get(one.option or ""),
         link=link,
         verified=spoke.verified if spoke else None,
         entered_by=spoke.entered_by if spoke else None,

@@ -133,7 +133,9 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Installa
     await vote(skipping, ref, ce_vp="no", vp_engineering="no")
     assert (await asked(skipping, ref, "leadership")).phase == "open", "the third is heard although two are a majority"
     await vote(skipping, ref, vp_sales="yes")
-    await in_phase(skipping, ref, "message")
+    shown = await in_phase(skipping, ref, "message")
+    (decision,) = (one for one in shown.remarks if one.kind == "verdict")
+    assert (decision.who, decision.text, decision.verified, decision.entered_by) == (None, None, None, None)
     await write(skipping, ref, NO)
     mail = (await skipping.mailed(1, CHAMPION))[0]
     assert NO["message"] in text_of(mail)
