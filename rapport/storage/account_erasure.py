@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import String, delete, select, update
 
-from rapport.model.account import Facts, Figures
+from rapport.model.access import Action
+from rapport.model.account import Facts, Figures, Member
 from rapport.model.base import WireModel
 from rapport.model.ids import cadence_id, case_id, onboarding_id, review_id
 from rapport.model.message import MessageState
+from rapport.rules import access
 from rapport.rules.erasure import ERASED, ERASED_DOMAIN, Naming, is_erased
-from rapport.storage import erasure, meeting, search, timeline
+from rapport.storage import account as accounts, erasure, meeting, search, timeline
 from rapport.storage.cadence import every as every_rhythm
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import CaseTextRow
@@ -69,6 +71,48 @@ async def asked(connection: Connection, account: str, now: datetime) -> Submissi
     said = await timeline.latest_said(connection, of_it, ERASURE_ASKED, now - CONFIRM_WITHIN)
     back = await timeline.last_told(connection, of_it, ERASURE_WITHDRAWN)
     return None if said is None or (back is not None and back.at >= said.at) else said
+
+
+async def confirmable(connection: Connection, account: str, now: datetime) -> Submission | None:
+    """Who asks for it, while that can be confirmed.
+
+    They work here still, and may ask: or else one person alone would erase it.
+    """
+    said = await asked(connection, account, now)
+    return said if said is not None and said.actor in [one.id for one in await entitled(connection, account)] else None
+
+
+async def entitled(connection: Connection, account: str) -> list[Member]:
+    """Those who may ask for it or confirm it."""
+    members = {one.id: one for one in await accounts.members(connection)}
+    found = await accounts.account(connection, account)
+    return [
+        one
+        for one in members.values()
+        if one.left_at is None
+        and (far := access.reach(Action.ERASE_ACCOUNT, one.roles)) is not None
+        and far >= access.nearness(one, found, members)
+    ]
+
+
+async def to_confirm(connection: Connection, member: str | None, now: datetime) -> list[tuple[str, Submission]]:
+    """The accounts that a member may have erased as the second person, with who asks; of nobody in particular, all."""
+    recent = select(SubmissionRow.workflow_id).where(
+        SubmissionRow.kind == ERASURE_ASKED, SubmissionRow.at > now - CONFIRM_WITHIN
+    )
+    of_these = set(await connection.scalars(recent))
+    if not of_these:
+        return []
+    found = []
+    for account in await accounts.account_names(connection):
+        if onboarding_id(account) not in of_these:
+            continue
+        said = await confirmable(connection, account, now)
+        if said is None or said.actor == member:
+            continue
+        if member is None or member in [one.id for one in await entitled(connection, account)]:
+            found.append((account, said))
+    return found
 
 
 async def still_runs(connection: Connection, account: str) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import Row, bindparam, or_, select
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import Occurrence
+from rapport.model.commands import in_name
 from rapport.model.ids import RELAY_ALARM
 from rapport.model.message import FOR_CALENDARS, MessageRequest, MessageState, Purpose
 from rapport.model.minutes import Pending
@@ -22,7 +23,14 @@ from rapport.model.support_case import CaseState
 from rapport.model.task import TaskPhase
 from rapport.rules import audience, support_case
 from rapport.rules.calendar import wall
-from rapport.storage import account as people, contract as contracts, support_case as case_records, task as tasks
+from rapport.storage import (
+    account as people,
+    account_erasure,
+    contract as contracts,
+    support_case as case_records,
+    task as tasks,
+)
+from rapport.storage.account_erasure import CONFIRM_WITHIN
 from rapport.storage.action import OWED_ACTIONS
 from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
@@ -256,6 +264,23 @@ async def cases(connection: Connection, member: Member | None, now: datetime) ->
             }
         )
         for one in await case_records.unowned(connection, now)
+    ]
+
+
+async def erasures(connection: Connection, member: Member | None, now: datetime) -> list[Item]:
+    """The accounts whose erasing waits for a member as the second person.
+
+    Args:
+        member: Whose; without one all of them.
+    """
+    found = await account_erasure.to_confirm(connection, member.id if member else None, now)
+    names = await _names(connection, [account for account, _ in found])
+    return [
+        _item(account, names.get(account, account), "To be erased", what, said.at + CONFIRM_WITHIN, now).model_copy(
+            update={"since": said.at, "unblock": in_name(f"rapport account confirm-erasure {account}")}
+        )
+        for account, said in found
+        for what in (f"{(await people.member(connection, said.actor)).name} asks for it: confirm it, or leave it",)
     ]
 
 

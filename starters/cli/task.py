@@ -61,7 +61,7 @@ def _print_inbox(found: Inbox) -> None:
         _print_lines(found.mine, mine=found.member is not None)
         _print_further(found.further)
     elif found.member:
-        also = found.drafts or found.steps or found.cases
+        also = found.drafts or found.steps or found.cases or found.erasures
         out.print("No task waits for you." if also else "Nothing waits for you.")
     else:
         out.print("No task waits for anybody. Whose drafts wait to be read, `rapport inbox --as EMAIL` tells.")
@@ -72,6 +72,7 @@ def _print_inbox(found: Inbox) -> None:
     for heading, items in (
         ("Support cases that need someone", found.cases),
         ("Your accounts wait for you to do", found.steps),
+        ("Accounts to be erased wait for a second person", found.erasures),
     ):
         if items:
             out.print(f"\n[bold]{heading}[/bold]")

@@ -14,7 +14,6 @@ from rapport.model.base import InputModel, Instant, Refused, UserError, WireMode
 from rapport.model.ids import notice_id
 from rapport.model.message import ErasureFacts, MessageRequest, Purpose
 from rapport.model.workflows import NOTICE
-from rapport.rules import access
 from rapport.rules.wording import amount
 from rapport.search_attributes import found_by
 from rapport.storage import account as accounts, account_erasure as storage, succession
@@ -73,7 +72,7 @@ async def ask(services: Services, account: str, written: ErasureWritten, actor: 
     async with services.store.writing() as connection:
         await _refuse(connection, account)
         await record(connection, account, ERASURE_ASKED, by.id, "", by, actor, written.reason, present())
-        said = await _asked(connection, account)
+        said = await storage.confirmable(connection, account, present())
         assert said is not None
         to = [one.id for one in await _confirmers(connection, account, said.actor)]
     if to:
@@ -123,7 +122,7 @@ async def withdraw(services: Services, account: str, actor: Actor) -> ErasureWit
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
         await succession.lock(connection, account)
-        said = await _asked(connection, account)
+        said = await storage.confirmable(connection, account, present())
         if said is None:
             raise _nobody_asks(account, "nothing: it isn't erased")
         if said.actor != by.id:
@@ -141,7 +140,7 @@ async def withdraw(services: Services, account: str, actor: Actor) -> ErasureWit
 async def asked(services: Services, account: str) -> ErasureAsked | None:
     """Who asks for an account to be erased, while that can be confirmed."""
     async with services.store.reading() as connection:
-        said = await _asked(connection, account)
+        said = await storage.confirmable(connection, account, present())
         if said is None:
             return None
         by = await accounts.member(connection, said.actor)
@@ -171,7 +170,7 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
     now = present()
     async with services.store.writing() as connection:
         await _refuse(connection, account)
-        said = await _asked(connection, account)
+        said = await storage.confirmable(connection, account, present())
         if said is None:
             raise _nobody_asks(account, f"ask for it with `rapport account erase {account} --reason REASON --as EMAIL`")
         if said.actor == by.id:
@@ -197,30 +196,8 @@ async def confirm(services: Services, account: str, actor: Actor) -> AccountEras
     return erased
 
 
-async def _asked(connection: Connection, account: str) -> Submission | None:
-    """Who asks for it, while that can be confirmed.
-
-    They work here still, and may ask: or else one person alone would erase it.
-    """
-    said = await storage.asked(connection, account, present())
-    return said if said is not None and said.actor in [one.id for one in await _entitled(connection, account)] else None
-
-
-async def _entitled(connection: Connection, account: str) -> list[Member]:
-    """Those who may ask for it or confirm it."""
-    members = {one.id: one for one in await accounts.members(connection)}
-    found = await accounts.account(connection, account)
-    return [
-        one
-        for one in members.values()
-        if one.left_at is None
-        and (far := access.reach(Action.ERASE_ACCOUNT, one.roles)) is not None
-        and far >= access.nearness(one, found, members)
-    ]
-
-
 async def _confirmers(connection: Connection, account: str, asker: str) -> list[Member]:
-    return [one for one in await _entitled(connection, account) if one.id != asker]
+    return [one for one in await storage.entitled(connection, account) if one.id != asker]
 
 
 def _nobody_asks(account: str, fix: str) -> UserError:

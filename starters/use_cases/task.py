@@ -93,6 +93,7 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         known = await people_of(connection, (*mine, *asked))
         beside = await agenda.beside_tasks(connection, member, now) if member else Agenda()
         cases = await agenda.cases(connection, member, now)
+        erasures = await agenda.erasures(connection, member, now)
         further, late = 0, sum(task.is_overdue(now) for task in mine)
         if len(mine) == most:
             further = await records.count_waiting(connection, id_) - len(mine)
@@ -112,6 +113,7 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         drafts=beside.drafts,
         steps=_read_by(member.email if member else services.reader, beside.waiting),
         cases=_read_by(member.email if member else services.reader, cases),
+        erasures=_read_by(member.email if member else services.reader, erasures),
         overdue=late,
         further=further,
         further_asked=awaited - len(asked),
@@ -126,11 +128,12 @@ def _read_by(reader: str | None, items: Iterable[Item]) -> tuple[Item, ...]:
 
 @requires(Action.READ)
 async def waiting(services: Services, actor: Actor) -> int:
-    """How many tasks an inbox has."""
+    """How many tasks, cases and erasures to confirm an inbox has."""
     async with services.store.reading() as connection:
         member = await account.member_by_email(connection, actor.email) if actor.email else None
-        cases = await agenda.cases(connection, member, present())
-        return await records.count_waiting(connection, member.id if member else None) + len(cases)
+        now = present()
+        beside = [*await agenda.cases(connection, member, now), *await agenda.erasures(connection, member, now)]
+        return await records.count_waiting(connection, member.id if member else None) + len(beside)
 
 
 @requires(Action.READ)

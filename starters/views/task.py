@@ -116,6 +116,7 @@ class Inbox(WireModel):
         drafts: The mails of their accounts that wait to be read.
         steps: What else their accounts wait for them to do.
         cases: The support cases that nobody has, or whose owner can't be paged.
+        erasures: The accounts whose erasing waits for them to confirm it.
         overdue: How many wait for them beyond their deadline.
         further, further_asked: How many more there are of each.
     """
@@ -126,6 +127,7 @@ class Inbox(WireModel):
     drafts: tuple[Pile, ...] = ()
     steps: tuple[Item, ...] = ()
     cases: tuple[Item, ...] = ()
+    erasures: tuple[Item, ...] = ()
     overdue: int = 0
     further: int = 0
     further_asked: int = 0

@@ -56,6 +56,10 @@ async def test_a_page_asks_one_and_has_another_confirm(house: House) -> None:
     mine, hers = [(await one.get("/accounts/versayce")).text for one in (robin, ines)]
     assert "They left &lt;b&gt;us&lt;/b&gt;" in mine
     assert (CONFIRM in mine, CONFIRM in hers) == (False, True)
+    inboxes = [(await one.get("/inbox")).text for one in (robin, ines)]
+    assert ["Nothing waits for you" in one for one in inboxes] == [True, False]
+    assert "confirm-erasure" in inboxes[1], "what waits for her stands in her inbox"
+    assert ['<span class="count">1<' in one for one in inboxes] == [False, True]
     own = await send(robin, "/accounts/versayce/erase/confirm")
     assert (own.status_code, "second person" in own.text) == (403, True)
     done = await send(ines, "/accounts/versayce/erase/confirm")
