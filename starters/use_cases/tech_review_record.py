@@ -27,7 +27,9 @@ _CHAPTERS: Final = (
     ("Leadership's votes", ("vote",)),
     ("Commitment of engineering", ("commitment",)),
     ("Recommendation", ("recommendation",)),
-    ("Feedback", ("feedback", "said", "meeting")),
+    ("Live meeting", ("meeting",)),
+    ("Feedback", ("feedback",)),
+    ("Remarks", ("said",)),
     ("Approval of the message", ("approval", "reading")),
     ("The customer's confirmation", ("acknowledgement",)),
 )
@@ -65,6 +67,8 @@ async def record(services: Services, ref: str) -> Record:
         "asks": ASKS,
         "stages": STAGES,
         "outcome": _outcome(shown),
+        # Conditions stand in a chapter of their own once they are settled.
+        "message": {name: text for name, text in shown.message.items() if name != "conditions" or not shown.conditions},
         "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _by_round(shown, kinds))],
         "rule": _rule(shown),
         "receipts": len(receipts),

@@ -712,7 +712,13 @@ async def test_what_others_of_a_side_say_stands_as_theirs(skipping: Installation
         ("said", "support, own view"),
     ]
     record = await tech_review_record.record(skipping.services, ref)
-    assert all(f"{who} says" in record.markdown for who in words)
+    answers, remarks = record.markdown.partition("## Feedback")[2].split("\n## ")[:2]
+    assert remarks.startswith("Remarks")
+    assert sorted((f"{who} says" in answers, f"{who} says" in remarks) for who in words) == [
+        (False, True),
+        (False, True),
+        (True, False),
+    ]
 
 
 @pytest.mark.parametrize("others", [True, False], ids=["others could", "nobody else could"])
@@ -805,7 +811,7 @@ async def test_a_live_meeting_is_voted_on_booked_and_its_notes_are_remarks(skipp
     noted = next(one for one in after.remarks if one.kind == "meeting")
     assert (noted.who, noted.option, noted.text) == ("Tomas Novak", "held", "Agreed on two conditions")
     record = await tech_review_record.record(skipping.services, ref)
-    assert "Agreed on two conditions" in record.markdown
+    assert "Agreed on two conditions" in record.markdown.partition("## Live meeting")[2].partition("\n## ")[0]
 
 
 async def invitations(installation: Installation, who: str) -> list[EmailMessage]:
@@ -976,6 +982,7 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Installa
             "verified by operator",
         ):
             assert words in page, words
+        assert page.count("You tell us of each site") == 1, "the conditions stand once"
     assert "Costs &lt;more> than it brings" in markdown
     assert "Costs &lt;more&gt; than it brings" in html
     for search in ("satellites registry", "brings costs", ref.lower(), "each SITE", '"Costs <more> than it" registry'):
