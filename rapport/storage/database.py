@@ -29,7 +29,7 @@ asked for a page with it."""
 POOL_SECONDS: Final = 10.0
 """How long somebody waits for one of this process's connections, while others have them all."""
 
-ANSWER_SECONDS: Final = 20.0
+STATEMENT_SECONDS: Final = 20.0
 """How long a server may take over one statement, or a commit, before it counts as away. A machine that is cut off, or
 a disk that hangs, ends no connection: whoever asked would wait for ever, and keep one of this process's connections."""
 
@@ -201,7 +201,7 @@ class _ServerConnection:
 
 async def _in_time(work: Awaitable[T]) -> T:
     """Await a server. Whatever is cancelled in the middle costs its connection, so nothing waits for that any more."""
-    async with asyncio.timeout(ANSWER_SECONDS):
+    async with asyncio.timeout(STATEMENT_SECONDS):
         return await work
 
 

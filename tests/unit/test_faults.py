@@ -311,7 +311,7 @@ async def test_a_server_that_can_only_be_read_says_so(served: Store) -> None:
 
 async def test_a_server_that_stops_answering_is_given_up(served: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is open and dead, as when a machine is cut off, is away; the next one is made anew."""
-    monkeypatch.setattr("rapport.storage.database.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("rapport.storage.database.STATEMENT_SECONDS", 0.2)
 
     async def asked() -> None:
         async with served.reading() as connection:
