@@ -83,6 +83,7 @@ def told_by_line(path: Path) -> Iterator[None]:
 
 def _placed(refusal: UserError, raw: bytes, file: str) -> UserError:
     places = lines(raw.decode())
+    written = [one.strip() for one in raw.decode().splitlines()]
     faults = (refusal, *refusal.others)
     # Where something in a list is wrong, the list is not empty.
     listed = {fault.field.partition("[")[0] for fault in faults if "[" in fault.field}
@@ -101,8 +102,14 @@ def _placed(refusal: UserError, raw: bytes, file: str) -> UserError:
         field = fault.field.rpartition("[")[0] if is_one else fault.field
         names = [part for part in place if isinstance(part, str)]
         example = _EXAMPLES.get(".".join(names)) or _EXAMPLES.get(names[-1] if names else "")
-        # What an option of the command answers is no matter of how the field is written.
-        has_one = example is None or any(part in fault.fix for part in ('"', "=", "`--"))
+        # What an option of the command answers is no matter of how the field is written, nor is a value that is taken;
+        # and what is refused is no example.
+        has_one = (
+            example is None
+            or fault.kind is Refused.CONFLICT
+            or example in written[line - 1 : line]
+            or any(part in fault.fix for part in ('"', "=", "`--"))
+        )
         fix = fault.fix if has_one else f"{fault.fix}, such as {example}"
         where = f"{file}:{line}: {field}" if place else f"{file}:{line}"
         found.append((line, UserError(fault.problem, field=where, fix=fix, kind=fault.kind)))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from typer.testing import CliRunner
 
 from rapport.model.account import in_order, personas
-from rapport.model.base import UserError
+from rapport.model.base import Refused, UserError
 from starters.cli.account import app
 from starters.use_cases.account import read_file
 from starters.use_cases.files import told_by_line
@@ -53,6 +53,17 @@ def test_what_an_option_answers_is_told_without_an_example_of_the_field(tmp_path
     assert caught.value.fix == asked.fix
     assert caught.value.field is not None
     assert caught.value.field.startswith("customer.toml:")
+
+
+@pytest.mark.parametrize("kind", [Refused.CONFLICT, Refused.INVALID])
+def test_what_is_refused_is_no_example_of_how_to_write_it(tmp_path: Path, kind: Refused) -> None:
+    """Whoever gave a key that is taken is not told to write another one such as the same."""
+    path = tmp_path / "customer.toml"
+    path.write_text("\n".join(LINES))
+    asked = UserError("was erased", field="account.key", fix="give the account another key", kind=kind)
+    with pytest.raises(UserError) as caught, told_by_line(path):
+        raise asked
+    assert caught.value.fix == asked.fix
 
 
 @pytest.mark.parametrize(
