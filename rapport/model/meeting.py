@@ -335,7 +335,7 @@ class MeetingView(WireModel):
 
 
 class Receipt(WireModel):
-    """What became of a decision: whether it counts, why not, and what followed at once."""
+    """What became of a decision: whether it counts, why not, or not fully, and what followed at once."""
 
     accepted: bool
     reason: str | None = None

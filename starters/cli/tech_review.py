@@ -166,7 +166,11 @@ async def list_(
     return await tech_review.page(services, check(ReviewSearch, asked, ""), most=None if json else LISTED)
 
 
-@command(app, show="Recorded.")
+def _print_taken(receipt: Receipt) -> str:
+    return f"Recorded: {receipt.reason}." if receipt.reason else "Recorded."
+
+
+@command(app, show=_print_taken)
 async def feedback(
     services: Services,
     actor: Actor,

@@ -370,7 +370,14 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
         tam = await accounts.tam_of(connection, found.account)
     side = policy.side_of(speaker.roles, is_tam=speaker.id == tam)
     word = ReviewWord(id=said.id, at=said.at, by=speaker.id, stance=written.stance, side=side)
-    return await hand_over(services, _handle(services, found), flows.TechReview.say, word, f"review {found.ref}")
+    receipt = await hand_over(services, _handle(services, found), flows.TechReview.say, word, f"review {found.ref}")
+    if receipt.accepted and is_entered(services, actor):
+        return receipt.model_copy(update={"reason": ENTERED})
+    return receipt
+
+
+ENTERED: Final = "it's a remark only and counts for no team, as somebody else entered it"
+"""What is said of feedback that is taken, but from other hands than those of whoever gives it."""
 
 
 async def _spoken(services: Services, written: Feedback, actor: Actor) -> tuple[Member, Actor, str]:

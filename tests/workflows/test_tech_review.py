@@ -675,7 +675,8 @@ async def test_what_others_enter_in_production_is_no_answer_of_a_side(skipping: 
     assert refused.value.kind is Refused.FORBIDDEN
     link = "https://chat.foobar.example/tech-reviews/p1"
     said = Feedback(text="We can carry that", stance="in_favour_if", on_behalf_of=ENGINEER, link=link)
-    await tech_review.feedback(shared, ref, said, by(CE))
+    taken = await tech_review.feedback(shared, ref, said, by(CE))
+    assert (taken.accepted, "a remark only" in str(taken.reason)) == (True, True)
     (one,) = (await standing(skipping, ref, lambda one: len(one.remarks) == 1)).remarks
     assert (one.who, one.seat, one.option, one.entered_by) == ("Jun Sato", "engineering, own view", "in_favour_if", CE)
     own = Actor(email=ENGINEER, channel="page")
