@@ -583,8 +583,10 @@ async def _administrators(store: Store, settings: Settings) -> Check:
     """Whether there is somebody who may change members, where more than one person uses the installation."""
     async with store.reading() as connection:
         known = await accounts.members(connection)
-    count = sum(one.left_at is None and Role.ADMINISTRATOR in one.roles for one in known)
-    if count or settings.database_url is None:
+    administrators = [one for one in known if Role.ADMINISTRATOR in one.roles]
+    count = sum(one.left_at is None for one in administrators)
+    # Where there was one, more than one person uses it, whatever the database.
+    if count or (settings.database_url is None and not administrators):
         what = amount(count, "administrator") if count else "whoever owns the data directory looks after members"
         return Check(check="administrators", verdict=CheckVerdict.OK, what=what)
     return Check(

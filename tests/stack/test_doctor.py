@@ -16,6 +16,7 @@ from rapport.model.account import MembersFile, Role
 from rapport.model.announcement import Announce
 from rapport.model.delivery import DeliveryState
 from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
+from rapport.model.reading import read_toml
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered
 from rapport.storage import account as accounts, announcement
 from rapport.storage.access import MailSwitch, throw_mail_switch
@@ -23,7 +24,7 @@ from rapport.storage.support_case_tables import AssignmentRow, CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
 from starters.services import present
-from starters.use_cases import desk, desk_report, doctor, onboarding, support_case
+from starters.use_cases import desk, desk_report, doctor, member as members, onboarding, support_case
 from starters.use_cases.doctor import Check, CheckVerdict, Diagnosis
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.support_case import Say
@@ -154,6 +155,18 @@ async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
     async with here.services.store.writing() as connection:
         await throw_mail_switch(connection, MailSwitch(stopped=True, by="tester", at=present()))
     assert "stopped" in of(await examine(here), "mail").what
+
+
+async def test_it_is_told_once_the_last_administrator_has_left(here: Installation) -> None:
+    """Also without a database of one's own: where there was an administrator, nobody else looks after members."""
+    ada = "ada.lind@foobar.example"
+    file = f'[[members]]\nname = "Ada Lind"\nemail = "{ada}"\nroles = ["administrator"]\nzone = "UTC"\n'
+    await members.import_members(here.services, read_toml(MembersFile, file.encode(), "members.toml"))
+    assert of(await examine(here), "administrators").what == "1 administrator"
+    async with here.services.store.writing() as connection:
+        await connection.execute(update(MemberRow).where(MemberRow.email == ada).values(left_at=present()))
+    check = of(await examine(here), "administrators")
+    assert (check.verdict, "rapport setup --administrator" in str(check.fix)) == (CheckVerdict.NOTE, True)
 
 
 async def test_what_cannot_be_reached_is_told_and_the_rest_is_looked_at(
