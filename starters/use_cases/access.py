@@ -126,7 +126,9 @@ async def name_administrator(services: Services, named: str) -> str:
         else:
             id_ = found.id
             await access_storage.put_roles(connection, id_, found.roles | {Role.ADMINISTRATOR})
-        await record(services, connection, "access.granted", id_)
+        await record(
+            services, connection, "access.granted", id_, "named on the host by `rapport setup --administrator`"
+        )
     return new.email
 
 

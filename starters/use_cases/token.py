@@ -55,7 +55,9 @@ async def create(services: Services, name: str, scopes: tuple[str, ...] = (), me
         secret = await access.create_token(
             connection, name, scopes, present(), member=owner.id if owner is not None else None
         )
-        await record(services, connection, "token.created", name)
+        await record(
+            services, connection, "token.created", name, owner.name if owner is not None else ", ".join(scopes)
+        )
     return secret
 
 

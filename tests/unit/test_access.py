@@ -279,12 +279,14 @@ async def test_administrators_are_named_by_administrators_and_on_the_host(servic
         ("member.leave", "Ada Lind", "Ada Lind"),
         ("access.granted", "operator", "Ines Moreau"),
     ]
+    assert "rapport setup --administrator" in str((await administration.log(services))[0].said), "why it was given"
 
 
 async def test_what_is_changed_in_members_tokens_and_mail_is_on_record(services: Services) -> None:
     """New members, other roles, other stand-ins, tokens and the switch of all mail each leave who it was, and why."""
-    await token.create(services, "crm", ("read",))
+    await token.create(services, "crm", ("read", "write_usage"))
     await token.revoke(services, "crm")
+    await token.create(services, "robin", (), member=TAM)
     zone = 'zone = "UTC"\nname = "M"\nemail = "m@foobar.example"\n'
     stand_in = f'["ce", "tam"]\ndelegate = "{MANAGER}"'
     for roles in ('["tam"]', '["tam"]', '["ce", "tam"]', stand_in, stand_in, '["ce", "tam"]'):
@@ -293,8 +295,9 @@ async def test_what_is_changed_in_members_tokens_and_mail_is_on_record(services:
     await mail_switch.stop(services, by(MANAGER), "A wrong price")
     told = [(entry.kind, entry.about, entry.said) for entry in await administration.log(services)]
     assert told == [
-        ("token.created", "crm", None),
+        ("token.created", "crm", "read, write_usage"),
         ("token.revoked", "crm", None),
+        ("token.created", "robin", "Robin Keller"),
         ("member.added", "M", "tam"),
         ("member.roles_changed", "M", "ce, tam"),
         ("member.others_changed", "M", "delegate Ines Moreau"),
