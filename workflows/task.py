@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.projection import Wait
     from rapport.model.task import (
         NO_EMAIL,
+        NOBODY_TO_ASK,
         NOT_REQUESTED,
         WITHDRAWN,
         Decision,
@@ -368,7 +369,13 @@ class HumanTask(AccountWorkflow):
     def _end(self, outcome: str) -> None:
         self.outcome, self.changed = outcome, True
         self.ended_at = self.timeline.present()
-        self.timeline.record("task.closed", about=outcome)
+        self.timeline.record("task.closed", about=NOBODY_TO_ASK if self._asks_nobody(outcome) else outcome)
+
+    def _asks_nobody(self, outcome: str) -> bool:
+        """Whether it is no silence that ends it: there was nobody who could have been asked."""
+        if outcome != self.definition.on_timeout or self.decisions or self.deciding is None:
+            return False
+        return not self.deciding.holders()
 
     def _settle(self, word: Control | None) -> None:
         """End it without a decision: as a member has said that it is settled, or as it is not needed any more."""

@@ -397,6 +397,9 @@ class TaskResult(WireModel):
 NOT_REQUESTED: Final = "not_requested"
 """The outcome of a task that nobody asked for in time, or that its requester does without."""
 
+NOBODY_TO_ASK: Final = "nobody_to_ask"
+"""What the record tells of a task that ends undecided where nobody could be asked: it was nobody's silence."""
+
 WITHDRAWN: Final = "withdrawn"
 """The outcome of a task, or of a review, that is not needed any more."""
 

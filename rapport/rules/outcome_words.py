@@ -8,7 +8,7 @@ from typing import Final
 from rapport.model.ids import number_in
 from rapport.model.message import Resolution
 from rapport.model.operation import Operate
-from rapport.model.task import NOT_REQUESTED, WITHDRAWN
+from rapport.model.task import NOBODY_TO_ASK, NOT_REQUESTED, WITHDRAWN
 from rapport.rules.todo_template import NO_TIME, UNNAMED, UNREAD, UNREPORTED
 
 WITH: Final = "with_"
@@ -27,6 +27,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "left_as_it_is": "left as it is",
     UNREAD: "no one read them in time",
     UNNAMED: "no one was named in time",
+    NOBODY_TO_ASK: "there was no one to ask",
     NOT_REQUESTED: "not needed",
     WITHDRAWN: "no longer needed",
     # How meetings and steps end.

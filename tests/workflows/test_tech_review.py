@@ -210,6 +210,9 @@ async def test_nobody_recommends_what_somebody_above_them_asks_for(skipping: Ins
     told = [one.what for one in entries if one.kind in ("tech_review.referred", "task.unheld")]
     assert len(told) == 3
     assert all("no one can" in one for one in told)
+    closed = [one.what for one in entries if one.kind == "task.closed" and "recommendation" in one.what]
+    assert closed
+    assert all("there was no one to ask" in one for one in closed), closed
     record = await tech_review_record.record(skipping.services, made.ref)
     assert "No one can recommend on behalf of the requester" in record.markdown
     assert "No one can act for them" in record.markdown
