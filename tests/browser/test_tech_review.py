@@ -89,7 +89,7 @@ async def expect_asked(site: Site, page: Page, ref: str) -> None:
         await asked(site.installation, ref, f"feedback_{side}")
     task = await asked(site.installation, ref, "feedback_engineering")
     await page.goto(f"{site.url}/tasks/{task.task.removeprefix('task/')}")
-    await page.get_by_role("link", name="What is asked for, and all that was said").click()
+    await page.locator("#review-title").get_by_role("link", name=ref).click()
     await expect(page).to_have_url(f"{site.url}/reviews/{ref}")
     await expect(page.get_by_text("Jun Sato")).to_be_visible()
     await expect(page.get_by_text("Leila Haddad")).to_be_visible()

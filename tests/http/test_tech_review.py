@@ -24,7 +24,18 @@ from starters.use_cases import account as accounts, member as members, tech_revi
 from starters.use_cases.tech_review import MeetingTime, ReviewSearch
 from tests.conftest import Installation, account, by
 from tests.http.test_flow import signed_in
-from tests.support.tech_review import CE, ENGINEER, asked, in_phase, live, people, request, standing, wants_to_talk
+from tests.support.tech_review import (
+    CE,
+    ENGINEER,
+    asked,
+    everybody_says,
+    in_phase,
+    live,
+    people,
+    request,
+    standing,
+    wants_to_talk,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -190,6 +201,21 @@ async def test_the_page_of_a_live_meeting_shows_its_times_and_then_the_booked_on
         assert "Invited: Jun Sato" in booked.text
         for narrowed in ({"outcome": "open"}, {"search": "nowhere at all"}, {"account": key}):
             assert (await browser.get("/reviews", params=narrowed)).status_code == 200
+
+
+async def test_whoever_is_asked_reads_on_the_same_page_what_it_is_about_and_what_was_said(here: Installation) -> None:
+    """The recommendation's page shows the review's title, its request and the feedback so far."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    asked_for = request(datetime.now(UTC).date(), account=key, gap="Nothing leaves <the> site")
+    ref = (await tech_review.submit(here.services, asked_for, by(CE))).ref
+    await everybody_says(here, ref)
+    found = await asked(here, ref, "recommendation")
+    async with signed_in(here.services) as browser:
+        page = (await browser.get(f"/tasks/{found.task.removeprefix('task/')}")).text
+    assert asked_for.title is not None
+    for words in (asked_for.title, "Nothing leaves &lt;the&gt; site", "Looks fine", f"/reviews/{ref}"):
+        assert words in page, words
 
 
 OFFERED = {

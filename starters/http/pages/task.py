@@ -14,6 +14,7 @@ from rapport.model.base import Refused, UserError
 from rapport.model.ids import number_in
 from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
+from rapport.rules.review_words import ASKS, STAGES
 from starters.http.auth import SignInNeeded, session_of
 from starters.http.deciding import acting, check_decider, decider, inbox_of
 from starters.http.pages.rendering import fields, form_token, page, see_other
@@ -21,7 +22,7 @@ from starters.http.pages.visit import SETTLE_SECONDS, RefusedForm, TheVisit, Typ
 from starters.http.problems import status_of
 from starters.rights import allowed
 from starters.services import BEHIND_LINK, LATER, LISTED, Actor, Services
-from starters.use_cases import account, task as tasks, undelivered
+from starters.use_cases import account, task as tasks, tech_review, undelivered
 from starters.views.task import TaskLink, TaskShown, others_there
 
 router = APIRouter()
@@ -106,11 +107,16 @@ async def _page(visit: Visit, task: TaskShown, failed: RefusedForm | None = None
     able = can(task, own, visit.services.settings.as_ or task.tam)
     if failed is None and Action.ACT not in await allowed(visit.services, task.account):
         able = replace(able, request=None)
+    # Whoever is asked reads what it is about where they answer.
+    of_review = task.subject.startswith("TR-") and task.phase is not TaskPhase.CLOSED
     return await visit.page(
         "task.html",
         failed,
         about=task.account,
         task=task,
+        review=await tech_review.show(visit.services, task.subject) if of_review else None,
+        asks=ASKS,
+        stages=STAGES,
         path_here=path_of(task),
         can=able,
         own=own,
