@@ -74,6 +74,17 @@ def test_only_whoever_writes_a_yes_is_told_how_conditions_are_written(verdict: R
     assert ("condition per line" in written.text) is verdict.is_yes
 
 
+@pytest.mark.parametrize("name", ["meeting_invitation", "meeting_cancelled"])
+def test_a_live_meetings_mail_says_what_is_talked_about_and_where_it_is_read(name: str) -> None:
+    """The review's title and its page; a meeting with the customer names no review."""
+    draft = letter(name, "tam")
+    about = draft.occasion.model_copy(update={"tech_review": tech_review_mail.facts()})
+    told = replace(draft, occasion=about).words(Edits()).text
+    assert "A site <without> a way out" in told
+    assert "/reviews/TR-0007" in told
+    assert "/reviews/" not in draft.words(Edits()).text
+
+
 @pytest.mark.parametrize("name", ["task_opened", "task_reminder", "review_asked", "review_asked_again"])
 def test_whoever_helps_out_with_silence_is_not_told_that_they_cover_for_somebody(name: str) -> None:
     """Nobody covers for a colleague who is there, and has just not replied."""
