@@ -20,6 +20,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 from temporalio.service import RPCError
 
+from rapport.model.access import Action
 from rapport.model.base import Refused, UserError
 from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
@@ -200,7 +201,10 @@ def command(
                     said.update(await in_full(parts, said))
                     answer = await work(services=parts, **handed, **_grouped(said, groups))
                     if (names_somebody if mails is None else mails) and not (alarm is not None and alarm.full):
-                        kept.append(await kept_now(parts.store, parts.settings.mail_mode, alarm))
+                        from starters.rights import may
+
+                        starts = await may(parts, Action.MAIL)
+                        kept.append(await kept_now(parts.store, parts.settings.mail_mode, alarm, may_start=starts))
                     return answer
 
             answer = finish(done(), as_json=json, beside=beside)

@@ -20,7 +20,7 @@ from rapport.storage import access, sweep, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection
 from rapport.storage.relay import mail_gate
-from starters.rights import requires
+from starters.rights import may, requires
 from starters.services import Actor, Services, present, submission, who_says
 from starters.views.disk import DiskAlarm, disk_alarm
 from starters.views.mail_kept import MailKept, kept_now, mail_kept
@@ -118,8 +118,10 @@ class MailStatus(WireModel):
 async def status(services: Services) -> MailStatus:
     """Whether mail goes out."""
     alarm = await disk_alarm(services.store, services.settings.data)
+    may_start = await may(services, Action.MAIL)
     async with services.store.reading() as connection:
-        return await _status(services, connection, await access.mail_switch(connection), alarm)
+        switch = await access.mail_switch(connection)
+        return await _status(services, connection, switch, alarm, may_start=may_start)
 
 
 @requires(Action.READ)
@@ -167,7 +169,8 @@ async def _throw(services: Services, actor: Actor, reason: str | None, *, stoppe
 async def why_not(services: Services) -> str | None:
     """Why no email goes out at all; nothing where it does."""
     alarm = await disk_alarm(services.store, services.settings.data)
-    return _why_not(await kept_now(services.store, services.settings.mail_mode, alarm))
+    may_start = await may(services, Action.MAIL)
+    return _why_not(await kept_now(services.store, services.settings.mail_mode, alarm, may_start=may_start))
 
 
 def _why_not(kept: MailKept | None) -> str | None:
@@ -177,14 +180,19 @@ def _why_not(kept: MailKept | None) -> str | None:
 
 
 async def _status(
-    services: Services, connection: Connection, switch: MailSwitch, alarm: DiskAlarm | None
+    services: Services,
+    connection: Connection,
+    switch: MailSwitch,
+    alarm: DiskAlarm | None,
+    *,
+    may_start: bool = True,
 ) -> MailStatus:
     gate, last = await mail_gate(connection), await sweep.last(connection)
     fault, limit = gate.fault, gate.limited(present())
     mode = services.settings.mail_mode
     relay = Relay.parse(services.settings.smtp_url.get_secret_value())
     pace = pace_of(services.settings.mail_rate, local=relay.is_local)
-    kept = mail_kept(gate, mode, alarm)
+    kept = mail_kept(gate, mode, alarm, may_start=may_start)
     return MailStatus(
         mode=mode,
         quiet_hours=services.settings.quiet_hours,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from rapport.model.access import Action
+from rapport.rules.access import allowed_to
 from rapport.storage.database import Store
 from rapport.storage.relay import MailGate, mail_gate
 from starters.views.disk import DiskAlarm
@@ -23,27 +25,27 @@ class MailKept(NamedTuple):
     remedy: str
 
 
-def mail_kept(gate: MailGate, mode: str, alarm: DiskAlarm | None) -> MailKept | None:
+def mail_kept(gate: MailGate, mode: str, alarm: DiskAlarm | None, *, may_start: bool = True) -> MailKept | None:
     """What keeps all email from going out; nothing where it goes.
 
     Args:
         mode: The settings' mail mode.
         alarm: What is known of the disk; one that is full takes no email's state, so none goes.
+        may_start: Whether whoever is told may let it go again; else they are told who may.
     """
     if alarm is not None and alarm.full:
         return MailKept("disk", alarm.problem, alarm.fix)
     if gate.fault is not None:
         return MailKept("fault", gate.fault.what, gate.fault.fix)
     if gate.stopped:
-        return MailKept(
-            "stopped", "stopped by hand", "`rapport mail start --reason REASON --as EMAIL` lets it go again"
-        )
+        way = "`rapport mail start --reason REASON --as EMAIL` lets it go again"
+        return MailKept("stopped", "stopped by hand", way if may_start else f"ask one of: {allowed_to(Action.MAIL)}")
     if mode == "off":
         return MailKept("off", "RAPPORT_MAIL_MODE is off", "set it to live, or to redirect:ADDRESS")
     return None
 
 
-async def kept_now(store: Store, mode: str, alarm: DiskAlarm | None) -> MailKept | None:
+async def kept_now(store: Store, mode: str, alarm: DiskAlarm | None, *, may_start: bool = True) -> MailKept | None:
     """As `mail_kept`, by what is on record."""
     async with store.reading() as connection:
-        return mail_kept(await mail_gate(connection), mode, alarm)
+        return mail_kept(await mail_gate(connection), mode, alarm, may_start=may_start)

@@ -60,6 +60,10 @@ def test_what_somebody_does_says_that_no_mail_goes_while_it_is_stopped(run: Any)
     done = run(*away(2091), "--json")
     assert "No email goes out now: stopped by hand." in done.stderr
     json.loads(done.stdout)
+    assert "rapport mail start" not in done.stderr, "a TAM may not let it go again"
+    assert "ask one of" in done.stderr
+    assert "rapport mail start" in run("mail", "status", who=INES).stdout
+    assert "ask one of" in run("mail", "status").stdout
     run("mail", "start", "--reason", "R", who=INES)
     assert "No email goes out" not in run(*away(2092)).stderr
 
