@@ -46,12 +46,12 @@ def read_by(text: str | None, email: str | None) -> str | None:
     return text.replace(_SOMEBODY, f"--as {shlex.quote(email)}") if text and email else text
 
 
-def by_whom(command: str | None, on: Collection[str], tam: str, reader: str | None = None) -> str | None:
+def by_whom(command: str | None, on: Collection[str], tam: str | None, reader: str | None = None) -> str | None:
     """A printed command, complete for whoever can do it: nobody has to look up an address for `--as`.
 
     Args:
         on: Whom it waits for, by role or persona; what waits for a customer, the TAM can move on.
-        tam: The address of the account's TAM.
+        tam: The address of the account's TAM, or of whoever acts for them; nothing where nobody is known to.
         reader: Who reads it, where that is known: they act in their own name.
     """
     others = {*Role} - {Role.TAM}

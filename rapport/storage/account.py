@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, func, insert, select, update
+from sqlalchemy.orm import aliased
 
 from rapport import clock
 from rapport.model.account import (
@@ -95,21 +96,34 @@ async def tam_of(connection: Connection, key: str) -> str | None:
 
 
 class ServedBy(NamedTuple):
-    """Who serves an account."""
+    """Who serves an account.
+
+    Attributes:
+        acts: The address of whoever can do now what waits for them: their own, or their manager's once they have left;
+            nothing where neither works here.
+    """
 
     name: str
     email: str
     has_left: bool
+    acts: str | None = None
 
 
 async def serving(connection: Connection, keys: Collection[str] | None = None) -> dict[str, ServedBy]:
     """Who serves each account, by its key; of those with these keys alone, where some are given."""
-    query = select(AccountRow.key, MemberRow.name, MemberRow.email, MemberRow.left_at).join(
-        MemberRow, MemberRow.id == AccountRow.tam
+    above = aliased(MemberRow)
+    acts = case((MemberRow.left_at.is_(None), MemberRow.email), (above.left_at.is_(None), above.email)).label("acts")
+    query = (
+        select(AccountRow.key, MemberRow.name, MemberRow.email, MemberRow.left_at, acts)
+        .join(MemberRow, MemberRow.id == AccountRow.tam)
+        .outerjoin(above, above.id == MemberRow.manager)
     )
     if keys is not None:
         query = query.where(AccountRow.key.in_(keys))
-    return {row.key: ServedBy(row.name, row.email, row.left_at is not None) for row in await connection.execute(query)}
+    return {
+        row.key: ServedBy(row.name, row.email, row.left_at is not None, row.acts)
+        for row in await connection.execute(query)
+    }
 
 
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:

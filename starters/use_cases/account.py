@@ -168,13 +168,13 @@ class AccountLine(WireModel):
     tam_left: bool = False
     drafts: int = 0
 
-    def read_by(self, reader: str | None) -> AccountLine:
-        """The same for one reader: its commands act in their name, or in that of the TAM who can do it."""
+    def read_by(self, reader: str | None, acts: str | None) -> AccountLine:
+        """The same for one reader: its commands act in their name, or in that of whoever can do it for the account."""
         others = tuple(
-            one.model_copy(update={"unblock": by_whom(one.unblock, one.waiting_on, self.tam, reader)})
+            one.model_copy(update={"unblock": by_whom(one.unblock, one.waiting_on, acts, reader)})
             for one in self.others
         )
-        unblock = by_whom(self.unblock, self.waiting_on, self.tam, reader)
+        unblock = by_whom(self.unblock, self.waiting_on, acts, reader)
         return self.model_copy(update={"others": others, "unblock": unblock})
 
 
@@ -458,7 +458,7 @@ async def portfolio(services: Services, tam: str | None = None) -> list[AccountL
                 still,
             ).model_copy(update={"checked": checked, "drafts": unread.get(key, 0), "no_mail": no_mail}),
             served_by[key],
-        ).read_by(services.reader)
+        ).read_by(services.reader, served_by[key].acts)
         for key, name in names.items()
         for contract in [contracts.current(of_account.get(key, []))]
         if tam is None or served_by[key].email.lower() == tam.lower()

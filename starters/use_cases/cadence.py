@@ -102,7 +102,8 @@ async def show(services: Services, account: str) -> CadenceShown:
         UserError: There is no such account, or nothing recurs for it.
     """
     async with services.store.reading() as connection:
-        tam = await accounts.member(connection, (await accounts.account(connection, account)).tam)
+        await accounts.account(connection, account)
+        acts = (await accounts.serving(connection, [account]))[account].acts
         known = await cadence.of_account(connection, account)
     if not known:
         raise UserError(
@@ -114,7 +115,7 @@ async def show(services: Services, account: str) -> CadenceShown:
 
     def read(of: RhythmView) -> RhythmShown:
         shown = _shown(of)
-        way = by_whom(shown.unblock, shown.waiting_on, tam.email, services.reader)
+        way = by_whom(shown.unblock, shown.waiting_on, acts, services.reader)
         return shown.model_copy(update={"unblock": way})
 
     handle = _handle(services, account)
@@ -122,7 +123,7 @@ async def show(services: Services, account: str) -> CadenceShown:
     if ended is not None:
         # What ended still answers, as if it went on.
         rhythms = tuple(read(one) for one in known)
-        way = by_whom(standstill.way_on(handle.id), (), tam.email, services.reader)
+        way = by_whom(standstill.way_on(handle.id), (), acts, services.reader)
         return CadenceShown(account=account, rhythms=rhythms, live=False, ended_since=ended.since, unblock=way)
     try:
         view = await answered(handle.query(flows.Cadence.view), f"cadence of {account}")

@@ -184,7 +184,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         names = await accounts.names(connection, account)
         said = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
         missed = await unreached(connection, present(), account)
-        tam = await accounts.member(connection, (await accounts.account(connection, account)).tam)
+        acts = (await accounts.serving(connection, [account]))[account].acts
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     shown = meeting_shown(view, names)
     # One beside the playbook has its title here, and nowhere else.
@@ -196,7 +196,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
             shown = shown.model_copy(update=await _way_on(services, handle.id, step, steps))
     silent = sorted(missed.get((contract, step), ()), key=lambda one: one.name)
     waiting_for = with_unreached(shown.waiting_for, silent)
-    unblock = by_whom(shown.unblock, shown.waiting_on, tam.email, services.reader)
+    unblock = by_whom(shown.unblock, shown.waiting_on, acts, services.reader)
     return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended, "unblock": unblock})
 
 

@@ -463,6 +463,7 @@ async def status(services: Services, account: str) -> Status:
         is_named, account = "." in account, account_of(account)
         served_by = (await accounts.account(connection, account)).tam
         tam = await accounts.member(connection, served_by)
+        acts = (await accounts.serving(connection, [account]))[account].acts
         steps = await contracts.milestones(connection, contract.id) if contract else []
         if contract is not None and not is_named:
             steps += await _recurring_besides(connection, contract, steps)
@@ -495,7 +496,7 @@ async def status(services: Services, account: str) -> Status:
             waiting_for=with_unreached(step.wait.what, missed.get((contract.id, step.step), ())),
             since=step.wait.since,
             deadline=step.wait.deadline,
-            unblock=by_whom(step.wait.unblock, step.wait.on, tam.email, services.reader),
+            unblock=by_whom(step.wait.unblock, step.wait.on, acts, services.reader),
             task=task_id(contract.scope, step.step, step.attempt) if step.kind in _TASKS and step.began else None,
             unsent=mails[step.step].unsent if step.step in mails else 0,
         )
@@ -538,7 +539,7 @@ async def status(services: Services, account: str) -> Status:
         unblock=by_whom(
             standstill.way_on(contract.workflow_id) if ended else hold.unblock if hold else None,
             (Role.TAM,),
-            tam.email,
+            acts,
             services.reader,
         ),
         tam=tam.email,

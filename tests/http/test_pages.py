@@ -17,12 +17,12 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail.catcher import Catcher
-from rapport.model.account import AccountFile
+from rapport.model.account import AccountFile, Role
 from rapport.model.base import UserError
 from rapport.model.meeting import Booking, Invitee, MeetingPhase, MeetingView, Proposal, Receipt, Slot, Vote
 from rapport.model.message import MessageState
@@ -32,8 +32,9 @@ from rapport.model.task import TaskDefinition, TaskOption, TaskPhase, TaskProjec
 from rapport.settings import Settings
 from rapport.storage import access, account as account_storage, task, timeline as timeline_storage
 from rapport.storage.access import Link
+from rapport.storage.account_waits import OtherWait
 from rapport.storage.database import Store
-from rapport.storage.tables import AccountRow, Base
+from rapport.storage.tables import AccountRow, Base, MemberRow
 from starters.cli.timeline import by_way_of
 from starters.http.app import SECURITY_HEADERS, create_app
 from starters.http.auth import SESSION_COOKIE
@@ -1039,3 +1040,32 @@ async def test_a_manager_sees_the_portfolio_by_tam(house: House) -> None:
     assert 'href="/accounts/neighbour"' in theirs
     assert 'href="/accounts/versayce"' not in theirs
     assert f"{other.name} has left" in theirs
+
+
+async def test_no_command_acts_in_the_name_of_a_tam_who_has_left(house: House) -> None:
+    """What waits for the TAM is printed in their manager's name then, and in nobody's once the manager has left too."""
+    key = "versayce"
+    async with house.services.store.writing() as connection:
+        tam = await account_storage.member(connection, (await account_storage.account(connection, key)).tam)
+        assert (await account_storage.serving(connection))[key].acts == tam.email
+        known = await account_storage.members(connection)
+        above = next(one for one in known if one.id != tam.id)
+        await connection.execute(update(MemberRow).where(MemberRow.id == tam.id).values(manager=above.id))
+        await account_storage.mark_left(connection, tam.id, NOW)
+    wait = OtherWait(
+        kind="review",
+        ref="TR-1",
+        waiting_on=(Role.TAM,),
+        waiting_for="a word",
+        since=None,
+        deadline=None,
+        unblock="rapport x --as EMAIL",
+    )
+    (line,) = await account.portfolio(house.services)
+    served = line.model_copy(update={"others": (wait,)})
+    async with house.services.store.writing() as connection:
+        acts = (await account_storage.serving(connection))[key].acts
+        await account_storage.mark_left(connection, above.id, NOW)
+        nobody = (await account_storage.serving(connection))[key].acts
+    assert [one.unblock for one in served.read_by(None, acts).others] == [f"rapport x --as {above.email}"]
+    assert [one.unblock for one in served.read_by(None, nobody).others] == ["rapport x --as EMAIL"]
