@@ -200,3 +200,10 @@ async def test_an_administrator_is_named_over_the_api(api: httpx.AsyncClient) ->
         ("access.granted", "Ada Lind", "Looks after it"),
         ("access.revoked", "Ada Lind", "Done"),
     ]
+
+
+async def test_members_are_brought_in_by_whose_token_it_is(api: httpx.AsyncClient) -> None:
+    """The document is a members file's alone: naming somebody with `as` is refused, as the guide says."""
+    refused = await api.put("/v1/members", json=document() | {"as": "robin.keller@foobar.example"})
+    assert refused.status_code == 422
+    assert "takes the document of a members file alone, and no `as`" in (ROOT / "docs" / "operating.md").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from typer.testing import CliRunner
 
-from rapport.model.account import in_order, personas
+from rapport.model.account import WrittenMember, in_order, personas
 from rapport.model.base import Refused, UserError
 from starters.cli.account import app
 from starters.use_cases.account import read_file
@@ -149,3 +150,10 @@ def test_a_file_with_blanks_is_written_once_and_says_what_is_left(tmp_path: Path
         text = text.replace(f'"{blank}"', f'"{value}"')
     path.write_text(text)
     assert read_file(path).account.key == "acme"
+
+
+def test_each_field_of_a_member_is_told_of() -> None:
+    """What a members file may say of somebody stands in the guides or in an example."""
+    told = "".join(path.read_text() for at in ("docs", "examples") for path in (ROOT / at).glob("*.[mt]*"))
+    names = [field.alias or name for name, field in WrittenMember.model_fields.items()]
+    assert [name for name in names if not re.search(rf"\b{name}\b", told)] == []
