@@ -111,6 +111,19 @@ async def test_a_reply_to_a_meeting_that_has_ended_is_kept(site: Site, visits: V
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+async def test_a_time_outside_somebodys_hours_fits_the_page(site: Site, visits: Visits, width: int) -> None:
+    """Whatever a time says beside its hours, a narrow page is not scrolled sideways."""
+    await site.onboard()
+    page = await visits.page(viewport={"width": width, "height": 900})
+    await page.goto(await site.poll(CHAMPION))
+    beside = " <span class='dim'>UTC+05:30</span> <span class='dim'>outside your working hours</span>"
+    await page.locator(".choice .hour").evaluate_all(
+        "(all, beside) => all.forEach((one) => one.insertAdjacentHTML('beforeend', beside))", beside
+    )
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_a_contact_proposes_a_time_of_their_own(site: Site, visits: Visits, width: int) -> None:
     """Without scripts, a time that has passed is refused with what was typed; a later one is in the workflow."""
