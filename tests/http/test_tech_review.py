@@ -21,6 +21,7 @@ from starters.http.app import create_app
 from starters.http.auth import SESSION_COOKIE
 from starters.services import Services, present
 from starters.use_cases import account as accounts, member as members, tech_review, timeline, token
+from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.tech_review import MeetingTime, ReviewSearch
 from tests.conftest import Installation, account, by
 from tests.http.test_flow import signed_in
@@ -216,6 +217,42 @@ async def test_whoever_is_asked_reads_on_the_same_page_what_it_is_about_and_what
     assert asked_for.title is not None
     for words in (asked_for.title, "Nothing leaves &lt;the&gt; site", "Looks fine", f"/reviews/{ref}"):
         assert words in page, words
+
+
+@pytest.mark.parametrize(("phase", "fails"), [("proposing", False), ("stuck", True)])
+async def test_that_no_time_works_is_said_only_once_none_was_found(
+    here: Installation, monkeypatch: pytest.MonkeyPatch, phase: str, fails: bool
+) -> None:
+    """While times are being looked for, the page says that."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    ref = (await tech_review.submit(here.services, request(datetime.now(UTC).date(), 40, account=key), by(CE))).ref
+    await wants_to_talk(here, ref, ENGINEER)
+    found = await live(here, ref, lambda one: bool(one.slots))
+    await standing(here, ref, lambda one: bool(one.meetings))
+
+    async def without_times(services: Services, ref: str) -> MeetingShown:
+        return found.model_copy(update={"phase": phase, "slots": ()})
+
+    monkeypatch.setattr(tech_review, "live_meeting", without_times)
+    async with signed_in(here.services) as browser:
+        page = (await browser.get(f"/reviews/{ref}")).text
+    assert ("No time works for everyone" in page, "Times are being looked for" in page) == (fails, not fails)
+
+
+async def test_a_booking_that_comes_after_the_live_meeting_ended_is_refused_in_words(here: Installation) -> None:
+    """The form that it came from is gone by then, and what is wrong is said all the same."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    ref = (await tech_review.submit(here.services, request(datetime.now(UTC).date(), account=key), by(CE))).ref
+    async with signed_in(here.services) as browser:
+        before = (await browser.get(f"/reviews/{ref}")).text
+        csrf = before.partition('name="csrf" value="')[2].partition('"')[0]
+        refused = await browser.post(
+            f"/reviews/{ref}/meeting/book", data={"csrf": csrf, "start": "2099-01-07T10:00", "anyway": "yes"}
+        )
+    assert 400 <= refused.status_code < 500
+    assert 'role="alert"' in refused.text
 
 
 OFFERED = {
