@@ -48,6 +48,7 @@ async def test_a_page_asks_one_and_has_another_confirm(house: House) -> None:
     robin, ines = await signed_in(house, ROBIN), await signed_in(house, INES)
     refused = await send(robin, "/accounts/versayce/erase", reason="They left")
     assert (refused.status_code, "still run" in refused.text) == (409, True)
+    assert "That was not done" not in refused.text, "it is said once, where it was asked for"
     await nothing_runs(house)
     empty = await send(robin, "/accounts/versayce/erase", reason=" ")
     assert empty.status_code == 422
