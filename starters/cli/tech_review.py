@@ -109,7 +109,9 @@ def _print(shown: ReviewShown) -> None:
     for condition in shown.conditions:
         out.print(f"Depends on: {condition}", markup=False)
     if shown.outcome:
-        out.print(f"[bold]{_stands(shown).capitalize()}[/bold]")
+        stands = _stands(shown)
+        # No `capitalize`: what follows may be a zone.
+        out.print(f"[bold]{stands[:1].upper()}{stands[1:]}[/bold]")
     if shown.ended_since:
         out.print(f"[red]It was ended in Temporal, and stands still since {when(shown.ended_since)}.[/red]")
     if shown.waiting_for:
