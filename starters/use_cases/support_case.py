@@ -167,9 +167,9 @@ async def open_case(services: Services, written: WrittenCase, actor: Actor) -> O
 
     async def add(number: int) -> str:
         async with services.store.writing() as connection:
-            ref = await support_case.add(connection, written, contact.id, said.id, by, now, number=number)
+            # The case is found by these words, so they come first.
             await timeline.submit(connection, said)
-        return ref
+            return await support_case.add(connection, written, contact.id, said.id, by, now, number=number)
 
     try:
         ref = await _numbered(services, add)

@@ -109,7 +109,7 @@ async def test_a_step_waits_before_a_shut_gate_and_says_so(skipping: Installatio
     waits = await waits_at_the_gate(skipping)
     assert waits.state == "waiting"
     assert waits.waiting_on == ("ce", "tam")
-    assert waits.waiting_for == "the production gate: high-risk, and no pre_production review was submitted"
+    assert waits.waiting_for == "the production gate: high-risk, and no review before production was submitted"
     assert waits.unblock == f"rapport review submit FILE --as {TAM.email}"
     assert waits.deadline is not None
     assert waits.deadline > await skipping.now() + timedelta(days=7)

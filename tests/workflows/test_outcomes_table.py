@@ -524,6 +524,10 @@ NOWHERE: Final[dict[Pair, str]] = {
         [("Onboarding", "sweep.settle"), ("Cadence", "sweep.settle"), ("Cadence", "messages.left_invitation")],
         "only where a meeting was ended in Temporal: tests/stack/test_left_invitation.py",
     ),
+    **dict.fromkeys(
+        [("Onboarding", "meetings.beside"), ("Cadence", "meetings.beside")],
+        "only where an account is paused or ends: tests/workflows/test_meeting_proposals.py",
+    ),
     ("HumanTask", "messages.deliver"): "what a task asks goes at once, at any hour: docs/adr/0014-attention.md",
     ("HumanTask", "messages.draft"): "nobody reads the mails of a task before they go",
     ("HumanTask", "messages.set_aside"): "nor holds one back",

@@ -294,7 +294,7 @@ async def test_what_the_vp_of_ce_asks_for_his_manager_recommends(skipping: Insta
     """Where somebody is above whoever asks, they are asked, and nobody who reports to him."""
     await submitted(skipping)
     boss = "rita.vogel@foobar.example"
-    file = f'[[members]]\nname = "Rita Vogel"\nemail = "{boss}"\nroles = ["administrator"]\nzone = "Europe/Prague"\n'
+    file = f'[[members]]\nname = "Rita Vogel"\nemail = "{boss}"\nroles = ["product"]\nzone = "Europe/Prague"\n'
     await members.import_members(skipping.services, read_toml(MembersFile, file.encode(), "boss.toml"))
     await made_ce(skipping, boss)
     made = await tech_review.submit(
