@@ -92,11 +92,6 @@ class Silent(Nobody):
 
     id = "meeting/versayce/kickoff/1"
 
-    @property
-    def service_client(self) -> Silent:
-        """Its connection."""
-        return self
-
 
 @dataclass(frozen=True)
 class House:

@@ -60,10 +60,10 @@ def run(services: Services, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Aw
     """A command of this installation; gives its exit code and its JSON."""
 
     @asynccontextmanager
-    async def ours(_: Path | None, *, temporal: bool) -> AsyncIterator[Services]:
+    async def ours(_: Path | None, *, temporal: bool, as_: str | None) -> AsyncIterator[Services]:
         # Each command has an event loop, and so a connection, of its own.
         store = Store(services.store.url)
-        yield Services(services.settings, store, services.client)
+        yield replace(services, store=store, caller=replace(services.caller, named=as_))
         await store.close()
 
     monkeypatch.setattr(common, "services", ours)

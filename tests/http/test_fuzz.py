@@ -87,6 +87,11 @@ class Nobody:
 
     id = "onboarding/versayce"
 
+    @property
+    def service_client(self) -> Nobody:
+        """Its connection."""
+        return self
+
     def __getattr__(self, _: str) -> Callable[..., Any]:
         return self.handle
 
