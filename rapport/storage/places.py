@@ -35,7 +35,7 @@ PLACES: Final[Mapping[str, Place]] = MappingProxyType(
         "absences": _place(ids="id member delegate submission"),
         "accounts": _place(words="name place facts figures", ids="key tam regular_tam review held"),
         "actions": _place(words="what", ids="id account meeting owner done_by"),
-        "announcements": _place(words="reason", ids="key ref account what submission option state"),
+        "announcements": _place(words="reason", ids="key ref account what submission option occasion state"),
         "attachments": _place(words="name content", ids="message type added_by"),
         "blockers": _place(words="title", ids="id account meeting owner removed_by removal"),
         "case_assignments": _place(words="reason refusal considered", ids="ref member"),
@@ -91,7 +91,7 @@ PLACES: Final[Mapping[str, Place]] = MappingProxyType(
         "switches": _place(ours="by reason", ids="name"),
         "task_holders": _place(words="reason", ids="task member on_behalf_of via"),
         "tasks": _place(
-            words="title definition",
+            words="title definition unblock",
             ids="id account contract subject step phase requester request asked answers outcome about gone_in",
         ),
         "tech_review_conditions": _place(words="text", ids="ref"),

@@ -633,8 +633,8 @@ async def test_what_was_decided_stands_in_the_record_of_a_review_that_was_withdr
 ) -> None:
     """Whoever withdraws it takes back no decision; and nobody finds the key in the file that it is to check."""
     ref = await submitted(skipping)
-    await everybody_says(skipping, ref, attempt=2)
-    await choose(skipping, ref, "recommendation", CE_VP, "yes", None, attempt=2)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
     await in_phase(skipping, ref, "message")
     await tech_review.withdraw(skipping.services, ref, why("They found another way"), by(CE))
     assert await outcome(skipping, ref) == "withdrawn"
