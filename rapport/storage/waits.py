@@ -25,6 +25,7 @@ from rapport.model.meeting import AD_HOC
 from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import CaseState, CaseStatus
 from rapport.rules import support_case
+from rapport.rules.tech_review import live_meeting
 from rapport.storage import cadence, sweep, tech_review
 from rapport.storage.database import Connection
 from rapport.storage.support_case import OPEN
@@ -98,6 +99,13 @@ async def open_workflows(connection: Connection) -> set[str]:
         *(cadence_id(rhythm.account) for rhythm in recurring),
         *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),
     } - left
+
+
+async def arranged(connection: Connection) -> set[str]:
+    """The ids of the latest live meetings on open reviews: they run or are over, which SQL is not told."""
+    query = select(ReviewRow.ref, ReviewRow.meetings).where(ReviewRow.closed.is_(None), ReviewRow.meetings > 0)
+    rows = await connection.execute(query)
+    return {meeting_id(row.ref, live_meeting(row.ref).name, row.meetings) for row in rows}
 
 
 async def unknown(connection: Connection, ids: Collection[str]) -> list[str]:

@@ -50,7 +50,7 @@ from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.probes import probe
 from rapport.storage.relay import MailGate, mail_gate, relay_fault
-from rapport.storage.waits import OpenWait, open_waits, open_workflows, unknown
+from rapport.storage.waits import OpenWait, arranged, open_waits, open_workflows, unknown
 from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
@@ -813,6 +813,7 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
         await asyncio.sleep(LASTING_SECONDS)
     shown = await _shown(store) if suspects else set()
     async with store.reading() as connection:
+        suspects -= await arranged(connection)
         strangers = set(await unknown(connection, listed - shown))
     found, closing = [], 0
     for id_, alive in (await _described(client, sorted(suspects))).items():

@@ -24,13 +24,15 @@ from rapport.storage.support_case_tables import AssignmentRow, CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
 from starters.services import present
-from starters.use_cases import desk, desk_report, doctor, member as members, onboarding, support_case
+from starters.use_cases import desk, desk_report, doctor, member as members, onboarding, support_case, tech_review
 from starters.use_cases.doctor import Check, CheckVerdict, Diagnosis
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.support_case import Say
+from starters.use_cases.tech_review import WantedMeeting
 from tests.conftest import Installation, account, by, free_port, installation, until
 from tests.support.desk import LEAD, SAM, ask, crew, in_state, open_desk, owner_of
 from tests.support.ended import at_rest
+from tests.support.tech_review import ENGINEER, live, submitted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -113,6 +115,15 @@ async def test_a_sound_installation_is_well(here: Installation) -> None:
     assert of(found, "support rules").verdict is CheckVerdict.NOTE
     assert here.services.settings.mail_mode == "live"
     assert len(here.mails()) == 4
+
+
+async def test_a_live_meeting_on_a_review_is_where_it_belongs(here: Installation) -> None:
+    """It runs beside the playbook, and SQL has only that there is one: nothing about that is strange."""
+    ref = await submitted(here, key=new_id("a").replace("_", "-"))
+    await tech_review.request_meeting(here.services, ref, WantedMeeting(reason="Writing takes too long"), by(ENGINEER))
+    await live(here, ref)
+    found = of(await examine(here), "workflows")
+    assert found.verdict is CheckVerdict.OK, found
 
 
 @pytest.mark.sqlite
