@@ -685,9 +685,9 @@ FACTS: Final[Sequence[Fact]] = (
     Fact(r"goes ahead, but you no longer need to attend", _booked_then, "it is booked for then", settles=True),
     Fact(r"Now that the kickoff has taken place", _kickoff_held, "the kickoff was held", settles=True),
     # Figures
-    Fact(r"Proof of concept: \S+", _figure("poc_result"), "that is on record, and theirs to read"),
+    Fact(r"Proof of concept: (?!not on record)\S+", _figure("poc_result"), "that is on record, and theirs to read"),
     Fact(
-        r"Projected return: \S+|return we projected at the start: \S+",
+        r"Projected return: (?!not on record)\S+|return we projected at the start: \S+",
         _figure("projected_roi"),
         "that is on record, and theirs to read",
     ),
