@@ -140,29 +140,30 @@ class Cadences:
             announced=question.announced,
         )
         if question.wanted is None:
-            # A time that a member sets is theirs to answer for.
             plan = await self._without_what_is_taken(company, question.step, plan)
+        else:
+            # A time that a member sets is theirs to answer for; what was reserved at the one before is free.
+            async with self.store.writing() as connection:
+                await hour.release(connection, question.account, question.step.name)
         return await self._with_absences(company, plan, question.coming, question.now)
 
     async def _without_what_is_taken(self, company: AccountContext, step: SyncStep, plan: SyncPlan) -> SyncPlan:
-        """The plan, with its new dates on which the TAM has another meeting.
+        """The plan, with its new dates on which the TAM has another meeting; the others are the TAM's from now on.
 
         A time that was free for a quarter need not stay so: clocks change in one zone and not yet in another.
         """
-        dates = [one for one in plan.occurrences if one.off is None]
-        if not dates:
-            return plan
-        async with self.store.reading() as connection:
-            found = await hour.engagements(
-                connection,
-                company.account.tam,
-                min(one.start for one in dates),
-                max(one.end for one in dates),
-                but=hour.standing(company.account.key, step.name),
-            )
-        others = calendar.merge(one.time for one in found if one.kind != "absence")
-        taken = tuple(one.start for one in dates if calendar.intersects(others, one.start, one.end))
-        return plan.model_copy(update={"taken": taken})
+        account, tam = company.account.key, company.account.tam
+        dates = [Interval(one.start, one.end) for one in plan.occurrences if one.off is None]
+        while dates:
+            async with self.store.reading() as connection:
+                first, last = min(one.start for one in dates), max(one.end for one in dates)
+                found = await hour.engagements(connection, tam, first, last, but=hour.standing(account, step.name))
+            others = calendar.merge(one.time for one in found if one.kind != "absence")
+            free = [one for one in dates if not calendar.intersects(others, one.start, one.end)]
+            async with self.store.writing() as connection:
+                if await hour.reserve(connection, account, step.name, tam, free):
+                    return plan.model_copy(update={"taken": tuple(one.start for one in dates if one not in free)})
+        return plan
 
     async def _with_absences(
         self, company: AccountContext, plan: SyncPlan, coming: Sequence[datetime], now: datetime

@@ -43,8 +43,10 @@ async def project(connection: Connection, news: CadenceNews) -> None:
     await put(connection, RhythmRow, rows, version="projected")
     for view in news.rhythms:
         if view.coming or news.ended:
-            await hour.release(connection, news.account, view.step)
+            shown = None if news.ended else max(one.start for one in view.coming)
+            await hour.release(connection, news.account, view.step, shown)
     for step in news.gone:
+        await hour.release(connection, news.account, step)
         await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
         await contracts.tell_wait(connection, news.contract, step, Wait(), news.now)
     if not await connection.scalar(_LATER, {"of": news.account, "told": news.number}):

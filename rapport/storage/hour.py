@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, true, update
 
 from rapport import clock
 from rapport.model.cadence import Occurrence
@@ -201,10 +201,14 @@ async def reserve(connection: Connection, account: str, step: str, member: str, 
     return True
 
 
-async def release(connection: Connection, account: str, step: str) -> None:
-    """Give back what a standing meeting has reserved: its projection shows its dates, or it has ended."""
-    mine = standing(account, step)
-    await connection.execute(delete(HourRow).where(HourRow.meeting.startswith(f"{mine}/", autoescape=True)))
+async def release(connection: Connection, account: str, step: str, until: datetime | None = None) -> None:
+    """Give back what a standing meeting has reserved: its projection shows its dates, or it has ended.
+
+    Args:
+        until: Up to which date that shows them; what was reserved beyond it is kept.
+    """
+    mine = HourRow.meeting.startswith(f"{standing(account, step)}/", autoescape=True)
+    await connection.execute(delete(HourRow).where(mine, true() if until is None else HourRow.starts <= until))
 
 
 async def _in_turn(connection: Connection, members: Iterable[str]) -> None:

@@ -203,6 +203,26 @@ async def test_of_further_dates_of_a_series_those_are_told_on_which_the_tam_has_
     assert (await rhythms.plan(by_hand)).taken == ()
 
 
+async def test_of_two_series_that_plan_on_at_once_each_date_is_ones(store: Store) -> None:
+    """What one has planned is the TAM's before its projection shows it, and the other calls its own off then."""
+    step = SyncStep.model_validate(tomllib.loads(WEEKLY)["steps"][0])
+    standing = StandingTime(weekday=NOW.weekday(), at=time(10), zone="UTC", first=NOW.date())
+    dates = recurrence.dates(standing, weeks=1, until=NOW + timedelta(weeks=20))
+    question = PlanSync(account="versayce", step=step, standing=standing, after=dates[0], number=1, now=NOW)
+    rhythms = Cadences(store, Planning(store, httpx.AsyncClient()))
+    planned = await rhythms.plan(question)
+    assert planned.taken == ()
+    other = step.model_copy(update={"name": "fortnightly"})
+    late = await rhythms.plan(question.model_copy(update={"step": other}))
+    assert late.taken == tuple(one.start for one in planned.occurrences if one.off is None)
+    assert (await rhythms.plan(question)).taken == ()
+    async with store.writing() as connection:
+        await hour.release(connection, "versayce", step.name, planned.occurrences[0].start)
+    late = await rhythms.plan(question.model_copy(update={"step": other}))
+    assert planned.occurrences[0].start not in late.taken
+    assert planned.occurrences[-1].start in late.taken
+
+
 async def test_the_days_around_a_visit_are_kept_for_travel(store: Store) -> None:
     """Nothing else is offered on them; what is booked there by intent is booked all the same."""
     member, _ = await two_members(store)
