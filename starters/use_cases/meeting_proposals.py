@@ -112,7 +112,6 @@ async def propose(services: Services, account: str, wanted: MeetingWanted, actor
                 fix=f"choose another, or see `rapport meeting show {account} {there}`",
                 kind=Refused.CONFLICT,
             )
-        await timeline.record(connection, contract.account, "meeting.wanted", said, step=name)
     step = step.model_copy(update={"name": name, "title": untitled(ad_hoc_number(name))})
     id_ = meeting_id(contract.scope, name, 1)
     try:
@@ -121,6 +120,8 @@ async def propose(services: Services, account: str, wanted: MeetingWanted, actor
         async with services.store.writing() as connection:
             await storage.withdraw(connection, contract.id, name)
         raise
+    async with services.store.writing() as connection:
+        await timeline.record(connection, contract.account, "meeting.wanted", said, step=name)
     return MeetingProposed(account=contract.scope, step=name, title=wanted.title, workflow_id=id_)
 
 

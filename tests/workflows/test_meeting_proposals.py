@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
 
 from rapport.model.base import UserError
 from rapport.model.ids import meeting_id, onboarding_id
@@ -20,6 +22,7 @@ from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.meeting_proposals import MeetingProposed, MeetingWanted
 from starters.use_cases.operation import OperationWritten
 from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Installation, by, text_of, until
+from tests.http.test_fuzz import Nobody
 from tests.support.cadence import begin as rhythm
 from tests.support.kickoff import begin, in_phase, reviewed, status_of
 from tests.workflows.test_meeting import events
@@ -60,6 +63,18 @@ async def voted(installation: Installation, *people: str) -> MeetingShown:
 def to(mails: Sequence[Any]) -> set[str]:
     """The addresses that mails go to."""
     return {str(mail["To"]).partition("<")[2].rstrip(">") for mail in mails}
+
+
+async def test_what_temporal_did_not_take_is_on_no_record(skipping: Installation) -> None:
+    """Neither the list nor the timeline has a meeting that was refused; the next one is the first."""
+    await begin(skipping)
+    silent = replace(skipping.services, client=cast("Client", Nobody()))
+    with pytest.raises(UserError, match="does not answer"):
+        await meeting_proposals.propose(silent, "versayce", wanted(USER), TAM)
+    assert all(entry.kind != "meeting.wanted" for entry in await timeline.timeline_of(skipping.services, "versayce"))
+    assert (await propose(skipping, USER)).step == "adhoc_1"
+    told = [entry.kind for entry in await timeline.timeline_of(skipping.services, "versayce")]
+    assert told.count("meeting.wanted") == 1
 
 
 async def test_a_training_goes_from_its_times_to_its_minutes(skipping: Installation) -> None:
