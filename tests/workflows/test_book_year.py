@@ -22,8 +22,8 @@ def is_nice(row: Row) -> bool:
 @pytest.mark.parametrize(
     "seed",
     [
-        pytest.param(3, marks=pytest.mark.long),
-        *(pytest.param(seed, marks=pytest.mark.longest) for seed in (0, 1, 2, 4)),
+        pytest.param(0, marks=pytest.mark.long),
+        *(pytest.param(seed, marks=pytest.mark.longest) for seed in range(1, 5)),
     ],
 )
 async def test_a_year_of_a_book(seed: int) -> None:
