@@ -36,7 +36,10 @@ from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, pauses
 
 STOPPED_PAUSE = timedelta(seconds=20)
-"""How often a stopped message looks whether mail goes again."""
+"""How soon a stopped message looks whether mail goes again; a stop of days is asked about less and less often."""
+
+SOON_LOOKS = 9
+"""How many looks at a stop follow one another that soon."""
 
 SOON = timedelta(seconds=1)
 """The shortest wait that an attempt asks for."""
@@ -202,7 +205,8 @@ class Delivery:
             # Spread, where no turns are given.
             return later(limit.what, "Deferred", limit.until - present + _a_while() - FAULT_PAUSES[0])
         if gate.fault is None or gate.stopped:
-            return later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
+            why = "mail is stopped or off; `rapport mail status` says why"
+            return later(why, "MailStopped", in_a_stop(activity.info().attempt))
         # A probe to come was asked by a clock that was ahead.
         if not -SKEW <= present - gate.fault.probed_at <= UNASKED:
             await self.alarm()
@@ -357,6 +361,11 @@ def in_a_pause(attempt: int) -> timedelta:
     """
     wait = _a_while() * attempt
     return min(wait, UNASKED if attempt <= BEFORE_THE_SWEEP else LONGEST_WAIT)
+
+
+def in_a_stop(attempt: int) -> timedelta:
+    """When to look again whether mail goes: whoever starts it again waits for two minutes at the most."""
+    return min(STOPPED_PAUSE * max(1.0, attempt / SOON_LOOKS), UNASKED)
 
 
 def _domain(address: str) -> str:

@@ -191,11 +191,12 @@ class Installation:
         return await self.environment.get_current_time()
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Let the server's clock run to an instant."""
+        """Let the server's clock run to an instant, with a limit: what never rests holds that clock for ever."""
         assert self.environment is not None
         wait = instant - await self.now()
         if wait > timedelta(0):
-            await let_pass(self.environment, wait)
+            async with asyncio.timeout(LIMIT):
+                await let_pass(self.environment, wait)
 
     async def sleep_to(self, weekday: int, hour: int, zone: str = "Europe/Zurich") -> datetime:
         """Let the clock run to the next such weekday (Monday is 0) and hour."""

@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import delivery
-from activities.delivery import BEFORE_THE_SWEEP, FAULT_PAUSES, STOPPED_PAUSE, UNASKED, Policy, in_a_pause
+from activities.delivery import BEFORE_THE_SWEEP, FAULT_PAUSES, STOPPED_PAUSE, UNASKED, Policy, in_a_pause, in_a_stop
 from activities.message import Messages
 from activities.relay import PROBE_EVERY, Relays, alarm_task
 from rapport.mail import outbox, scheduled
@@ -921,6 +921,15 @@ def test_whoever_waits_for_the_end_of_a_pause_looks_every_two_minutes_until_the_
         assert all(wait <= timedelta(minutes=2) for wait in waits[:BEFORE_THE_SWEEP])
         assert sum(waits[:BEFORE_THE_SWEEP], timedelta()) >= LATE_ROUNDS * timedelta(minutes=2)
         assert max(waits) <= LONGEST_WAIT
+
+
+def test_a_stop_of_a_week_is_asked_about_rarely_and_over_for_all_within_two_minutes() -> None:
+    """Soon at first, as most stops are short; and no more than once in two minutes of a long one."""
+    waits = [in_a_stop(attempt) for attempt in range(1, 5000)]
+    assert waits[:9] == [STOPPED_PAUSE] * 9
+    assert waits == sorted(waits)
+    assert max(waits) == timedelta(minutes=2)
+    assert sum(waits[:60], timedelta()) < timedelta(hours=1.5)
 
 
 @pytest.mark.parametrize("why", ["stopped", "paused", "both"])

@@ -168,6 +168,7 @@ async def test_a_report_on_a_meeting_that_is_over_is_refused(skipping: Installat
     slots = (await kickoff.in_phase(skipping, "voting")).slots
     await meetings.book(skipping.services, "versayce", "kickoff", slots[0].start, TAM)
     await kickoff.in_phase(skipping, "booked")
+    await skipping.sleep_until(slots[0].start)
     await mail_switch.stop(skipping.services, HOST, "A test")
     await skipping.sleep_until(slots[0].end + timedelta(minutes=1))
     meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
