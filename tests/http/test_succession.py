@@ -10,10 +10,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from rapport.model.ids import new_id
 from starters.http.app import create_app
 from starters.use_cases import account as accounts, meeting, onboarding, timeline, token
 from starters.use_cases.onboarding import StartRequest
-from tests.conftest import CHAMPION, ROOT, SECOND_USER, TAM, USER, Installation, example, link_of, until
+from tests.conftest import CHAMPION, ROOT, SECOND_USER, TAM, USER, Installation, account, example, link_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -174,19 +175,22 @@ async def test_a_successor_named_over_the_api_is_asked_by_a_running_vote(
     here: Installation, api: httpx.AsyncClient
 ) -> None:
     """On a real server, a running poll hears of the replacement: who follows gets a link, and their answer counts."""
-    started = await onboarding.start(here.services, StartRequest(file=example()))
+    key = new_id("a").replace("_", "-")
+    started = await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
     assert started.created
+    kickoff = f"/v1/accounts/{key}/meetings/kickoff"
 
     async def votes() -> bool:
-        answer = await api.get("/v1/accounts/versayce/meetings/kickoff")
+        answer = await api.get(kickoff)
         return answer.status_code == 200 and answer.json()["phase"] == "voting"
 
     await until(votes, "the vote")
     await here.mailed(4)
-    assert (await said(api, "contacts/replace", FOLLOWS))["changed"]
+    replaced = await api.post(f"/v1/accounts/{key}/contacts/replace", json=FOLLOWS)
+    assert replaced.json()["changed"]
     (mail,) = await here.mailed(1, NORA)
     assert (await meeting.vote_by_link(here.services, link_of(mail), ("1",), None)).accepted
-    shown = (await api.get("/v1/accounts/versayce/meetings/kickoff")).json()
+    shown = (await api.get(kickoff)).json()
     assert [(one["who"], one["answered"]) for one in shown["answers"] if "primary_champion" in one["personas"]] == [
         ("Nora Vidal", True)
     ]
